@@ -1,0 +1,1 @@
+//! LLVM coverage mapping: object files and a profile to evaluated coverage.

@@ -1,0 +1,225 @@
+//! Files, functions and what is in them.
+
+use bstr::BString;
+
+use crate::Summary;
+
+/// Index into [`Coverage::files`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u32);
+
+/// Index into [`Coverage::functions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionId(pub u32);
+
+/// Index into [`Function::files`]: a function's own numbering of the files it touches (LLVM:
+/// `FileID`). Several local files may name the same [`FileId`], one for each macro expansion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LocalFile(pub u32);
+
+/// Everything that was measured (LLVM: `CoverageMapping`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coverage {
+    /// Source files, sorted bytewise by name, each name once.
+    pub files: Vec<File>,
+    /// Functions as compiled (each instantiation is one), in the order in which they were loaded.
+    pub functions: Vec<Function>,
+}
+
+impl Coverage {
+    /// The file with this id.
+    ///
+    /// # Panics
+    /// If the id belongs to another `Coverage`.
+    #[must_use]
+    pub fn file(&self, id: FileId) -> &File {
+        &self.files[id.0 as usize]
+    }
+
+    /// The function with this id.
+    ///
+    /// # Panics
+    /// If the id belongs to another `Coverage`.
+    #[must_use]
+    pub fn function(&self, id: FunctionId) -> &Function {
+        &self.functions[id.0 as usize]
+    }
+
+    /// The sum of the files' summaries.
+    #[must_use]
+    pub fn totals(&self) -> Summary {
+        let mut totals = Summary::default();
+        for file in &self.files {
+            totals += file.summary;
+        }
+        totals
+    }
+}
+
+/// One source file, all functions that touch it taken together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct File {
+    /// The path as the compiler recorded it, made absolute where the compiler said how.
+    pub name: BString,
+    /// Points where the count changes, sorted by position (LLVM: `CoverageSegment`s of
+    /// `getCoverageForFile`). Empty when the input knows only lines.
+    pub segments: Vec<Segment>,
+    /// Lines that hold code, ascending; other lines are absent.
+    pub lines: Vec<Line>,
+    /// Branches written in this file, not those inside macro expansions that it contains.
+    pub branches: Vec<Branch>,
+    /// Macro expansions in this file.
+    pub expansions: Vec<Expansion>,
+    /// Functions whose first file is this one, in load order.
+    pub functions: Vec<FunctionId>,
+    /// Functions whose code starts in this file, grouped by where they start, sorted by position.
+    pub groups: Vec<Group>,
+    /// The file's numbers: the sum of its groups' (see [`Group::summary`]).
+    ///
+    /// These are LLVM's: a line that belongs to two functions (a closure inside a function) counts
+    /// in both, so `summary.lines.total` may differ from `lines.len()`.
+    pub summary: Summary,
+}
+
+/// How often a line that holds code was executed (LLVM: `LineCoverageStats`, mapped lines only).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// 1-based.
+    pub number: u32,
+    /// Executions.
+    pub count: u64,
+}
+
+/// A position in a source file. Both fields are 1-based; the column counts bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// 1-based line.
+    pub line: u32,
+    /// 1-based byte column.
+    pub column: u32,
+}
+
+/// From here on, until the next segment, the count is this (LLVM: `CoverageSegment`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it begins.
+    pub start: Position,
+    /// Executions; 0 when `has_count` is false.
+    pub count: u64,
+    /// False where no code is, or code that the preprocessor skipped (LLVM: `HasCount`).
+    pub has_count: bool,
+    /// A region starts here, rather than an inner one ending (LLVM: `IsRegionEntry`).
+    pub is_entry: bool,
+    /// The region is a gap: white space between two statements (LLVM: `IsGapRegion`).
+    pub is_gap: bool,
+}
+
+/// What a region is. The numbers are those of llvm-cov's JSON (LLVM: `RegionKind`); branches are
+/// kept apart, as [`Branch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum RegionKind {
+    /// Code.
+    Code = 0,
+    /// A macro's or an include's use; what it expands to has a [`LocalFile`] of its own.
+    Expansion = 1,
+    /// Removed by the preprocessor.
+    Skipped = 2,
+    /// Between two statements: counts for whole lines only.
+    Gap = 3,
+}
+
+/// A piece of a function with its count (LLVM: `CountedRegion`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// What it is.
+    pub kind: RegionKind,
+    /// The file it lies in, by the function's numbering.
+    pub file: LocalFile,
+    /// For an expansion, the local file that it expands to (LLVM: `ExpandedFileID`); else 0.
+    pub expanded: LocalFile,
+    /// First position.
+    pub start: Position,
+    /// End; the column is exclusive.
+    pub end: Position,
+    /// Executions.
+    pub count: u64,
+}
+
+/// A two-way branch with the count of each outcome (LLVM: `BranchRegion`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The file it lies in, by its function's numbering.
+    pub file: LocalFile,
+    /// First position of the condition.
+    pub start: Position,
+    /// End of the condition; the column is exclusive.
+    pub end: Position,
+    /// Times the condition was true.
+    pub true_count: u64,
+    /// Times the condition was false.
+    pub false_count: u64,
+    /// The true side is a constant zero: it cannot happen and counts for nothing.
+    pub true_folded: bool,
+    /// The false side is a constant zero.
+    pub false_folded: bool,
+}
+
+impl Branch {
+    /// Neither side can happen: the condition is a constant.
+    #[must_use]
+    pub fn is_folded(&self) -> bool {
+        self.true_folded && self.false_folded
+    }
+}
+
+/// A macro's use in a file (LLVM: `ExpansionRecord`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expansion {
+    /// The function that contains it.
+    pub function: FunctionId,
+    /// Index of its region in [`Function::regions`].
+    pub region: u32,
+}
+
+/// A function as compiled: one instantiation of a generic one (LLVM: `FunctionRecord`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Function {
+    /// The symbol's name, mangled, without the file prefix of local functions.
+    pub name: BString,
+    /// How often it was entered.
+    pub count: u64,
+    /// The files it touches, by [`LocalFile`].
+    pub files: Vec<FileId>,
+    /// The file that no expansion leads to (LLVM: main view file); `None` if there is no such.
+    pub main_file: Option<LocalFile>,
+    /// Regions in the order in which they were stored; never branches.
+    pub regions: Vec<Region>,
+    /// Branches in the order in which they were stored, constant ones included.
+    pub branches: Vec<Branch>,
+    /// This function's own numbers; `functions` and `instantiations` count itself.
+    pub summary: Summary,
+}
+
+impl Function {
+    /// Where the function starts: its first region.
+    #[must_use]
+    pub fn start(&self) -> Option<Position> {
+        self.regions.first().map(|region| region.start)
+    }
+}
+
+/// Functions that start at one place of the source: the instantiations of a generic function
+/// (LLVM: `InstantiationGroup`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Where they start.
+    pub start: Position,
+    /// Its members in load order; never empty.
+    pub members: Vec<FunctionId>,
+    /// The sum of the members' counts (wrapping).
+    pub count: u64,
+    /// Per field, the maximum over the members of covered and of total, each on its own;
+    /// `functions` counts the group once and `instantiations` the members.
+    pub summary: Summary,
+}

@@ -1,0 +1,116 @@
+//! Numbers that reports print: how many of what were reached.
+
+use std::ops::{Add, AddAssign};
+
+/// Covered of total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Items with a non-zero count.
+    pub covered: u64,
+    /// All items.
+    pub total: u64,
+}
+
+impl Tally {
+    /// `covered / total * 100`, in this order of operations (as LLVM computes it); 0 when there is
+    /// nothing to cover.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a percentage of more than 2^53 items is not exact, nor is LLVM's")]
+    pub fn percent(self) -> f64 {
+        if self.total == 0 {
+            return 0.0;
+        }
+        self.covered as f64 / self.total as f64 * 100.0
+    }
+
+    /// Items with a count of zero.
+    #[must_use]
+    pub fn missed(self) -> u64 {
+        self.total.saturating_sub(self.covered)
+    }
+
+    /// The larger of both fields, each on its own: LLVM's rule for an instantiation group, so the
+    /// two numbers may come from different members.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            covered: self.covered.max(other.covered),
+            total: self.total.max(other.total),
+        }
+    }
+}
+
+impl Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            covered: self.covered + other.covered,
+            total: self.total + other.total,
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// The tallies of a function, an instantiation group, a file or everything.
+///
+/// Field order is the order of llvm-cov's `report` columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Code regions, macro bodies included.
+    pub regions: Tally,
+    /// Source functions: an instantiation group counts once.
+    pub functions: Tally,
+    /// Functions as compiled: each instantiation counts.
+    pub instantiations: Tally,
+    /// Lines that hold code.
+    pub lines: Tally,
+    /// Branch outcomes: each two-way branch counts twice unless a side is constant.
+    pub branches: Tally,
+}
+
+impl Summary {
+    /// Field by field, [`Tally::max`].
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            regions: self.regions.max(other.regions),
+            functions: self.functions.max(other.functions),
+            instantiations: self.instantiations.max(other.instantiations),
+            lines: self.lines.max(other.lines),
+            branches: self.branches.max(other.branches),
+        }
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.regions += other.regions;
+        self.functions += other.functions;
+        self.instantiations += other.instantiations;
+        self.lines += other.lines;
+        self.branches += other.branches;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_of_nothing_is_zero() {
+        assert_eq!(Tally::default().percent(), 0.0);
+    }
+
+    #[test]
+    fn max_takes_each_field_on_its_own() {
+        let a = Tally { covered: 3, total: 4 };
+        let b = Tally { covered: 1, total: 9 };
+        assert_eq!(a.max(b), Tally { covered: 3, total: 9 });
+    }
+}

@@ -1,0 +1,228 @@
+//! Reads an indexed profile from front to back, as LLVM's merge does (LLVM:
+//! `IndexedInstrProfReader`). Nothing is looked up by hash, so the bucket table is used for its
+//! count of names only.
+
+use crate::bytes::{Cursor, Endian};
+use crate::error::{Error, ErrorKind, Result};
+use crate::indexed::header::IndexedHeader;
+use crate::kind::ProfileKind;
+use crate::names::NameRef;
+use crate::profile::FunctionHash;
+use crate::raw::Counters;
+use crate::raw::{binary_ids, read_value_block};
+use crate::values::Values;
+
+/// An indexed profile: header and table checked, nothing copied.
+#[derive(Clone, Debug)]
+pub struct IndexedProfile<'a> {
+    bytes: &'a [u8],
+    header: IndexedHeader,
+    payload_start: u64,
+    name_count: u64,
+}
+
+/// One function's record.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexedRecord<'a> {
+    /// The name.
+    pub name: &'a [u8],
+    /// The name's hash as the table claims it; [`NameRef::of`] the name is the truth.
+    pub claimed_name_ref: NameRef,
+    /// The function's hash.
+    pub hash: FunctionHash,
+    /// Counters: little-endian words.
+    pub counters: Counters<'a>,
+    /// The MC/DC bitmap: each byte as a little-endian word.
+    pub bitmap_words: &'a [u8],
+}
+
+impl<'a> IndexedProfile<'a> {
+    /// Reads the header, steps over the summaries and finds the table.
+    ///
+    /// # Errors
+    /// If the header is not one of versions 1 to 13, or points outside the file.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        if bytes.len() < 24 {
+            return Err(Error::truncated("header", 0, 24, bytes.len() as u64));
+        }
+        let header = IndexedHeader::parse(bytes)?;
+        let mut cursor = Cursor::new(bytes, 0, Endian::Little);
+        cursor.take(header.layout.header_bytes, "header")?;
+        if header.layout.summary {
+            skip_summary(&mut cursor)?;
+            if header.kind.contains(ProfileKind::CONTEXT_SENSITIVE) {
+                skip_summary(&mut cursor)?;
+            }
+        }
+        let payload_start = cursor.offset();
+        let mut table = at(bytes, header.hash_offset, "bucket table")?;
+        if header.hash_offset < payload_start {
+            return Err(Error::new(
+                ErrorKind::BadHeader,
+                "HashOffset",
+                0x20,
+                format_args!("at least {payload_start:#x}"),
+                format_args!("{:#x}", header.hash_offset),
+            ));
+        }
+        let buckets = table.u64("number of buckets")?;
+        let name_count = table.u64("number of names")?;
+        table.take_array(buckets, 8, "bucket table")?;
+        Ok(Self {
+            bytes,
+            header,
+            payload_start,
+            name_count,
+        })
+    }
+
+    /// The header.
+    #[must_use]
+    pub fn header(&self) -> &IndexedHeader {
+        &self.header
+    }
+
+    /// The build ids, in file order.
+    ///
+    /// # Errors
+    /// If the section is not inside the file.
+    pub fn binary_ids(&self) -> Result<impl Iterator<Item = Result<&'a [u8]>> + use<'a>> {
+        let section = match self.header.binary_id_offset {
+            Some(offset) => {
+                let mut cursor = at(self.bytes, offset, "binary ids")?;
+                let len = cursor.u64("size of binary ids")?;
+                if len % 8 != 0 {
+                    return Err(Error::new(
+                        ErrorKind::BadHeader,
+                        "size of binary ids",
+                        offset,
+                        "a multiple of 8",
+                        len,
+                    ));
+                }
+                let start = cursor.offset();
+                Cursor::new(cursor.take(len, "binary ids")?, start, Endian::Little)
+            }
+            None => Cursor::new(&[], 0, Endian::Little),
+        };
+        Ok(binary_ids(section))
+    }
+
+    /// Calls `visit` with each record in the order of the file; `values` holds its value sites.
+    ///
+    /// # Errors
+    /// If the payload is cut short or contradicts itself; the records before have been visited.
+    pub fn for_each(
+        &self,
+        values: &mut Values,
+        mut visit: impl FnMut(IndexedRecord<'a>, &Values),
+    ) -> Result<()> {
+        let end = usize::try_from(self.header.hash_offset).unwrap_or(usize::MAX);
+        let start = usize::try_from(self.payload_start).unwrap_or(usize::MAX);
+        let payload = &self.bytes[start..end];
+        let mut cursor = Cursor::new(payload, self.payload_start, Endian::Little);
+        let mut names_left = self.name_count;
+        while names_left > 0 {
+            let items = u64::from(cursor.u16("number of items in a bucket")?);
+            if items == 0 || items > names_left {
+                return Err(Error::malformed(
+                    "number of items in a bucket",
+                    cursor.offset() - 2,
+                    format_args!("1 to {names_left}"),
+                    items,
+                ));
+            }
+            for _ in 0..items {
+                self.item(&mut cursor, values, &mut visit)?;
+            }
+            names_left -= items;
+        }
+        Ok(())
+    }
+
+    fn item(
+        &self,
+        cursor: &mut Cursor<'a>,
+        values: &mut Values,
+        visit: &mut impl FnMut(IndexedRecord<'a>, &Values),
+    ) -> Result<()> {
+        let claimed_name_ref = NameRef(cursor.u64("name hash")?);
+        let name_bytes = cursor.u64("name length")?;
+        let data_bytes = cursor.u64("data length")?;
+        let name = cursor.take(name_bytes, "name")?;
+        let data_offset = cursor.offset();
+        let data = cursor.take(data_bytes, "function data")?;
+        if data_bytes % 8 != 0 {
+            return Err(Error::malformed(
+                "data length",
+                data_offset,
+                "a multiple of 8",
+                data_bytes,
+            ));
+        }
+        let malformed = |error: Error| error.reclassify(ErrorKind::Malformed);
+        let mut data = Cursor::new(data, data_offset, Endian::Little);
+        while !data.is_empty() {
+            let (hash, counters, bitmap_words) =
+                self.counters_and_bitmap(&mut data).map_err(malformed)?;
+            values.clear();
+            if self.header.layout.values {
+                read_value_block(&mut data, values, |_, value| value).map_err(malformed)?;
+            }
+            visit(
+                IndexedRecord {
+                    name,
+                    claimed_name_ref,
+                    hash,
+                    counters,
+                    bitmap_words,
+                },
+                values,
+            );
+        }
+        Ok(())
+    }
+
+    fn counters_and_bitmap(
+        &self,
+        data: &mut Cursor<'a>,
+    ) -> Result<(FunctionHash, Counters<'a>, &'a [u8])> {
+        let hash = FunctionHash(data.u64("function hash")?);
+        let count = match self.header.layout.count_field {
+            true => data.u64("number of counts")?,
+            false => data.remaining() / 8,
+        };
+        let counters = data.take_array(count, 8, "counts")?;
+        let bitmap_words = if self.header.layout.bitmaps {
+            let count = data.u64("number of bitmap bytes")?;
+            data.take_array(count, 8, "bitmap bytes")?
+        } else {
+            &[]
+        };
+        Ok((
+            hash,
+            Counters::Words(counters, Endian::Little),
+            bitmap_words,
+        ))
+    }
+}
+
+/// A cursor from `offset` to the end of the file.
+fn at<'a>(bytes: &'a [u8], offset: u64, what: &'static str) -> Result<Cursor<'a>> {
+    let rest = usize::try_from(offset)
+        .ok()
+        .and_then(|start| bytes.get(start..));
+    match rest {
+        Some(rest) => Ok(Cursor::new(rest, offset, Endian::Little)),
+        None => Err(Error::truncated(what, offset, 8, 0)),
+    }
+}
+
+/// Two counts, then fields of 8 and cutoffs of 24 bytes.
+fn skip_summary(cursor: &mut Cursor<'_>) -> Result<()> {
+    let fields = cursor.u64("number of summary fields")?;
+    let cutoffs = cursor.u64("number of summary cutoffs")?;
+    cursor.take_array(fields, 8, "summary fields")?;
+    cursor.take_array(cutoffs, 24, "summary cutoffs")?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! LLVM instrumentation profiles, natively: `.profraw` and `.profdata` in, one merged profile
+//! out, no LLVM tool anywhere.
+//!
+//! | format | versions read | versions written |
+//! | --- | --- | --- |
+//! | raw, 32 and 64 bits, both byte orders ([`raw`]) | 4, 5, 7, 8, 9, 10 | none |
+//! | indexed ([`indexed`]) | 1 to 13 | 13 |
+//!
+//! What goes in is bytes: this crate opens no file, starts no thread and prints nothing. What
+//! comes out is a [`Profile`], the bytes of an indexed one, and a [`Ledger`] of what was left out.
+//! No input makes it panic.
+//!
+//! ```no_run
+//! use std::num::NonZeroU64;
+//! use bincover_profile::{Merger, indexed};
+//!
+//! let mut merger = Merger::new();
+//! for path in ["one.profraw", "two.profraw", "earlier.profdata"] {
+//!     merger.add(path, &std::fs::read(path)?, NonZeroU64::MIN);
+//! }
+//! let merged = merger.finish();
+//! for entry in &merged.ledger.entries {
+//!     eprintln!("left out: {entry}");
+//! }
+//! let bytes = indexed::write(&merged.profile, &indexed::WriteOptions::default());
+//! std::fs::write("merged.profdata", bytes)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Deliberately not here: object files and coverage mapping (`bincover-mapping`), sample profiles,
+//! memory profiles, temporal profiles, the text format.
+
+pub mod bytes;
+mod error;
+pub mod indexed;
+mod kind;
+mod limits;
+mod merge;
+mod names;
+mod profile;
+pub mod raw;
+mod values;
+
+pub use error::{Error, ErrorKind, Result};
+pub use kind::{FileKind, ProfileKind};
+pub use limits::MAX_COUNT;
+pub use merge::{Cause, Entry, Ledger, Merged, Merger};
+pub use names::{HashedMap, NameRef, NameTable, PassThrough, decode_blob, md5_low64};
+pub use profile::{FunctionHash, Profile, Record};
+pub use values::{Sites, VALUE_KINDS, ValueCount, Values};

@@ -1,0 +1,14 @@
+//! Every bound that is not simply "no more than the bytes that are left".
+
+/// zlib cannot compress better than about 1032 to 1; a name table that claims more lies, and
+/// nothing is allocated for it.
+pub(crate) const MAX_INFLATE_RATIO: u64 = 1040;
+
+/// Values kept at one value site (LLVM: `INSTR_PROF_MAX_NUM_VAL_PER_SITE`).
+pub(crate) const MAX_VALUES_PER_SITE: usize = 255;
+
+/// A raw counter above this is suspicious (LLVM: `counter_value_too_large`); exactly 2^56 is not.
+pub(crate) const SUSPICIOUS_COUNTER: u64 = 1 << 56;
+
+/// The largest ordinary count (LLVM: `getInstrMaxCountValue`); the two values above it are marks.
+pub const MAX_COUNT: u64 = u64::MAX - 2;

@@ -1,0 +1,198 @@
+//! The account of what a merge left out, and why.
+
+use std::fmt;
+
+use crate::error::Error;
+
+/// Everything that a merge left out or changed, in the order in which it was met.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// What was left out.
+    pub entries: Vec<Entry>,
+    /// Files that were given.
+    pub inputs: u64,
+    /// Records that were merged.
+    pub records: u64,
+}
+
+/// One thing that was left out.
+#[derive(Debug)]
+pub struct Entry {
+    /// The input's name, as given to the merger.
+    pub source: String,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why something was left out. Function names are as the profile has them, made printable.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The file has no bytes: its program never wrote it.
+    Empty,
+    /// The file could not be opened or read; the operating system's words.
+    Inaccessible(String),
+    /// Nothing of the file could be used.
+    Unreadable(Error),
+    /// Only what came before the damage was used.
+    Damaged {
+        /// What was met.
+        error: Error,
+        /// Records that came before and were merged.
+        kept: u64,
+        /// Records that the file announced, if it did.
+        announced: Option<u64>,
+    },
+    /// Counters of another kind than those merged before (LLVM: kind mismatch); the file was
+    /// left out.
+    KindMismatch,
+    /// A count so large that the file is probably damaged (LLVM: `counter_value_too_large`); it
+    /// was merged all the same.
+    SuspiciousCounter {
+        /// Whose.
+        function: String,
+        /// The count.
+        count: u64,
+    },
+    /// Another number of counters (LLVM: `count_mismatch`); the record was left out.
+    CounterMismatch {
+        /// Whose.
+        function: String,
+        /// Counters of the function as it was first met.
+        expected: u64,
+        /// Counters of this record.
+        found: u64,
+    },
+    /// Another number of bitmap bytes (LLVM: `bitmap_mismatch`); the counts were merged.
+    BitmapMismatch {
+        /// Whose.
+        function: String,
+        /// Bytes of the function as it was first met.
+        expected: u64,
+        /// Bytes of this record.
+        found: u64,
+    },
+    /// Another number of value sites (LLVM: `value_site_count_mismatch`); the rest was merged.
+    ValueSiteMismatch {
+        /// Whose.
+        function: String,
+    },
+    /// A count went beyond 2^64 - 3 and stays there (LLVM: `counter_overflow`).
+    CounterOverflow {
+        /// Whose.
+        function: String,
+    },
+}
+
+impl Cause {
+    /// LLVM counts this as an error of the file, so that `llvm-profdata merge` fails by default.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        matches!(
+            self,
+            Self::Inaccessible(_)
+                | Self::Unreadable(_)
+                | Self::Damaged { .. }
+                | Self::KindMismatch
+                | Self::SuspiciousCounter { .. }
+        )
+    }
+
+    /// The whole file contributed nothing.
+    #[must_use]
+    pub fn is_whole_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty | Self::Inaccessible(_) | Self::Unreadable(_) | Self::KindMismatch
+        )
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "empty: its program never wrote it"),
+            Self::Inaccessible(reason) => write!(f, "{reason}"),
+            Self::Unreadable(error) => write!(f, "{error}"),
+            Self::Damaged {
+                error,
+                kept,
+                announced,
+            } => {
+                write!(f, "{error}; kept {kept}")?;
+                if let Some(announced) = announced {
+                    write!(f, " of {announced}")?;
+                }
+                write!(f, " functions before it")
+            }
+            Self::KindMismatch => write!(
+                f,
+                "counts something else than the profiles before (IR against front end, or function entries against blocks)"
+            ),
+            Self::SuspiciousCounter { function, count } => write!(
+                f,
+                "{function}: a count of {count} suggests a damaged file; merged all the same"
+            ),
+            Self::CounterMismatch {
+                function,
+                expected,
+                found,
+            } => write!(f, "{function}: expected {expected} counters, found {found}"),
+            Self::BitmapMismatch {
+                function,
+                expected,
+                found,
+            } => write!(
+                f,
+                "{function}: expected {expected} bitmap bytes, found {found}; counts were merged"
+            ),
+            Self::ValueSiteMismatch { function } => {
+                write!(f, "{function}: another number of value sites")
+            }
+            Self::CounterOverflow { function } => {
+                write!(f, "{function}: a counter overflowed and stays at its maximum")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.source, self.cause)
+    }
+}
+
+impl Ledger {
+    pub(super) fn add(&mut self, source: &str, cause: Cause) {
+        self.entries.push(Entry {
+            source: source.to_owned(),
+            cause,
+        });
+    }
+
+    /// Nothing was left out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Inputs that LLVM would count as failed (several entries of one input count once).
+    #[must_use]
+    pub fn failed_inputs(&self) -> u64 {
+        let mut failed: Vec<&str> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.cause.is_error())
+            .map(|entry| entry.source.as_str())
+            .collect();
+        failed.dedup();
+        failed.len() as u64
+    }
+
+    /// Inputs of which nothing was used.
+    #[must_use]
+    pub fn unused_inputs(&self) -> u64 {
+        let whole = |entry: &&Entry| entry.cause.is_whole_file();
+        self.entries.iter().filter(whole).count() as u64
+    }
+}

@@ -1,0 +1,242 @@
+//! Function names: how they are stored, and the hash that stands for them.
+//!
+//! A *names blob* is a sequence of chunks, one for each object file that the linker joined:
+//! LEB128 uncompressed size, LEB128 compressed size (0: stored), then the payload. Inflated, a
+//! chunk is names joined by byte `0x01`. Between chunks lie any number of zero bytes.
+//! (LLVM: `collectGlobalObjectNameStrings`, `readAndDecodeStrings` in `InstrProf.cpp`.)
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use flate2::{Decompress, FlushDecompress, Status};
+use md5::{Digest, Md5};
+
+use crate::bytes::{Cursor, Endian};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_INFLATE_RATIO;
+
+/// The low 64 bits of a name's MD5: how every format refers to a function (LLVM: `NameRef`,
+/// `IndexedInstrProf::ComputeHash`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameRef(pub u64);
+
+impl NameRef {
+    /// The hash of a name, prefix of local functions included.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        Self(md5_low64(name))
+    }
+}
+
+/// The first 8 bytes of the MD5 digest as a little-endian number. LLVM uses it for names and for
+/// the file name tables of the coverage mapping.
+#[must_use]
+pub fn md5_low64(bytes: &[u8]) -> u64 {
+    let digest = Md5::digest(bytes);
+    digest
+        .iter()
+        .take(8)
+        .rev()
+        .fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+/// A hasher for keys that are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PassThrough(u64);
+
+impl Hasher for PassThrough {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+/// A map from MD5 hashes. They are good hashes by themselves: whoever makes them collide on
+/// purpose gets slow look-ups in a map of his own making.
+pub type HashedMap<K, V> = HashMap<K, V, BuildHasherDefault<PassThrough>>;
+
+/// The names of one blob, by hash.
+#[derive(Clone, Debug, Default)]
+pub struct NameTable {
+    text: Vec<u8>,
+    spans: HashedMap<NameRef, (usize, usize)>,
+}
+
+impl NameTable {
+    /// Reads a names blob that lies at `offset` of its file.
+    ///
+    /// # Errors
+    /// If a chunk is cut short, does not inflate to the size that it claims, or holds an empty
+    /// name.
+    pub fn decode(blob: &[u8], offset: u64) -> Result<Self> {
+        let mut table = Self::default();
+        let mut cursor = Cursor::new(blob, offset, Endian::Little);
+        cursor.skip_zeros();
+        while !cursor.is_empty() {
+            table.decode_chunk(&mut cursor)?;
+            cursor.skip_zeros();
+        }
+        Ok(table)
+    }
+
+    fn decode_chunk(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        let at = cursor.offset();
+        let start = self.text.len();
+        decode_blob(cursor, "names", &mut self.text)?;
+        let mut position = start;
+        for name in self.text[start..].split(|&byte| byte == 1) {
+            if name.is_empty() {
+                return Err(Error::malformed("names", at, "a name", "an empty one"));
+            }
+            let span = (position, position + name.len());
+            self.spans.entry(NameRef::of(name)).or_insert(span);
+            position += name.len() + 1;
+        }
+        Ok(())
+    }
+
+    /// The name with this hash.
+    #[must_use]
+    pub fn get(&self, name: NameRef) -> Option<&[u8]> {
+        let &(start, end) = self.spans.get(&name)?;
+        Some(&self.text[start..end])
+    }
+
+    /// How many different names there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// There are no names.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+}
+
+/// Reads `LEB128 uncompressed size, LEB128 compressed size, payload` and appends the plain text:
+/// the form of names here and of file names in the coverage mapping. Nothing is allocated that
+/// the payload cannot fill.
+///
+/// # Errors
+/// If the payload is cut short or does not inflate to what it claims.
+pub fn decode_blob(cursor: &mut Cursor<'_>, what: &'static str, out: &mut Vec<u8>) -> Result<()> {
+    let at = cursor.offset();
+    let plain_bytes = cursor.uleb(what)?;
+    let packed_bytes = cursor.uleb(what)?;
+    if packed_bytes == 0 {
+        out.extend_from_slice(cursor.take(plain_bytes, what)?);
+        return Ok(());
+    }
+    let packed = cursor.take(packed_bytes, what)?;
+    inflate(packed, plain_bytes, at, what, out)
+}
+
+/// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.
+///
+/// Fails if it holds more, fewer, or is no zlib stream. `offset` and `what` are for the message.
+fn inflate(
+    packed: &[u8],
+    plain_bytes: u64,
+    offset: u64,
+    what: &'static str,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let fail = |found: String| {
+        Error::new(
+            ErrorKind::UncompressFailed,
+            what,
+            offset,
+            format_args!("{plain_bytes} bytes from {} compressed ones", packed.len()),
+            found,
+        )
+    };
+    if plain_bytes / MAX_INFLATE_RATIO > packed.len() as u64 {
+        return Err(fail("a claim that zlib cannot keep".into()));
+    }
+    let start = out.len();
+    let wanted = usize::try_from(plain_bytes).map_err(|_| fail("more than memory".into()))?;
+    out.resize(start + wanted, 0);
+    let mut stream = Decompress::new(true);
+    let status = stream.decompress(packed, &mut out[start..], FlushDecompress::Finish);
+    match status {
+        Ok(Status::StreamEnd) if stream.total_out() == plain_bytes => Ok(()),
+        Ok(_) => {
+            out.truncate(start);
+            Err(fail(format!(
+                "{} bytes and a stream that does not end there",
+                stream.total_out()
+            )))
+        }
+        Err(error) => {
+            out.truncate(start);
+            Err(fail(error.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn packed_chunk(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text).unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut chunk = vec![text.len() as u8, packed.len() as u8];
+        chunk.extend(packed);
+        chunk
+    }
+
+    #[test]
+    fn the_hash_of_main() {
+        assert_eq!(NameRef::of(b"main"), NameRef(0xdb95_6436_e78d_d5fa));
+    }
+
+    #[test]
+    fn several_chunks_with_zeros_between() {
+        let mut blob = vec![0, 0, 9, 0];
+        blob.extend(b"main\x01half");
+        blob.extend([0, 0, 0]);
+        blob.extend(packed_chunk(b"one\x01two\x01main"));
+        blob.push(0);
+        let table = NameTable::decode(&blob, 0).unwrap();
+        assert_eq!(table.len(), 4);
+        for name in [&b"main"[..], b"half", b"one", b"two"] {
+            assert_eq!(table.get(NameRef::of(name)), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_cut_blob_never_panics_and_mostly_fails() {
+        let blob = packed_chunk(b"one\x01two\x01three");
+        for end in 1..blob.len() {
+            let error = NameTable::decode(&blob[..end], 0x40).unwrap_err();
+            assert!((0x40..=0x40 + end as u64).contains(&error.offset().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_not_inflated() {
+        let error = NameTable::decode(&[0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 2, 0x78, 0xda], 0);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::UncompressFailed);
+    }
+
+    #[test]
+    fn an_empty_name_is_malformed() {
+        let error = NameTable::decode(&[3, 0, b'a', 1, 1], 0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+    }
+}

@@ -1,0 +1,282 @@
+//! The profile in memory: what a merge makes and what the writers take.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::kind::ProfileKind;
+use crate::names::{HashedMap, NameRef};
+use crate::values::Values;
+
+/// A function's structural hash: two records are the same function only if it agrees
+/// (LLVM: `FuncHash`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionHash(pub u64);
+
+impl FunctionHash {
+    /// Bit 60, which marks context-sensitive records of IR profiles; hashes of front-end profiles
+    /// use it like any other bit (LLVM: `NamedInstrProfRecord::hasCSFlagInHash`).
+    #[must_use]
+    pub fn has_context_bit(self) -> bool {
+        self.0 >> 60 & 1 == 1
+    }
+}
+
+/// Counters of functions by name and hash, merged from any number of files.
+///
+/// Counts of all functions lie in one array and names in another, so that a profile of a large
+/// program is a handful of allocations.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    kind: ProfileKind,
+    names: Vec<u8>,
+    functions: Vec<NamedFunction>,
+    by_name: HashedMap<NameRef, u32>,
+    records: Vec<StoredRecord>,
+    counts: Vec<u64>,
+    bitmaps: Vec<u8>,
+    binary_ids: BTreeSet<Box<[u8]>>,
+}
+
+/// A function's name and its records.
+#[derive(Clone, Debug)]
+struct NamedFunction {
+    name: (usize, usize),
+    name_ref: NameRef,
+    first: u32,
+    /// Present where a name has more than one hash.
+    more: Option<Box<MoreRecords>>,
+    /// The next function whose name has the same MD5, of which there is none in honest files.
+    twin: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct MoreRecords {
+    in_order: Vec<u32>,
+    by_hash: HashMap<FunctionHash, u32>,
+}
+
+#[derive(Clone, Debug)]
+struct StoredRecord {
+    hash: FunctionHash,
+    counts: (usize, usize),
+    bitmap: (usize, usize),
+    values: Option<Box<Values>>,
+}
+
+/// Names a record of a [`Profile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordId(u32);
+
+/// One record of a profile: a function of one structural hash (LLVM: `NamedInstrProfRecord`).
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The function's name; empty if the profile did not hold it.
+    pub name: &'a [u8],
+    /// The name's hash.
+    pub name_ref: NameRef,
+    /// The function's hash.
+    pub hash: FunctionHash,
+    /// Counters (LLVM: `Counts`).
+    pub counts: &'a [u64],
+    /// MC/DC test vectors seen, one bit each (LLVM: `BitmapBytes`).
+    pub bitmap: &'a [u8],
+    /// Value sites, if the function has any.
+    pub values: Option<&'a Values>,
+}
+
+/// The three parts of a stored record that a merge changes.
+pub(crate) struct RecordMut<'a> {
+    pub(crate) counts: &'a mut [u64],
+    pub(crate) bitmap: &'a mut [u8],
+    pub(crate) values: &'a mut Option<Box<Values>>,
+}
+
+/// What marks a function hot or warm without counts (LLVM: `CountPseudoKind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pseudo {
+    Warm,
+    Hot,
+}
+
+impl Pseudo {
+    pub(crate) fn of(counts: &[u64]) -> Option<Self> {
+        match counts.first() {
+            Some(&u64::MAX) => Some(Self::Hot),
+            Some(&value) if value == u64::MAX - 1 => Some(Self::Warm),
+            _ => None,
+        }
+    }
+}
+
+impl Profile {
+    /// What the counters mean.
+    #[must_use]
+    pub fn kind(&self) -> ProfileKind {
+        self.kind
+    }
+
+    /// How many different function names there are.
+    #[must_use]
+    pub fn function_count(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// How many records there are: one for each name and hash.
+    #[must_use]
+    pub fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// All records: names in order of first appearance, and under a name its hashes likewise.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.functions
+            .iter()
+            .flat_map(move |function| self.records_of(function))
+    }
+
+    /// The records under a name, in order of first appearance.
+    pub fn lookup(&self, name_ref: NameRef) -> impl Iterator<Item = Record<'_>> {
+        let mut next = self.by_name.get(&name_ref).copied();
+        std::iter::from_fn(move || {
+            let function = &self.functions[next? as usize];
+            next = function.twin;
+            Some(function)
+        })
+        .flat_map(move |function| self.records_of(function))
+    }
+
+    /// The build ids of the binaries that made the profile, sorted, each once (LLVM: binary ids).
+    pub fn binary_ids(&self) -> impl Iterator<Item = &[u8]> {
+        self.binary_ids.iter().map(AsRef::as_ref)
+    }
+
+    fn records_of<'a>(&'a self, function: &'a NamedFunction) -> impl Iterator<Item = Record<'a>> {
+        let ids: &[u32] = match &function.more {
+            Some(more) => &more.in_order,
+            None => std::slice::from_ref(&function.first),
+        };
+        ids.iter().map(move |&id| {
+            let record = &self.records[id as usize];
+            Record {
+                name: &self.names[function.name.0..function.name.1],
+                name_ref: function.name_ref,
+                hash: record.hash,
+                counts: &self.counts[record.counts.0..record.counts.1],
+                bitmap: &self.bitmaps[record.bitmap.0..record.bitmap.1],
+                values: record.values.as_deref(),
+            }
+        })
+    }
+
+    /// The functions as groups of records under one name, for the writers.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = Vec<Record<'_>>> {
+        self.functions
+            .iter()
+            .map(move |function| self.records_of(function).collect())
+    }
+
+    pub(crate) fn set_kind(&mut self, kind: ProfileKind) {
+        self.kind = kind;
+    }
+
+    pub(crate) fn add_binary_id(&mut self, id: &[u8]) {
+        if !self.binary_ids.contains(id) {
+            self.binary_ids.insert(id.into());
+        }
+    }
+
+    /// The record of this name and hash, if it is there.
+    pub(crate) fn find(
+        &self,
+        name: &[u8],
+        name_ref: NameRef,
+        hash: FunctionHash,
+    ) -> Option<RecordId> {
+        let function = &self.functions[self.find_function(name, name_ref)? as usize];
+        let id = match &function.more {
+            Some(more) => *more.by_hash.get(&hash)?,
+            None => function.first,
+        };
+        (self.records[id as usize].hash == hash).then_some(RecordId(id))
+    }
+
+    fn find_function(&self, name: &[u8], name_ref: NameRef) -> Option<u32> {
+        let mut next = self.by_name.get(&name_ref).copied();
+        while let Some(index) = next {
+            let function = &self.functions[index as usize];
+            if &self.names[function.name.0..function.name.1] == name {
+                return Some(index);
+            }
+            next = function.twin;
+        }
+        None
+    }
+
+    /// Adds a record whose name and hash are not there yet, with zeroed counts and bitmap.
+    pub(crate) fn insert(
+        &mut self,
+        name: &[u8],
+        name_ref: NameRef,
+        hash: FunctionHash,
+        counts: usize,
+        bitmap_bytes: usize,
+    ) -> RecordId {
+        let id = index(self.records.len());
+        let counts_start = self.counts.len();
+        self.counts.resize(counts_start + counts, 0);
+        let bitmap_start = self.bitmaps.len();
+        self.bitmaps.resize(bitmap_start + bitmap_bytes, 0);
+        self.records.push(StoredRecord {
+            hash,
+            counts: (counts_start, self.counts.len()),
+            bitmap: (bitmap_start, self.bitmaps.len()),
+            values: None,
+        });
+        match self.find_function(name, name_ref) {
+            Some(function) => self.attach(function, id, hash),
+            None => self.add_function(name, name_ref, id),
+        }
+        RecordId(id)
+    }
+
+    fn attach(&mut self, function: u32, id: u32, hash: FunctionHash) {
+        let function = &mut self.functions[function as usize];
+        let first = function.first;
+        let first_hash = self.records[first as usize].hash;
+        let more = function.more.get_or_insert_with(|| {
+            Box::new(MoreRecords {
+                in_order: vec![first],
+                by_hash: HashMap::from([(first_hash, first)]),
+            })
+        });
+        more.in_order.push(id);
+        more.by_hash.insert(hash, id);
+    }
+
+    fn add_function(&mut self, name: &[u8], name_ref: NameRef, first: u32) {
+        let start = self.names.len();
+        self.names.extend_from_slice(name);
+        let function = index(self.functions.len());
+        let twin = self.by_name.insert(name_ref, function);
+        self.functions.push(NamedFunction {
+            name: (start, self.names.len()),
+            name_ref,
+            first,
+            more: None,
+            twin,
+        });
+    }
+
+    pub(crate) fn record_mut(&mut self, id: RecordId) -> RecordMut<'_> {
+        let record = &mut self.records[id.0 as usize];
+        RecordMut {
+            counts: &mut self.counts[record.counts.0..record.counts.1],
+            bitmap: &mut self.bitmaps[record.bitmap.0..record.bitmap.1],
+            values: &mut record.values,
+        }
+    }
+}
+
+/// A record needs at least 8 bytes of counters, so 2^32 of them are 32 GiB.
+fn index(len: usize) -> u32 {
+    u32::try_from(len).expect("fewer than 2^32 records fit in memory")
+}

@@ -1,0 +1,394 @@
+//! One raw profile, and the sequence of them that a file may hold.
+
+use crate::bytes::{Cursor, pad8};
+use crate::error::{Error, ErrorKind, Result};
+use crate::names::{NameRef, NameTable};
+use crate::raw::header::{RawHeader, Sections};
+use crate::raw::layout::Layout;
+use crate::raw::record::RawRecords;
+use crate::values::{VALUE_KINDS, ValueCount, Values, sort_like_libstdcxx};
+
+/// The profiles of one raw file: usually one; several where an executable and its shared
+/// libraries wrote to the same file.
+#[derive(Clone, Debug)]
+pub struct RawProfiles<'a> {
+    bytes: &'a [u8],
+    offset: u64,
+    /// Magic and header size of the profile before, which the next one must share.
+    previous: Option<([u8; 8], u64)>,
+}
+
+impl<'a> RawProfiles<'a> {
+    /// Starts at the beginning of a file.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            offset: 0,
+            previous: None,
+        }
+    }
+
+    /// The next profile, or `None` at the end of the file. `end` is where the previous one ended,
+    /// its value data included ([`RawProfile::values`]); 0 at first.
+    ///
+    /// # Errors
+    /// If what follows is neither zero bytes nor another profile of the same byte order and width.
+    pub fn next(&mut self, end: u64) -> Result<Option<RawProfile<'a>>> {
+        self.offset = end;
+        let start = usize::try_from(end).unwrap_or(usize::MAX);
+        let mut rest = self.bytes.get(start..).unwrap_or(&[]);
+        if let Some((magic, header_bytes)) = self.previous {
+            let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+            rest = &rest[zeros..];
+            self.offset += zeros as u64;
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            self.check_following(rest, magic, header_bytes)?;
+        }
+        let profile = RawProfile::parse(rest, self.offset)?;
+        let header_bytes = profile.header.layout.header_bytes;
+        self.previous = rest.first_chunk().map(|magic| (*magic, header_bytes));
+        Ok(Some(profile))
+    }
+
+    fn check_following(&self, rest: &[u8], magic: [u8; 8], header_bytes: u64) -> Result<()> {
+        if (rest.len() as u64) < header_bytes {
+            return Err(Error::malformed(
+                "data after the profile",
+                self.offset,
+                "zero bytes or another header",
+                format_args!("{} bytes, not enough space for another header", rest.len()),
+            ));
+        }
+        if self.offset % 8 != 0 {
+            return Err(Error::malformed(
+                "data after the profile",
+                self.offset,
+                "an offset divisible by 8",
+                "insufficient padding",
+            ));
+        }
+        if rest[..8] != magic {
+            return Err(Error::new(
+                ErrorKind::BadMagic,
+                "magic of the next profile",
+                self.offset,
+                format_args!("{magic:02x?}"),
+                format_args!("{:02x?}", &rest[..8]),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// One raw profile: header checked, sections found, nothing copied.
+#[derive(Clone, Debug)]
+pub struct RawProfile<'a> {
+    bytes: &'a [u8],
+    offset: u64,
+    header: RawHeader,
+    sections: Sections,
+}
+
+impl<'a> RawProfile<'a> {
+    /// Reads the profile at the start of `bytes`, which lies at `offset` of its file; what follows
+    /// the profile may follow.
+    ///
+    /// # Errors
+    /// If the header is not one of a known version, or its sizes do not fit the bytes.
+    pub fn parse(bytes: &'a [u8], offset: u64) -> Result<Self> {
+        let header = RawHeader::parse(bytes, offset)?;
+        let sections = header.sections(bytes.len() as u64, offset)?;
+        let profile = Self {
+            bytes,
+            offset,
+            header,
+            sections,
+        };
+        for id in profile.binary_ids() {
+            id.map_err(|error| error.in_context(profile.header.layout))?;
+        }
+        Ok(profile)
+    }
+
+    /// The header.
+    #[must_use]
+    pub fn header(&self) -> &RawHeader {
+        &self.header
+    }
+
+    /// The build ids of the binary (LLVM: binary ids), in file order.
+    pub fn binary_ids(&self) -> impl Iterator<Item = Result<&'a [u8]>> + use<'a> {
+        let range = self.sections.binary_ids.clone();
+        let offset = self.offset + range.start as u64;
+        let cursor = Cursor::new(&self.bytes[range], offset, self.header.layout.endian);
+        binary_ids(cursor)
+    }
+
+    /// The names blob and where it lies, for [`NameTable::decode`].
+    #[must_use]
+    pub fn names_blob(&self) -> (&'a [u8], u64) {
+        let range = self.sections.names.clone();
+        (
+            &self.bytes[range.clone()],
+            self.offset + range.start as u64,
+        )
+    }
+
+    /// Decodes the names.
+    ///
+    /// # Errors
+    /// As [`NameTable::decode`].
+    pub fn names(&self) -> Result<NameTable> {
+        let (blob, offset) = self.names_blob();
+        NameTable::decode(blob, offset)
+    }
+
+    /// The records in file order.
+    #[must_use]
+    pub fn records(&self) -> RawRecords<'_, 'a> {
+        RawRecords::new(self)
+    }
+
+    /// A reader of the value data, which follows the names; its blocks belong, in order, to the
+    /// records with [`RawRecord::has_values`](crate::raw::RawRecord::has_values).
+    #[must_use]
+    pub fn values(&self) -> RawValues<'a> {
+        let start = self.sections.end;
+        let layout = self.header.layout;
+        RawValues {
+            layout,
+            cursor: Cursor::new(
+                &self.bytes[start..],
+                self.offset + start as u64,
+                layout.endian,
+            ),
+            functions: self.function_addresses(),
+            vtables: self.vtable_addresses(),
+        }
+    }
+
+    pub(crate) fn records_section(&self) -> &'a [u8] {
+        &self.bytes[self.sections.records.clone()]
+    }
+
+    pub(crate) fn records_offset(&self) -> u64 {
+        self.offset + self.sections.records.start as u64
+    }
+
+    pub(crate) fn counters(&self) -> &'a [u8] {
+        &self.bytes[self.sections.counters.clone()]
+    }
+
+    pub(crate) fn bitmaps(&self) -> &'a [u8] {
+        &self.bytes[self.sections.bitmaps.clone()]
+    }
+
+    /// Function pointers that are set, sorted by address as LLVM sorts them: with identical code
+    /// folding, several functions have one address and the tie decides the name.
+    fn function_addresses(&self) -> Vec<(u64, NameRef)> {
+        let layout = &self.header.layout;
+        let size = usize::try_from(layout.record.bytes).unwrap_or(usize::MAX);
+        let mut addresses: Vec<(u64, NameRef)> = self
+            .records_section()
+            .chunks_exact(size)
+            .map(|record| {
+                let address = read_pointer(layout, &record[layout.record.function_pointer..]);
+                (address, NameRef(layout.endian.u64(record)))
+            })
+            .filter(|(address, _)| *address != 0)
+            .collect();
+        sort_like_libstdcxx(&mut addresses, |(address, _)| *address);
+        addresses.dedup();
+        addresses
+    }
+
+    /// VTables as (first address, end, name), sorted by address.
+    fn vtable_addresses(&self) -> Vec<(u64, u64, u64)> {
+        let layout = &self.header.layout;
+        let size = usize::try_from(layout.vtable_bytes()).unwrap_or(usize::MAX);
+        let size_at = if layout.pointer_bytes == 8 { 16 } else { 12 };
+        let mut tables: Vec<(u64, u64, u64)> = self.bytes[self.sections.vtables.clone()]
+            .chunks_exact(size)
+            .map(|table| {
+                let start = read_pointer(layout, &table[8..]);
+                let len = u64::from(layout.endian.u32(&table[size_at..]));
+                (start, start.saturating_add(len), layout.endian.u64(table))
+            })
+            .filter(|(start, _, _)| *start != 0)
+            .collect();
+        tables.sort_by_key(|(start, _, _)| *start);
+        tables
+    }
+}
+
+fn read_pointer(layout: &Layout, bytes: &[u8]) -> u64 {
+    match layout.pointer_bytes {
+        8 => layout.endian.u64(bytes),
+        _ => u64::from(layout.endian.u32(bytes)),
+    }
+}
+
+/// Build ids: `u64` length, bytes, zero padding to 8, repeated. After an error it ends.
+pub(crate) fn binary_ids<'a>(
+    mut cursor: Cursor<'a>,
+) -> impl Iterator<Item = Result<&'a [u8]>> + use<'a> {
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        if failed || cursor.is_empty() {
+            return None;
+        }
+        let id = binary_id(&mut cursor);
+        failed = id.is_err();
+        Some(id)
+    })
+}
+
+fn binary_id<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
+    let malformed = |error: Error| error.reclassify(ErrorKind::Malformed);
+    let at = cursor.offset();
+    let len = cursor.u64("binary id length").map_err(malformed)?;
+    if len == 0 {
+        return Err(Error::malformed("binary id length", at, "at least 1", 0));
+    }
+    let padded = len.saturating_add(pad8(len));
+    let id = cursor.take(padded, "binary id data").map_err(malformed)?;
+    Ok(&id[..usize::try_from(len).unwrap_or(0)])
+}
+
+/// Reads the blocks of value data one after another.
+#[derive(Clone, Debug)]
+pub struct RawValues<'a> {
+    layout: Layout,
+    cursor: Cursor<'a>,
+    functions: Vec<(u64, NameRef)>,
+    vtables: Vec<(u64, u64, u64)>,
+}
+
+impl RawValues<'_> {
+    /// Where the next block begins; after the last one, where the profile ends.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.cursor.offset()
+    }
+
+    /// Reads the next block into `values`, addresses replaced by name hashes (0 where no
+    /// instrumented function or vtable has the address).
+    ///
+    /// # Errors
+    /// If the block is cut short or contradicts itself.
+    pub fn next_into(&mut self, values: &mut Values) -> Result<()> {
+        let (functions, vtables) = (&self.functions, &self.vtables);
+        read_value_block(&mut self.cursor, values, |kind, value| match kind {
+            0 => function_at(functions, value),
+            2 => vtable_at(vtables, value),
+            _ => value,
+        })
+        .map_err(|error| error.in_context(self.layout))
+    }
+}
+
+fn function_at(functions: &[(u64, NameRef)], address: u64) -> u64 {
+    let index = functions.partition_point(|(start, _)| *start < address);
+    match functions.get(index) {
+        Some((start, name)) if *start == address => name.0,
+        _ => 0,
+    }
+}
+
+fn vtable_at(vtables: &[(u64, u64, u64)], address: u64) -> u64 {
+    let after = vtables.partition_point(|(start, _, _)| *start <= address);
+    match after.checked_sub(1).and_then(|index| vtables.get(index)) {
+        Some((_, end, name)) if address < *end => *name,
+        _ => 0,
+    }
+}
+
+/// Reads one block of value data (LLVM: `ValueProfData`): the same in raw and indexed files.
+pub(crate) fn read_value_block(
+    cursor: &mut Cursor<'_>,
+    values: &mut Values,
+    map: impl Fn(usize, u64) -> u64,
+) -> Result<()> {
+    const WHAT: &str = "value data";
+    values.clear();
+    let start = cursor.offset();
+    let rest = cursor.rest();
+    let available = cursor.remaining();
+    if available < 8 {
+        return Err(Error::truncated(WHAT, start, 8, available));
+    }
+    let mut probe = cursor.clone();
+    let total_bytes = u64::from(probe.u32(WHAT)?);
+    let kind_count = probe.u32(WHAT)?;
+    if total_bytes > available {
+        return Err(Error::truncated(WHAT, start, total_bytes, available)
+            .reclassify(ErrorKind::TooLarge));
+    }
+    if kind_count as usize > VALUE_KINDS {
+        return Err(Error::malformed(
+            "number of value kinds",
+            start + 4,
+            "at most 3",
+            kind_count,
+        ));
+    }
+    if total_bytes % 8 != 0 || total_bytes < 8 {
+        return Err(Error::malformed(
+            "size of value data",
+            start,
+            "a multiple of 8, at least 8",
+            total_bytes,
+        ));
+    }
+    let block = &rest[8..usize::try_from(total_bytes).unwrap_or(8)];
+    let mut inner = probe;
+    inner.limit(block);
+    for _ in 0..kind_count {
+        read_kind(&mut inner, start, values, &map)?;
+    }
+    cursor.take(total_bytes, WHAT)?;
+    Ok(())
+}
+
+fn read_kind(
+    cursor: &mut Cursor<'_>,
+    block: u64,
+    values: &mut Values,
+    map: impl Fn(usize, u64) -> u64,
+) -> Result<()> {
+    let outside = |error: Error| error.reclassify(ErrorKind::Malformed);
+    let at = cursor.offset();
+    let kind = cursor.u32("value kind").map_err(outside)? as usize;
+    if kind >= VALUE_KINDS {
+        return Err(Error::malformed("value kind", at, "0, 1 or 2", kind));
+    }
+    let site_count = u64::from(cursor.u32("number of value sites").map_err(outside)?);
+    let counts = cursor.take(site_count, "value site counts").map_err(outside)?;
+    let padding = pad8(cursor.offset() - block);
+    cursor.take(padding, "padding of value site counts").map_err(outside)?;
+    let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
+    let mut pairs = Cursor::new(
+        cursor.take_array(total, 16, "values").map_err(outside)?,
+        at,
+        cursor.endian(),
+    );
+    let sites = values.kind_mut(kind);
+    // A kind that a block holds twice: the later one counts.
+    *sites = Default::default();
+    for &count in counts {
+        let mut site = Vec::with_capacity(usize::from(count));
+        for _ in 0..count {
+            let value = pairs.u64("value")?;
+            let count = pairs.u64("value count")?;
+            site.push(ValueCount {
+                value: map(kind, value),
+                count,
+            });
+        }
+        sites.push(site);
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! Data records with the counters and bitmaps that they point to (LLVM:
+//! `RawInstrProfReader::readNextRecord`).
+
+use crate::bytes::Endian;
+use crate::error::{Error, Result};
+use crate::kind::ProfileKind;
+use crate::names::NameRef;
+use crate::profile::FunctionHash;
+use crate::raw::reader::RawProfile;
+
+/// A function's counters as they lie in the file.
+#[derive(Clone, Copy, Debug)]
+pub enum Counters<'a> {
+    /// 8 bytes each.
+    Words(&'a [u8], Endian),
+    /// One byte each; 0 means reached.
+    Bytes(&'a [u8]),
+    /// Decoded already.
+    Decoded(&'a [u64]),
+}
+
+impl Counters<'_> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Words(bytes, _) => bytes.len() / 8,
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Decoded(counts) => counts.len(),
+        }
+    }
+
+    /// There is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Calls `visit` with each count and the slot of `target` that belongs to it. The loops are
+    /// apart so that each can be a tight one.
+    pub(crate) fn zip_into(&self, target: &mut [u64], mut visit: impl FnMut(&mut u64, u64)) {
+        match *self {
+            Self::Words(bytes, Endian::Little) => {
+                for (slot, word) in target.iter_mut().zip(bytes.as_chunks().0) {
+                    visit(slot, u64::from_le_bytes(*word));
+                }
+            }
+            Self::Words(bytes, Endian::Big) => {
+                for (slot, word) in target.iter_mut().zip(bytes.as_chunks().0) {
+                    visit(slot, u64::from_be_bytes(*word));
+                }
+            }
+            Self::Bytes(bytes) => {
+                for (slot, byte) in target.iter_mut().zip(bytes) {
+                    visit(slot, u64::from(*byte == 0));
+                }
+            }
+            Self::Decoded(counts) => {
+                for (slot, count) in target.iter_mut().zip(counts) {
+                    visit(slot, *count);
+                }
+            }
+        }
+    }
+
+    /// The first count, without decoding the others.
+    pub(crate) fn first(&self) -> Option<u64> {
+        let mut first = [0];
+        self.zip_into(&mut first, |slot, count| *slot = count);
+        (!self.is_empty()).then_some(first[0])
+    }
+}
+
+/// One function's record.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRecord<'a> {
+    /// LLVM: `NameRef`.
+    pub name: NameRef,
+    /// LLVM: `FuncHash`.
+    pub hash: FunctionHash,
+    /// The counters, a time stamp taken off.
+    pub counters: Counters<'a>,
+    /// When the function was first entered, in a temporal profile; neither 0 nor all ones.
+    pub timestamp: Option<u64>,
+    /// MC/DC bitmap.
+    pub bitmap: &'a [u8],
+    /// The record announces value sites: a block of value data belongs to it.
+    pub has_values: bool,
+}
+
+/// The records of one raw profile, in file order. After an error it ends.
+#[derive(Clone, Debug)]
+pub struct RawRecords<'p, 'a> {
+    profile: &'p RawProfile<'a>,
+    index: u64,
+    failed: bool,
+}
+
+impl<'p, 'a> RawRecords<'p, 'a> {
+    pub(crate) fn new(profile: &'p RawProfile<'a>) -> Self {
+        Self {
+            profile,
+            index: 0,
+            failed: false,
+        }
+    }
+
+    fn record(&self, bytes: &'a [u8], offset: u64) -> Result<RawRecord<'a>> {
+        let header = self.profile.header();
+        let layout = &header.layout;
+        let fields = &layout.record;
+        let endian = layout.endian;
+        let pointer = |at: usize| match layout.pointer_bytes {
+            8 => endian.u64(&bytes[at..]),
+            _ => u64::from(endian.u32(&bytes[at..])),
+        };
+        let place = Place {
+            offset,
+            // Each record has its own base: pointers are relative to the record that holds them.
+            adjustment: if layout.relative_counters {
+                self.index.wrapping_mul(fields.bytes)
+            } else {
+                0
+            },
+        };
+
+        let count = u64::from(endian.u32(&bytes[fields.counter_count..]));
+        if count == 0 {
+            return Err(Error::malformed(
+                "number of counters",
+                offset + fields.counter_count as u64,
+                "at least 1",
+                0,
+            ));
+        }
+        let counters = place.slice(
+            &COUNTERS,
+            self.profile.counters(),
+            pointer(16).wrapping_sub(header.counters_delta),
+            count,
+            header.counter_bytes(),
+        )?;
+        let bitmap = match fields.bitmap {
+            Some((at, size_at)) if endian.u32(&bytes[size_at..]) > 0 => place.slice(
+                &BITMAPS,
+                self.profile.bitmaps(),
+                pointer(at).wrapping_sub(header.bitmap_delta),
+                u64::from(endian.u32(&bytes[size_at..])),
+                1,
+            )?,
+            _ => &[],
+        };
+        let (timestamp, counters) = self.split_timestamp(counters, offset)?;
+        let sites = &bytes[fields.site_counts..fields.site_counts + 2 * fields.value_kinds];
+        Ok(RawRecord {
+            name: NameRef(endian.u64(bytes)),
+            hash: FunctionHash(endian.u64(&bytes[8..])),
+            counters: match header.counter_bytes() {
+                1 => Counters::Bytes(counters),
+                _ => Counters::Words(counters, endian),
+            },
+            timestamp,
+            bitmap,
+            has_values: sites.iter().any(|&byte| byte != 0),
+        })
+    }
+
+    /// A temporal profile keeps a time stamp in the first 8 bytes of a function's counters.
+    fn split_timestamp(&self, counters: &'a [u8], offset: u64) -> Result<(Option<u64>, &'a [u8])> {
+        let header = self.profile.header();
+        if !header.kind.contains(ProfileKind::TEMPORAL) {
+            return Ok((None, counters));
+        }
+        let Some((stamp, rest)) = counters.split_first_chunk::<8>() else {
+            return Err(Error::malformed(
+                "number of counters",
+                offset,
+                "room for a time stamp of 8 bytes",
+                counters.len(),
+            ));
+        };
+        let stamp = header.layout.endian.u64(stamp);
+        Ok(((stamp != 0 && stamp != u64::MAX).then_some(stamp), rest))
+    }
+}
+
+impl<'a> Iterator for RawRecords<'_, 'a> {
+    type Item = Result<RawRecord<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let size = usize::try_from(self.profile.header().layout.record.bytes).ok()?;
+        let start = usize::try_from(self.index).ok()?.checked_mul(size)?;
+        let bytes = self.profile.records_section().get(start..start + size)?;
+        let record = self.record(bytes, self.profile.records_offset() + start as u64);
+        self.index += 1;
+        self.failed = record.is_err();
+        Some(record.map_err(|error| error.in_context(self.profile.header().layout)))
+    }
+}
+
+/// The words for a section that records point into.
+struct Pointed {
+    offset: &'static str,
+    count: &'static str,
+}
+
+const COUNTERS: Pointed = Pointed {
+    offset: "counter offset",
+    count: "number of counters",
+};
+
+const BITMAPS: Pointed = Pointed {
+    offset: "bitmap offset",
+    count: "number of bitmap bytes",
+};
+
+/// Where a record lies and how its pointers are to be corrected.
+struct Place {
+    offset: u64,
+    adjustment: u64,
+}
+
+impl Place {
+    /// `count` items of `size` bytes at the distance `raw` of the section, all inside it.
+    fn slice<'a>(
+        &self,
+        words: &Pointed,
+        section: &'a [u8],
+        raw: u64,
+        count: u64,
+        size: u64,
+    ) -> Result<&'a [u8]> {
+        let at = raw.wrapping_add(self.adjustment);
+        let len = section.len() as u64;
+        if at.cast_signed() < 0 {
+            return Err(Error::malformed(
+                words.offset,
+                self.offset,
+                "0 or more",
+                at.cast_signed(),
+            ));
+        }
+        if at >= len {
+            let most = len.cast_signed() - 1;
+            return Err(Error::malformed(
+                words.offset,
+                self.offset,
+                format_args!("at most {most}"),
+                at,
+            ));
+        }
+        let most = (len - at) / size;
+        if count > most {
+            return Err(Error::malformed(
+                words.count,
+                self.offset,
+                format_args!("at most {most}"),
+                count,
+            ));
+        }
+        // Both ends are inside the section, whose length is a usize.
+        let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        Ok(&section[position(at)..position(at + count * size)])
+    }
+}

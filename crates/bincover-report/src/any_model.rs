@@ -1,0 +1,261 @@
+//! No format panics on any model, and Cobertura stays sound.
+
+use bincover_model::{
+    Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line, LocalFile,
+    Position, Region, RegionKind, Segment, Summary, Tally,
+};
+use bstr::BString;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::cobertura::tests::assert_sound;
+use crate::{FORMATS, Format, Options};
+
+/// How many files and functions there are: ids stay below, which is all that the model promises.
+const FILES: u32 = 3;
+const FUNCTIONS: u32 = 4;
+
+fn name() -> impl Strategy<Value = BString> {
+    let words = prop::sample::select(vec![
+        "",
+        "/",
+        "/w/",
+        "src/",
+        ".",
+        "a.rs",
+        "_RNvC1a1b",
+        "<&\"'>",
+        "\u{6f22}",
+    ]);
+    let tail = vec(any::<u8>(), 0..6);
+    (vec(words, 0..4), tail)
+        .prop_map(|(words, tail)| [words.concat().as_bytes(), &tail].concat().into())
+}
+
+/// Mostly near each other, sometimes anywhere.
+fn line_number() -> impl Strategy<Value = u32> {
+    prop_oneof![9 => 0..12_u32, 1 => any::<u32>()]
+}
+
+fn count() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        Just(0),
+        1..5_u64,
+        any::<u64>(),
+        Just(u64::MAX),
+        Just(1 << 32)
+    ]
+}
+
+fn position() -> impl Strategy<Value = Position> {
+    (line_number(), 0..9_u32).prop_map(|(line, column)| Position { line, column })
+}
+
+fn local_file() -> impl Strategy<Value = LocalFile> {
+    (0..4_u32).prop_map(LocalFile)
+}
+
+fn region() -> impl Strategy<Value = Region> {
+    let kinds = [
+        RegionKind::Code,
+        RegionKind::Expansion,
+        RegionKind::Skipped,
+        RegionKind::Gap,
+    ]
+    .to_vec();
+    (
+        prop::sample::select(kinds),
+        local_file(),
+        local_file(),
+        position(),
+        position(),
+        count(),
+    )
+        .prop_map(|(kind, file, expanded, start, end, count)| Region {
+            kind,
+            file,
+            expanded,
+            start,
+            end,
+            count,
+        })
+}
+
+fn branch() -> impl Strategy<Value = Branch> {
+    (
+        local_file(),
+        position(),
+        position(),
+        count(),
+        count(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(file, start, end, true_count, false_count, true_folded, false_folded)| Branch {
+                file,
+                start,
+                end,
+                true_count,
+                false_count,
+                true_folded,
+                false_folded,
+            },
+        )
+}
+
+/// Covered may exceed total. Totals are sums in `u64`, so the parts stay below a third of it.
+fn tally() -> impl Strategy<Value = Tally> {
+    let part = || prop_oneof![0..20_u64, 0..u64::MAX / u64::from(FILES)];
+    (part(), part()).prop_map(|(covered, total)| Tally { covered, total })
+}
+
+fn summary() -> impl Strategy<Value = Summary> {
+    (tally(), tally(), tally(), tally(), tally()).prop_map(
+        |(regions, functions, instantiations, lines, branches)| Summary {
+            regions,
+            functions,
+            instantiations,
+            lines,
+            branches,
+        },
+    )
+}
+
+fn function() -> impl Strategy<Value = Function> {
+    let file_id = (0..FILES).prop_map(FileId);
+    (
+        name(),
+        count(),
+        vec(file_id, 0..4),
+        prop::option::of(local_file()),
+        vec(region(), 0..6),
+        vec(branch(), 0..4),
+        summary(),
+    )
+        .prop_map(
+            |(name, count, files, main_file, regions, branches, summary)| Function {
+                name,
+                count,
+                files,
+                main_file,
+                regions,
+                branches,
+                summary,
+            },
+        )
+}
+
+fn function_id() -> impl Strategy<Value = FunctionId> {
+    (0..FUNCTIONS).prop_map(FunctionId)
+}
+
+fn group() -> impl Strategy<Value = Group> {
+    (position(), vec(function_id(), 0..4), count(), summary()).prop_map(
+        |(start, members, count, summary)| Group {
+            start,
+            members,
+            count,
+            summary,
+        },
+    )
+}
+
+fn segment() -> impl Strategy<Value = Segment> {
+    (
+        position(),
+        count(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(start, count, has_count, is_entry, is_gap)| Segment {
+            start,
+            count,
+            has_count,
+            is_entry,
+            is_gap,
+        })
+}
+
+fn file() -> impl Strategy<Value = File> {
+    let line = (line_number(), count()).prop_map(|(number, count)| Line { number, count });
+    let expansion =
+        (function_id(), 0..8_u32).prop_map(|(function, region)| Expansion { function, region });
+    (
+        name(),
+        vec(segment(), 0..4),
+        vec(line, 0..9),
+        vec(branch(), 0..4),
+        vec(expansion, 0..3),
+        vec(function_id(), 0..4),
+        vec(group(), 0..4),
+        summary(),
+    )
+        .prop_map(
+            |(name, segments, lines, branches, expansions, functions, groups, summary)| File {
+                name,
+                segments,
+                lines,
+                branches,
+                expansions,
+                functions,
+                groups,
+                summary,
+            },
+        )
+}
+
+/// Neither sorted nor consistent: files may share a name, lines may come twice.
+fn coverage() -> impl Strategy<Value = Coverage> {
+    let size = FILES as usize;
+    let functions = vec(function(), FUNCTIONS as usize);
+    (vec(file(), 0..=size), functions).prop_map(|(files, functions)| Coverage { files, functions })
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    (
+        prop::option::of(name()),
+        any::<u64>(),
+        prop::option::of(0..100_usize),
+        any::<bool>(),
+    )
+        .prop_map(|(root, timestamp, width, colour)| Options {
+            root,
+            timestamp,
+            width,
+            colour,
+        })
+}
+
+fn report(format: &Format, coverage: &Coverage, options: &Options) -> Vec<u8> {
+    let mut out = Vec::new();
+    (format.emit)(coverage, options, &mut out).expect("a Vec takes everything");
+    out
+}
+
+proptest! {
+    #[test]
+    fn any_model_is_reported(coverage in coverage(), options in options()) {
+        for format in FORMATS {
+            let once = report(format, &coverage, &options);
+            let twice = report(format, &coverage, &options);
+            prop_assert_eq!(&once, &twice, "{} is deterministic", format.name);
+        }
+    }
+
+    #[test]
+    fn any_model_makes_a_sound_cobertura_document(coverage in coverage(), options in options()) {
+        let cobertura = Format::named("cobertura").expect("it is in the table");
+        let document = String::from_utf8(report(cobertura, &coverage, &options));
+        assert_sound(&document.expect("the document says that it is UTF-8"));
+    }
+
+    #[test]
+    fn no_control_character_reaches_the_terminal(coverage in coverage(), options in options()) {
+        let table = Format::named("table").expect("it is in the table");
+        let options = Options { colour: false, ..options };
+        let text = String::from_utf8(report(table, &coverage, &options)).expect("the table is UTF-8");
+        prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", text);
+    }
+}

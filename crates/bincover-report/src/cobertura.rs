@@ -1,0 +1,480 @@
+//! Cobertura XML, after
+//! [coverage-04.dtd](https://github.com/cobertura/cobertura/blob/f986347ec66fe9443c6f48d0995c658ed34c1704/cobertura/src/site/htdocs/xml/coverage-04.dtd).
+//!
+//! Cobertura knows lines, conditions, methods, classes and packages. What we make of them:
+//!
+//! - A **class** is a file and a **package** is the directory that it lies in, with dots for
+//!   separators (`.` for the root), as in what cargo-llvm-cov and lcov_cobertura write.
+//! - **The numbers are those of the lines listed here.** Consumers count the lines again, so every
+//!   `line-rate`, `lines-valid`, `branches-covered` and so on is taken from the `line` elements of
+//!   the classes below it, and therefore from [`File::lines`] and [`Coverage::branches_by_line`].
+//!   The other formats print [`File::summary`], LLVM's counts by function, and may differ. The lines
+//!   of a method repeat lines of its class and count once.
+//! - A rate of nothing is 0, as in [`Tally::percent`] and in cargo-llvm-cov's report: what was never
+//!   measured passes no threshold.
+//! - **Conditions** are two-way branches: type `jump`, covered by 0%, 50% or 100%. A side that is a
+//!   constant counts as one that was missed, as in lcov. Branches on a line that holds no code are
+//!   left out.
+//! - A **method** is an instantiation group: the copies of one generic function begin at the same
+//!   place, so they are one method, under the demangled name of the first copy. Names of Rust are
+//!   demangled; the signature is always empty.
+//! - A method's **lines** are those that its regions touch. Their hits are the file's, but no more
+//!   than the method's own regions add up to: a closure that never ran shows no hits, even if the
+//!   line around it did run.
+//! - **Complexity** is not measured and always 0.
+//!
+//! The document is well-formed whatever the names hold: bytes that are not UTF-8 and characters
+//! that XML 1.0 has no way to write become U+FFFD.
+
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io::{self, BufWriter, Write};
+
+use bincover_model::{
+    Coverage, File, Function, Group, Line, LineBranch, Region, RegionKind, Tally,
+};
+use bstr::ByteSlice;
+use quick_xml::Writer;
+use quick_xml::events::attributes::Attribute;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::name::QName;
+
+use crate::Options;
+use crate::names::demangled;
+use crate::paths::{common_directory, components, relative};
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+const DOCTYPE: &str = "coverage SYSTEM \"http://cobertura.sourceforge.net/xml/coverage-04.dtd\"";
+const VERSION: &str = concat!("bincover ", env!("CARGO_PKG_VERSION"));
+
+/// Writes a Cobertura document. Reads [`Options::root`] and [`Options::timestamp`].
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let names = coverage.files.iter().map(|file| file.name.as_slice());
+    let root = options
+        .root
+        .as_ref()
+        .map_or_else(|| common_directory(names), |root| root.as_slice());
+    let packages = packages(coverage, root);
+
+    let mut xml = Xml::new(out);
+    xml.prologue()?;
+    emit_coverage(&mut xml, coverage, &packages, root, options.timestamp)?;
+    xml.finish()
+}
+
+/// The classes of each package, by the package's name.
+type Packages<'a> = BTreeMap<String, Vec<Class<'a>>>;
+
+/// A file as Cobertura sees it.
+struct Class<'a> {
+    file: &'a File,
+    /// Relative to the root.
+    file_name: String,
+    /// The file's name with dots for separators.
+    name: String,
+    lines: Vec<ListedLine>,
+    rates: Rates,
+}
+
+/// A `line` element.
+struct ListedLine {
+    line: Line,
+    branches: Vec<LineBranch>,
+}
+
+/// How many of the listed lines and branch sides were covered.
+#[derive(Clone, Copy, Default)]
+struct Rates {
+    lines: Tally,
+    branches: Tally,
+}
+
+fn packages<'a>(coverage: &'a Coverage, root: &[u8]) -> Packages<'a> {
+    let mut packages = Packages::new();
+    for file in &coverage.files {
+        let (package, class) = class(coverage, file, root);
+        packages.entry(package).or_default().push(class);
+    }
+    packages
+}
+
+/// A class and the name of its package.
+fn class<'a>(coverage: &Coverage, file: &'a File, root: &[u8]) -> (String, Class<'a>) {
+    let relative = relative(&file.name, root);
+    let mut parts: Vec<&[u8]> = components(relative, &file.name).collect();
+    let name = dotted(&parts);
+    parts.pop();
+    let package = if parts.is_empty() {
+        ".".to_owned()
+    } else {
+        dotted(&parts)
+    };
+
+    let branches = coverage.branches_by_line(file);
+    let listed = file.lines.iter().map(|line| ListedLine {
+        line: *line,
+        branches: branches_on(line.number, &branches).to_vec(),
+    });
+    let lines: Vec<ListedLine> = listed.collect();
+    let class = Class {
+        file,
+        file_name: printable(relative),
+        name,
+        rates: Rates::of(&lines),
+        lines,
+    };
+    (package, class)
+}
+
+fn dotted(parts: &[&[u8]]) -> String {
+    printable(&bstr::join(".", parts))
+}
+
+/// `branches` is sorted by line.
+fn branches_on(line: u32, branches: &[LineBranch]) -> &[LineBranch] {
+    let start = branches.partition_point(|branch| branch.line < line);
+    let end = branches.partition_point(|branch| branch.line <= line);
+    branches.get(start..end).unwrap_or_default()
+}
+
+impl Rates {
+    fn of(lines: &[ListedLine]) -> Self {
+        let mut rates = Self::default();
+        for line in lines {
+            rates.lines += one(line.line.count);
+            rates.branches += line.conditions();
+        }
+        rates
+    }
+
+    fn sum<'a>(classes: impl IntoIterator<Item = &'a Class<'a>>) -> Self {
+        let mut sum = Self::default();
+        for class in classes {
+            sum.lines += class.rates.lines;
+            sum.branches += class.rates.branches;
+        }
+        sum
+    }
+}
+
+impl ListedLine {
+    /// All sides of all branches on this line.
+    fn conditions(&self) -> Tally {
+        let sides = self.branches.iter().map(|branch| both_sides(*branch));
+        sides.fold(Tally::default(), |sum, sides| sum + sides)
+    }
+}
+
+fn both_sides(branch: LineBranch) -> Tally {
+    one(branch.true_count) + one(branch.false_count)
+}
+
+/// One thing, covered if it was counted at all.
+fn one(count: u64) -> Tally {
+    Tally {
+        covered: u64::from(count > 0),
+        total: 1,
+    }
+}
+
+/// The lines of the class that the group's functions touch, each with its hits.
+fn method_lines(coverage: &Coverage, group: &Group, class: &Class<'_>) -> Vec<ListedLine> {
+    let mut own_counts: BTreeMap<u32, u64> = BTreeMap::new();
+    for member in &group.members {
+        for (line, count) in highest_counts(coverage.function(*member), &class.file.lines) {
+            let sum = own_counts.entry(line).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+    let touched = class.lines.iter().filter_map(|listed| {
+        let own_count = own_counts.get(&listed.line.number)?;
+        let count = listed.line.count.min(*own_count);
+        Some(ListedLine {
+            line: Line {
+                count,
+                ..listed.line
+            },
+            branches: listed.branches.clone(),
+        })
+    });
+    touched.collect()
+}
+
+/// For each of `lines` that the function touches, the highest count of its regions there.
+///
+/// Regions nest, so one pass keeps those that are open, with the highest count on top: the time
+/// does not grow with the depth of nesting.
+fn highest_counts(function: &Function, lines: &[Line]) -> Vec<(u32, u64)> {
+    let is_own = |region: &&Region| {
+        Some(region.file) == function.main_file && region.kind != RegionKind::Skipped
+    };
+    let mut regions: Vec<&Region> = function.regions.iter().filter(is_own).collect();
+    regions.sort_by_key(|region| region.start.line);
+    let first_line = regions.first().map_or(u32::MAX, |region| region.start.line);
+    let start = lines.partition_point(|line| line.number < first_line);
+
+    let mut touched = Vec::new();
+    let mut open: BinaryHeap<(u64, u32)> = BinaryHeap::new();
+    let mut waiting = regions.into_iter().peekable();
+    for line in lines.iter().skip(start) {
+        while let Some(region) = waiting.next_if(|region| region.start.line <= line.number) {
+            open.push((region.count, region.end.line));
+        }
+        while open.peek().is_some_and(|(_, end)| *end < line.number) {
+            open.pop();
+        }
+        match open.peek() {
+            Some((count, _)) => touched.push((line.number, *count)),
+            None if waiting.peek().is_none() => break,
+            None => {}
+        }
+    }
+    touched
+}
+
+fn emit_coverage(
+    xml: &mut Xml<'_>,
+    coverage: &Coverage,
+    packages: &Packages<'_>,
+    root: &[u8],
+    timestamp: u64,
+) -> io::Result<()> {
+    let rates = Rates::sum(packages.values().flatten());
+    xml.open(
+        "coverage",
+        &[
+            ("line-rate", &rate(rates.lines)),
+            ("branch-rate", &rate(rates.branches)),
+            ("lines-covered", &rates.lines.covered.to_string()),
+            ("lines-valid", &rates.lines.total.to_string()),
+            ("branches-covered", &rates.branches.covered.to_string()),
+            ("branches-valid", &rates.branches.total.to_string()),
+            ("complexity", "0"),
+            ("version", VERSION),
+            ("timestamp", &timestamp.to_string()),
+        ],
+    )?;
+    xml.open("sources", &[])?;
+    // Relative names with no common directory are relative to wherever the compiler ran.
+    xml.text_element(
+        "source",
+        &printable(if root.is_empty() { b"." } else { root }),
+    )?;
+    xml.close("sources")?;
+
+    xml.open("packages", &[])?;
+    for (name, classes) in packages {
+        emit_package(xml, coverage, name, classes)?;
+    }
+    xml.close("packages")?;
+    xml.close("coverage")
+}
+
+fn emit_package(
+    xml: &mut Xml<'_>,
+    coverage: &Coverage,
+    name: &str,
+    classes: &[Class<'_>],
+) -> io::Result<()> {
+    let rates = Rates::sum(classes);
+    xml.open(
+        "package",
+        &[
+            ("name", name),
+            ("line-rate", &rate(rates.lines)),
+            ("branch-rate", &rate(rates.branches)),
+            ("complexity", "0"),
+        ],
+    )?;
+    xml.open("classes", &[])?;
+    for class in classes {
+        emit_class(xml, coverage, class)?;
+    }
+    xml.close("classes")?;
+    xml.close("package")
+}
+
+fn emit_class(xml: &mut Xml<'_>, coverage: &Coverage, class: &Class<'_>) -> io::Result<()> {
+    xml.open(
+        "class",
+        &[
+            ("name", &class.name),
+            ("filename", &class.file_name),
+            ("line-rate", &rate(class.rates.lines)),
+            ("branch-rate", &rate(class.rates.branches)),
+            ("complexity", "0"),
+        ],
+    )?;
+    xml.open("methods", &[])?;
+    for group in &class.file.groups {
+        emit_method(xml, coverage, group, class)?;
+    }
+    xml.close("methods")?;
+    emit_lines(xml, &class.lines)?;
+    xml.close("class")
+}
+
+fn emit_method(
+    xml: &mut Xml<'_>,
+    coverage: &Coverage,
+    group: &Group,
+    class: &Class<'_>,
+) -> io::Result<()> {
+    let Some(first) = group.members.first() else {
+        return Ok(());
+    };
+    let name = demangled(coverage.function(*first).name.as_bstr());
+    let lines = method_lines(coverage, group, class);
+    let rates = Rates::of(&lines);
+    xml.open(
+        "method",
+        &[
+            ("name", &printable(name.as_bytes())),
+            ("signature", ""),
+            ("line-rate", &rate(rates.lines)),
+            ("branch-rate", &rate(rates.branches)),
+            ("complexity", "0"),
+        ],
+    )?;
+    emit_lines(xml, &lines)?;
+    xml.close("method")
+}
+
+fn emit_lines(xml: &mut Xml<'_>, lines: &[ListedLine]) -> io::Result<()> {
+    xml.open("lines", &[])?;
+    for line in lines {
+        emit_line(xml, line)?;
+    }
+    xml.close("lines")
+}
+
+fn emit_line(xml: &mut Xml<'_>, listed: &ListedLine) -> io::Result<()> {
+    let number = listed.line.number.to_string();
+    let hits = listed.line.count.to_string();
+    if listed.branches.is_empty() {
+        return xml.empty(
+            "line",
+            &[("number", &number), ("hits", &hits), ("branch", "false")],
+        );
+    }
+    let conditions = listed.conditions();
+    let covered = format!(
+        "{} ({}/{})",
+        whole_percent(conditions),
+        conditions.covered,
+        conditions.total
+    );
+    xml.open(
+        "line",
+        &[
+            ("number", &number),
+            ("hits", &hits),
+            ("branch", "true"),
+            ("condition-coverage", &covered),
+        ],
+    )?;
+    xml.open("conditions", &[])?;
+    for (index, branch) in listed.branches.iter().enumerate() {
+        xml.empty(
+            "condition",
+            &[
+                ("number", &index.to_string()),
+                ("type", "jump"),
+                ("coverage", &whole_percent(both_sides(*branch))),
+            ],
+        )?;
+    }
+    xml.close("conditions")?;
+    xml.close("line")
+}
+
+/// Between 0 and 1; 0 if there is nothing to cover.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there are fewer than 2^53 lines"
+)]
+fn rate(tally: Tally) -> String {
+    if tally.total == 0 {
+        return "0".to_owned();
+    }
+    (tally.covered as f64 / tally.total as f64).to_string()
+}
+
+/// Rounded down, so that only what is complete is 100%.
+fn whole_percent(tally: Tally) -> String {
+    let percent = tally.covered.saturating_mul(100).checked_div(tally.total);
+    format!("{}%", percent.unwrap_or(0))
+}
+
+/// Text that XML 1.0 can hold.
+fn printable(name: &[u8]) -> String {
+    let forbidden =
+        |c: char| matches!(c, '\0'..'\t' | '\x0b' | '\x0c' | '\x0e'..' ' | '\u{fffe}' | '\u{ffff}');
+    name.to_str_lossy().replace(forbidden, "\u{fffd}")
+}
+
+/// quick-xml's writer with the few calls that we need.
+struct Xml<'a> {
+    writer: Writer<BufWriter<&'a mut dyn io::Write>>,
+}
+
+impl<'a> Xml<'a> {
+    fn new(out: &'a mut dyn io::Write) -> Self {
+        Self {
+            writer: Writer::new_with_indent(BufWriter::new(out), b' ', 2),
+        }
+    }
+
+    fn prologue(&mut self) -> io::Result<()> {
+        self.writer
+            .write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+        self.writer
+            .write_event(Event::DocType(BytesText::from_escaped(DOCTYPE)))
+    }
+
+    fn open(&mut self, name: &str, attributes: &[(&str, &str)]) -> io::Result<()> {
+        self.writer
+            .write_event(Event::Start(start(name, attributes)))
+    }
+
+    fn close(&mut self, name: &str) -> io::Result<()> {
+        self.writer.write_event(Event::End(BytesEnd::new(name)))
+    }
+
+    fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) -> io::Result<()> {
+        self.writer
+            .write_event(Event::Empty(start(name, attributes)))
+    }
+
+    fn text_element(&mut self, name: &str, text: &str) -> io::Result<()> {
+        self.open(name, &[])?;
+        self.writer.write_event(Event::Text(BytesText::new(text)))?;
+        self.close(name)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        let out = self.writer.get_mut();
+        out.write_all(b"\n")?;
+        out.flush()
+    }
+}
+
+fn start<'a>(name: &'a str, attributes: &[(&'a str, &str)]) -> BytesStart<'a> {
+    let mut start = BytesStart::new(name);
+    for (key, value) in attributes {
+        // A parser turns tabs and line feeds in an attribute into spaces, unless they are written
+        // as references; quick-xml's escape leaves these two alone.
+        let value = quick_xml::escape::escape(*value)
+            .replace('\t', "&#9;")
+            .replace('\n', "&#10;");
+        start.push_attribute(Attribute {
+            key: QName(key),
+            value: value.into(),
+        });
+    }
+    start
+}

@@ -1,0 +1,160 @@
+//! Signals while a child has our terminal.
+//!
+//! The terminal sends Ctrl-C to the child and to us, and we must outlive the child to say how it
+//! ended. SIGTERM and SIGHUP usually come to us alone and are meant for the whole.
+//!
+//! A handler that was once installed stays (signal-hook only takes its actions away), so the first
+//! use adds one action per signal that does nothing while a child runs and what the system does by
+//! default at all other times. It is added only where the default was in force: an ignored signal
+//! stays ignored, in the child too, and a handler of the program that embeds us stays in charge.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use signal_hook::SigId;
+use signal_hook::flag::register_conditional_default;
+use signal_hook::low_level::{pipe, unregister};
+
+use crate::signal::Signal;
+
+const SURVIVED: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP];
+const FORWARDED: [Signal; 2] = [Signal::TERM, Signal::HUP];
+
+struct Users {
+    count: usize,
+    /// No child has our terminal, so signals do what they do by default.
+    idle: Option<Arc<AtomicBool>>,
+}
+
+static USERS: Mutex<Users> = Mutex::new(Users {
+    count: 0,
+    idle: None,
+});
+
+/// From its making to its end, signals are for the child.
+#[derive(Debug)]
+pub(crate) struct Forwarding {
+    pipes: Vec<(Signal, UnixStream)>,
+    ids: Vec<SigId>,
+}
+
+impl Forwarding {
+    pub(crate) fn start() -> io::Result<Self> {
+        let mut users = lock_users();
+        let idle = match &users.idle {
+            Some(idle) => Arc::clone(idle),
+            None => survive()?,
+        };
+        idle.store(false, Ordering::SeqCst);
+        users.idle = Some(idle);
+        users.count += 1;
+        drop(users);
+
+        let mut made = Self {
+            pipes: Vec::new(),
+            ids: Vec::new(),
+        };
+        for signal in FORWARDED {
+            if disposition(signal) != Disposition::Ignored {
+                made.add(signal)?;
+            }
+        }
+        Ok(made)
+    }
+
+    fn add(&mut self, signal: Signal) -> io::Result<()> {
+        let (ours, handlers) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        self.ids.push(pipe::register(signal.number(), handlers)?);
+        self.pipes.push((signal, ours));
+        Ok(())
+    }
+
+    /// Readable when a signal has come.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.pipes.iter().map(|(_, pipe)| pipe.as_fd())
+    }
+
+    /// The signals that have come since the last call.
+    pub(crate) fn take(&mut self) -> Vec<Signal> {
+        let arrived = self.pipes.iter_mut().filter_map(|(signal, pipe)| {
+            let mut wakes = [0; 64];
+            matches!(pipe.read(&mut wakes), Ok(1..)).then_some(*signal)
+        });
+        arrived.collect()
+    }
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            unregister(id);
+        }
+        let mut users = lock_users();
+        users.count -= 1;
+        if let (0, Some(idle)) = (users.count, &users.idle) {
+            idle.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+fn lock_users() -> MutexGuard<'static, Users> {
+    USERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn survive() -> io::Result<Arc<AtomicBool>> {
+    let idle = Arc::new(AtomicBool::new(false));
+    for signal in SURVIVED {
+        if disposition(signal) == Disposition::Default {
+            register_conditional_default(signal.number(), Arc::clone(&idle))?;
+        }
+    }
+    Ok(idle)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disposition {
+    Default,
+    Ignored,
+    Caught,
+}
+
+/// What `signal` does to this process now. Asking `sigaction` takes unsafe code, so this reads
+/// `/proc`; where there is none, the answer is the default.
+fn disposition(signal: Signal) -> Disposition {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    parse_disposition(&status, signal)
+}
+
+fn parse_disposition(status: &str, signal: Signal) -> Disposition {
+    let is_in = |name: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(name));
+        let mask = u64::from_str_radix(mask.unwrap_or("0").trim(), 16).unwrap_or(0);
+        mask >> (signal.number() - 1) & 1 == 1
+    };
+    if is_in("SigIgn:") {
+        Disposition::Ignored
+    } else if is_in("SigCgt:") {
+        Disposition::Caught
+    } else {
+        Disposition::Default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_read_by_bit() {
+        let status = "Name:\tx\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004000\n";
+        let of = |signal| parse_disposition(status, signal);
+        assert_eq!(of(Signal::HUP), Disposition::Ignored);
+        assert_eq!(of(Signal::TERM), Disposition::Caught);
+        assert_eq!(of(Signal::INT), Disposition::Default);
+        assert_eq!(parse_disposition("", Signal::INT), Disposition::Default);
+    }
+}

@@ -1,0 +1,1 @@
+//! Fixtures and byte builders for bincover's own tests.

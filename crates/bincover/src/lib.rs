@@ -1,0 +1,1 @@
+//! Coverage of binaries, embedded: collect runs, merge, report.

@@ -1,0 +1,1 @@
+//! Tasks of the project: what CI runs, and how fixtures are made.

@@ -1,0 +1,42 @@
+//! Tasks of the project: what CI runs, and how fixtures are made. `cargo xtask` lists them.
+
+mod fixtures;
+
+use std::process::ExitCode;
+
+/// What went wrong, in words for the person at the terminal.
+type Failure = Box<dyn std::error::Error>;
+
+struct Task {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> Result<ExitCode, Failure>,
+}
+
+const TASKS: &[Task] = &[Task {
+    name: "fixtures",
+    help: "make testdata/ again with the oracles that are here: [CASE]... [--fresh] [--require-tools] [--list]",
+    run: fixtures::run,
+}];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let task = args.split_first().and_then(|(name, rest)| {
+        let task = TASKS.iter().find(|task| task.name == name)?;
+        Some((task, rest))
+    });
+    let Some((task, rest)) = task else {
+        eprintln!("usage: cargo xtask TASK [ARGS]\n\ntasks:");
+        for task in TASKS {
+            eprintln!("  {:<12}{}", task.name, task.help);
+        }
+        return ExitCode::from(2);
+    };
+    match (task.run)(rest) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

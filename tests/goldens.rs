@@ -1,0 +1,1 @@
+//! Our merge of the committed raw profiles against what llvm-profdata made of them.
