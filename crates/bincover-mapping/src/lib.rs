@@ -1,1 +1,44 @@
-//! LLVM coverage mapping: object files and a profile to evaluated coverage.
+//! LLVM coverage mapping, natively: an instrumented binary and a profile in, evaluated coverage
+//! out.
+//!
+//! A compiler that instruments for coverage leaves three sections in the object: function names,
+//! file names (`__llvm_covmap`), and for each function the regions of its source with the counters
+//! that count them (`__llvm_covfun`). [`Mapping::parse`] reads them; [`evaluate`] puts a profile's
+//! counts in and makes a [`Coverage`](bincover_model::Coverage).
+//!
+//! | container | mapping versions |
+//! | --- | --- |
+//! | ELF objects, executables and shared libraries, 32 and 64 bits, both byte orders | 4 to 7 (LLVM 11 to 22) |
+//!
+//! ```no_run
+//! use std::num::NonZeroU64;
+//! use bincover_mapping::{Mapping, evaluate};
+//! use bincover_profile::Merger;
+//!
+//! let mut merger = Merger::new();
+//! merger.add("run.profraw", &std::fs::read("run.profraw")?, NonZeroU64::MIN);
+//! let profile = merger.finish().profile;
+//!
+//! let binary = std::fs::read("program")?;
+//! let mapping = Mapping::parse(&binary)?;
+//! let evaluation = evaluate(&[mapping], &profile)?;
+//! println!("{:.1} % of lines", evaluation.coverage.totals().lines.percent());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The numbers are llvm-cov's, by its own rules for which record wins, what a line's count is and
+//! how instantiations are grouped; `tests/oracle.rs` compares them byte for byte.
+//!
+//! Deliberately not here: opening files, source files, reports, processes; MC/DC (its regions are
+//! read over), other containers than ELF, mapping versions before 4.
+
+mod error;
+mod evaluate;
+mod limits;
+mod mapping;
+mod object_file;
+
+pub use error::{Error, ErrorKind, Result};
+pub use evaluate::{Evaluation, LeftOut, Reason, evaluate};
+pub use mapping::Mapping;
+pub use object_file::{Instrumentation, inspect};

@@ -45,8 +45,8 @@ impl Add for Tally {
 
     fn add(self, other: Self) -> Self {
         Self {
-            covered: self.covered + other.covered,
-            total: self.total + other.total,
+            covered: self.covered.saturating_add(other.covered),
+            total: self.total.saturating_add(other.total),
         }
     }
 }

@@ -61,7 +61,8 @@ impl Endian {
 }
 
 /// Zero bytes that bring `len` to a multiple of 8.
-pub(crate) fn pad8(len: u64) -> u64 {
+#[must_use]
+pub fn pad8(len: u64) -> u64 {
     len.wrapping_neg() & 7
 }
 

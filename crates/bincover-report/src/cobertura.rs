@@ -4,13 +4,14 @@
 //! Cobertura knows lines, conditions, methods, classes and packages. What we make of them:
 //!
 //! - A **class** is a file and a **package** is the directory that it lies in, with dots for
-//!   separators (`.` for the root), as in what cargo-llvm-cov and lcov_cobertura write.
+//!   separators, as in lcov2cobertura (which is inside cargo-llvm-cov). The package of files in the
+//!   root is `.`, where lcov2cobertura has an empty name.
 //! - **The numbers are those of the lines listed here.** Consumers count the lines again, so every
 //!   `line-rate`, `lines-valid`, `branches-covered` and so on is taken from the `line` elements of
 //!   the classes below it, and therefore from [`File::lines`] and [`Coverage::branches_by_line`].
 //!   The other formats print [`File::summary`], LLVM's counts by function, and may differ. The lines
 //!   of a method repeat lines of its class and count once.
-//! - A rate of nothing is 0, as in [`Tally::percent`] and in cargo-llvm-cov's report: what was never
+//! - A rate of nothing is 0, as in [`Tally::percent`] and in lcov2cobertura: what was never
 //!   measured passes no threshold.
 //! - **Conditions** are two-way branches: type `jump`, covered by 0%, 50% or 100%. A side that is a
 //!   constant counts as one that was missed, as in lcov. Branches on a line that holds no code are

@@ -24,7 +24,8 @@ pub enum Stdin {
     Inherit,
     /// Nothing.
     Null,
-    /// These bytes, then the end. A child that does not read them all is no error.
+    /// These bytes, then the end. A child that does not read them all is no error, provided that
+    /// our process ignores SIGPIPE, as Rust programs do unless they are told otherwise.
     Bytes(Vec<u8>),
     /// The content of this file, opened at the start of the run.
     File(PathBuf),
@@ -190,7 +191,7 @@ impl Command {
         mut self,
         observer: impl FnMut(Stream, &[u8], &ProcessHandle) + Send + 'static,
     ) -> Self {
-        self.observer = Some(Observer(Arc::new(Mutex::new(observer))));
+        self.observer = Some(Observer::new(observer));
         self
     }
 
@@ -214,8 +215,7 @@ impl Command {
     pub fn spawn(&self) -> Result<Running> {
         let profiles = self.prepare_profiles()?;
         let mut command = self.to_std(profiles.as_ref())?;
-        let running = Running::start(self, &mut command, profiles)?;
-        Ok(running)
+        Running::start(self, &mut command, profiles)
     }
 
     /// The label, or the program as typed.
@@ -385,6 +385,12 @@ type ObserverFn = dyn FnMut(Stream, &[u8], &ProcessHandle) + Send;
 pub(crate) struct Observer(Arc<Mutex<ObserverFn>>);
 
 impl Observer {
+    pub(crate) fn new(
+        observer: impl FnMut(Stream, &[u8], &ProcessHandle) + Send + 'static,
+    ) -> Self {
+        Self(Arc::new(Mutex::new(observer)))
+    }
+
     pub(crate) fn call(&self, stream: Stream, bytes: &[u8], process: &ProcessHandle) {
         let mut observer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         observer(stream, bytes, process);

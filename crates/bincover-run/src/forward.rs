@@ -90,13 +90,15 @@ impl Forwarding {
 
 impl Drop for Forwarding {
     fn drop(&mut self) {
-        for id in self.ids.drain(..) {
-            unregister(id);
-        }
         let mut users = lock_users();
         users.count -= 1;
         if let (0, Some(idle)) = (users.count, &users.idle) {
             idle.store(true, Ordering::SeqCst);
+        }
+        drop(users);
+        // After the above, so that no signal falls between the two and is lost.
+        for id in self.ids.drain(..) {
+            unregister(id);
         }
     }
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use cargo_config2::{Config, ResolveOptions};
 use serde::Deserialize;
 
-use crate::command::Command;
+use crate::command::{Command, Observer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Stream};
 
@@ -49,7 +49,7 @@ pub struct CargoBuild {
     features: Vec<String>,
     args: Vec<OsString>,
     env: BTreeMap<OsString, Option<OsString>>,
-    observer: Option<Command>,
+    observer: Option<Observer>,
 }
 
 /// What a build has made.
@@ -151,13 +151,11 @@ impl CargoBuild {
 
     /// Calls `observer` with what cargo writes to its standard error, while it builds.
     pub fn on_stderr(mut self, mut observer: impl FnMut(&[u8]) + Send + 'static) -> Self {
-        // Only its observer is used; the command itself never runs.
-        let holder = Command::new("cargo").on_output(move |stream, bytes, _| {
+        self.observer = Some(Observer::new(move |stream, bytes, _| {
             if stream == Stream::Stderr {
                 observer(bytes);
             }
-        });
-        self.observer = Some(holder);
+        }));
         self
     }
 
@@ -267,28 +265,24 @@ impl CargoBuild {
             };
         }
         command = command.env("CARGO_ENCODED_RUSTFLAGS", flags);
-        command.observer = self.observer.as_ref().and_then(|c| c.observer.clone());
+        command.observer = self.observer.clone();
         Ok(command)
     }
 
     fn build_error(&self, output: &Output) -> Error {
         let stderr = lossy(&output.stderr);
-        let error = if stderr.contains("profiler_builtins") || stderr.contains("profiler runtime") {
-            Error::new(
-                ErrorKind::NoProfilerRuntime,
-                self.action(),
-                "this toolchain has no profiler runtime (`profiler_builtins`)",
-            )
-            .hinting(Some(
-                "toolchains from rustup have one; some distributions leave it out".into(),
-            ))
+        let error = if lacks_profiler_runtime(&stderr) {
+            let reason = "this toolchain has no profiler runtime (`profiler_builtins`)";
+            let hint = "toolchains from rustup have one; some distributions leave it out";
+            Error::new(ErrorKind::NoProfilerRuntime, self.action(), reason)
+                .hinting(Some(hint.into()))
         } else {
             let reason = format_args!(
                 "cargo ended with {}:\n{}",
                 output.status,
                 last_lines(&stderr, LAST_LINES)
             );
-            Error::new(ErrorKind::BuildFailed, self.action(), reason)
+            Error::new(ErrorKind::BuildFailed, self.action(), reason).hinting(lld_hint(&stderr))
         };
         error.at(&self.manifest).with_build_stderr(stderr)
     }
@@ -390,6 +384,25 @@ fn with_ours(mut flags: Vec<String>) -> Vec<String> {
     flags
 }
 
+fn lacks_profiler_runtime(stderr: &str) -> bool {
+    ["`profiler_builtins`", "without the profiler runtime"]
+        .iter()
+        .any(|said| stderr.contains(said))
+}
+
+/// LLVM's linker, the default on Linux, takes each `%` in its output's path for a random digit (it
+/// makes a temporary file there first, and that is how it writes patterns).
+fn lld_hint(stderr: &str) -> Option<String> {
+    let told = |line: &&str| line.contains("lld: error: cannot open output file");
+    stderr
+        .lines()
+        .find(told)
+        .filter(|line| line.contains('%'))?;
+    Some(
+        "lld cannot write below a folder with `%` in its name; choose another target folder".into(),
+    )
+}
+
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -481,6 +494,15 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert_eq!(found[1].libraries(), [PathBuf::from("/t/l.so")]);
         }
+    }
+
+    #[test]
+    fn lld_and_percent_give_a_hint() {
+        let said =
+            |path| format!("  = note: rust-lld: error: cannot open output file {path}: No\n");
+        assert!(lld_hint(&said("/50%/a")).is_some());
+        assert!(lld_hint(&said("/50/a")).is_none());
+        assert!(lld_hint("error: 50%").is_none());
     }
 
     #[test]

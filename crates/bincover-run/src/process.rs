@@ -158,7 +158,8 @@ impl Running {
     /// # Errors
     ///
     /// [`ErrorKind::Process`]: a pipe cannot be read or written, or the child cannot be killed (it
-    /// may belong to another user) or waited for (someone else in this process has reaped it).
+    /// may belong to another user) or waited for (someone else in this process has reaped it). The
+    /// child is then killed, as by dropping this.
     pub fn wait(self) -> Result<Output> {
         let Self {
             mut child,
@@ -173,7 +174,7 @@ impl Running {
             Error::io(ErrorKind::Process, action, e)
         };
         let pump = Pump::new(pipes, &child.handle, observer, limits, started);
-        let captured = pump.run().map_err(|e| e.or_else(failed))?;
+        let captured = pump.run().map_err(|e| e.into_error(failed))?;
         let status = child.reap().map_err(failed)?;
         output.status = match (captured.timed_out, limits.timeout) {
             (true, Some(after)) => Ending::TimedOut {
@@ -206,6 +207,7 @@ fn output_so_far(
         None => (None, None),
     };
     Output {
+        // Overwritten at the end; nobody sees an output before that.
         status: Ending::Code(0),
         stdout: Vec::new(),
         stderr: Vec::new(),

@@ -125,7 +125,7 @@ pub(crate) enum PumpError {
 }
 
 impl PumpError {
-    pub(crate) fn or_else(self, named: impl FnOnce(io::Error) -> Error) -> Error {
+    pub(crate) fn into_error(self, named: impl FnOnce(io::Error) -> Error) -> Error {
         match self {
             Self::Pipe(error) => named(error),
             Self::Signal(error) => error,
@@ -290,7 +290,8 @@ impl<'a> Pump<'a> {
             }
             Ready::Signals => {
                 for signal in self.pipes.signals.iter_mut().flat_map(Forwarding::take) {
-                    self.process.signal(signal)?;
+                    // A child that has become another user's cannot be told; it is followed still.
+                    let _ = self.process.signal(signal);
                 }
             }
             Ready::Exit => self.note_exit(),

@@ -45,10 +45,10 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     }
     if options.list {
         for case in chosen {
-            println!("{:<28}{}", case.path, case.about);
+            println!("{:<32}{}", case.path, case.about);
         }
         if with_malformed {
-            println!("{:<28}{}", malformed::PATH, malformed::ABOUT);
+            println!("{:<32}{}", malformed::PATH, malformed::ABOUT);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -142,7 +142,7 @@ impl Tally {
         match outcome {
             Outcome::Skipped(tools) => {
                 self.skipped += 1;
-                println!("{path:<28}SKIPPED for want of {}", tools.join(", "));
+                println!("{path:<32}SKIPPED for want of {}", tools.join(", "));
             }
             Outcome::Made {
                 recorded,
@@ -153,7 +153,7 @@ impl Tally {
                 self.changed += changed.len();
                 self.strays += strays.len();
                 let how = if recorded { "recorded" } else { "kept" };
-                println!("{path:<28}{how}, {} files changed", changed.len());
+                println!("{path:<32}{how}, {} files changed", changed.len());
                 for name in changed {
                     println!("  changed: {name}");
                 }
@@ -185,7 +185,7 @@ fn make(case: &Case, testdata: &Path, fresh: bool) -> Result<Outcome, Failure> {
         .lines()
         .any(|line| line == format!("{DIGEST}{digest:016x}."));
     let is_there = outputs(case.record).all(|name| home.join(name).is_file());
-    let record = fresh || !is_current || !is_there;
+    let record = !case.record.is_empty() && (fresh || !is_current || !is_there);
 
     let mut missing = missing_tools(case.expect);
     if record {
@@ -430,7 +430,10 @@ fn write_recipe(case: &Case, recorded_with: &str, digest: u64) -> String {
     let code = |steps: &[Step]| {
         format!(
             "```sh\n{}\n```",
-            commands(steps).collect::<Vec<_>>().join("\n")
+            commands(steps)
+                .map(str::trim_end)
+                .collect::<Vec<_>>()
+                .join("\n")
         )
     };
     if !case.record.is_empty() {

@@ -1,0 +1,112 @@
+//! What can be wrong with an object's coverage mapping, and where.
+
+use std::fmt;
+
+/// A `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an object's coverage mapping was not read.
+///
+/// The message does not hold a path: the caller knows it and puts it in front.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    section: Option<&'static str>,
+    offset: Option<u64>,
+    message: String,
+}
+
+/// The class of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Not an object file of a kind that this crate reads.
+    NotAnObject,
+    /// No coverage sections: not instrumented, or stripped (LLVM: `no_data_found`).
+    NoCoverageData,
+    /// A mapping version that this crate does not read (LLVM: `unsupported_version`).
+    UnsupportedVersion,
+    /// The data ends too early (LLVM: `truncated`).
+    Truncated,
+    /// Something that cannot be (LLVM: `malformed`).
+    Malformed,
+}
+
+impl Error {
+    #[cold]
+    pub(crate) fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            section: None,
+            offset: None,
+            message: message.to_string(),
+        }))
+    }
+
+    /// `offset` is from the start of the section.
+    #[cold]
+    pub(crate) fn malformed(
+        offset: u64,
+        what: impl fmt::Display,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        let message =
+            format!("{what}: expected {expected} at offset {offset:#x}, found {found}");
+        let mut error = Self::new(ErrorKind::Malformed, message);
+        error.0.offset = Some(offset);
+        error
+    }
+
+    #[cold]
+    pub(crate) fn in_section(mut self, section: &'static str) -> Self {
+        self.0.section.get_or_insert(section);
+        self
+    }
+
+    /// The class of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The section in question, by its ELF name.
+    #[must_use]
+    pub fn section(&self) -> Option<&'static str> {
+        self.0.section
+    }
+
+    /// Where, in bytes from the start of the section.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+}
+
+/// The cursor's errors: it counts from the start of the section.
+impl From<bincover_profile::Error> for Error {
+    fn from(error: bincover_profile::Error) -> Self {
+        use bincover_profile::ErrorKind as Profile;
+        let kind = match error.kind() {
+            Profile::Truncated => ErrorKind::Truncated,
+            _ => ErrorKind::Malformed,
+        };
+        let mut converted = Self::new(kind, &error);
+        converted.0.offset = error.offset();
+        converted
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(section) = self.0.section {
+            write!(f, "section {section}: ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,179 @@
+//! A function's counts: the profile's record for it, and its counter expressions (LLVM:
+//! `CounterMappingContext`).
+
+use bincover_model::Function;
+use bincover_profile::Profile;
+
+use crate::evaluate::{main_file, model_branch, model_region};
+use crate::mapping::{Counter, Decoded, FunctionRecord, MappedKind};
+
+/// What the profile knows of a function.
+pub(super) enum Looked<'p> {
+    /// Its counters.
+    Found(&'p [u64]),
+    /// Nothing: it was never executed, or the profile is of another program.
+    Unknown,
+    /// The name with another hash.
+    Mismatch,
+}
+
+/// Finds the record of name and hash. Records whose hash differs in the context bit do not count
+/// as "the name with another hash", which matters for Rust, whose hashes use that bit like any
+/// other (LLVM: `IndexedInstrProfReader::getInstrProfRecord`).
+pub(super) fn look_up<'p>(profile: &'p Profile, function: &FunctionRecord<'_>) -> Looked<'p> {
+    let mut looked = Looked::Unknown;
+    for record in profile.lookup(function.name_ref) {
+        if record.name != function.name {
+            continue;
+        }
+        if record.hash == function.hash {
+            return Looked::Found(record.counts);
+        }
+        if record.hash.has_context_bit() == function.hash.has_context_bit() {
+            looked = Looked::Mismatch;
+        }
+    }
+    looked
+}
+
+/// Evaluates functions; keeps its memory from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Evaluator {
+    /// Values of expressions, by index.
+    values: Vec<Option<u64>>,
+    /// Expressions under way, the innermost last.
+    pending: Vec<u32>,
+    /// What each expansion is counted by: its target's first region.
+    targets: Vec<Option<Counter>>,
+}
+
+impl Evaluator {
+    /// Fills in regions, branches and the function's count. `counts` are the profile's; without
+    /// them all is zero. `None` if a counter or expression is out of range, or an expression
+    /// needs itself.
+    pub(super) fn function(
+        &mut self,
+        decoded: &Decoded,
+        counts: Option<&[u64]>,
+        mut function: Function,
+    ) -> Option<Function> {
+        self.values.clear();
+        self.values.resize(decoded.expressions.len(), None);
+        let has_expansions = self.resolve_expansions(decoded);
+        for region in &decoded.regions {
+            let counter = match region.kind {
+                MappedKind::Expansion => self.targets[region.expanded.0 as usize]
+                    .unwrap_or_default(),
+                _ => region.counter,
+            };
+            let count = self.count(counter, decoded, counts)?;
+            if region.kind == MappedKind::Branch {
+                let false_count = self.count(region.false_counter, decoded, counts)?;
+                function.branches.push(model_branch(region, count, false_count));
+            } else if let Some(region) = model_region(region, count) {
+                function.regions.push(region);
+            }
+        }
+        function.count = function.regions.first().map_or(0, |region| region.count);
+        function.main_file = if has_expansions {
+            main_file(&function)
+        } else {
+            (!function.files.is_empty()).then_some(Default::default())
+        };
+        Some(function)
+    }
+
+    /// An expansion is counted by the first region of the file that it expands to, which may be
+    /// an expansion itself. False if there are no expansions.
+    fn resolve_expansions(&mut self, decoded: &Decoded) -> bool {
+        self.targets.clear();
+        let is_expansion = |region: &&_| matches!(region, crate::mapping::MappedRegion { kind: MappedKind::Expansion, .. });
+        if !decoded.regions.iter().any(|region| is_expansion(&region)) {
+            return false;
+        }
+        // First regions by file, then from file to file until one is no expansion. A ring of
+        // expansions is counted by nothing.
+        let mut first = vec![None; decoded.files.len()];
+        for region in &decoded.regions {
+            let slot = &mut first[region.file.0 as usize];
+            if slot.is_none() {
+                *slot = Some(region);
+            }
+        }
+        for start in 0..decoded.files.len() {
+            let mut at = start;
+            let mut steps = 0;
+            let counter = loop {
+                match first[at] {
+                    Some(region) if region.kind == MappedKind::Expansion => {
+                        at = region.expanded.0 as usize;
+                        steps += 1;
+                        if steps > decoded.files.len() {
+                            break None;
+                        }
+                    }
+                    Some(region) => break Some(region.counter),
+                    None => break None,
+                }
+            };
+            self.targets.push(counter);
+        }
+        true
+    }
+
+    fn count(
+        &mut self,
+        counter: Counter,
+        decoded: &Decoded,
+        counts: Option<&[u64]>,
+    ) -> Option<u64> {
+        let Some(counts) = counts else {
+            // All counters are zero and so is whatever is made of them.
+            return Some(0);
+        };
+        match counter {
+            Counter::Zero => Some(0),
+            Counter::Profile(index) => counts.get(index as usize).copied(),
+            Counter::Expression(index) => self.expression(index, decoded, counts),
+        }
+    }
+
+    /// The value of an expression, by a stack of our own: a tower of expressions in a crafted
+    /// file must not overflow the thread's. Sums wrap and differences may go below zero, as in
+    /// LLVM.
+    fn expression(&mut self, index: u32, decoded: &Decoded, counts: &[u64]) -> Option<u64> {
+        self.pending.clear();
+        self.pending.push(index);
+        while let Some(&index) = self.pending.last() {
+            // A chain that is longer than all expressions visits one of them twice.
+            if self.pending.len() > decoded.expressions.len() {
+                return None;
+            }
+            let expression = decoded.expressions.get(index as usize)?;
+            let mut operand = |counter| match counter {
+                Counter::Zero => Some(Some(0)),
+                Counter::Profile(index) => counts.get(index as usize).copied().map(Some),
+                Counter::Expression(index) => {
+                    let value = *self.values.get(index as usize)?;
+                    if value.is_none() {
+                        self.pending.push(index);
+                    }
+                    Some(value)
+                }
+            };
+            let Some(left) = operand(expression.left)? else {
+                continue;
+            };
+            let Some(right) = operand(expression.right)? else {
+                continue;
+            };
+            self.pending.pop();
+            self.values[index as usize] = Some(if expression.add {
+                left.wrapping_add(right)
+            } else {
+                left.wrapping_sub(right)
+            });
+        }
+        self.values[index as usize]
+    }
+}

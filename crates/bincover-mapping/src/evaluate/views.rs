@@ -1,0 +1,212 @@
+//! Functions to files: what each file shows, its instantiation groups and its numbers (LLVM:
+//! `getCoverageForFile`, `getInstantiationGroups`, `CoverageReport::prepareSingleFileReport`).
+
+use std::collections::BTreeMap;
+
+use bincover_model::{
+    Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, LocalFile, Position,
+    Region, RegionKind, Summary, Tally,
+};
+use bstr::BString;
+
+use crate::evaluate::segments::{lines, segments};
+
+/// Puts functions whose files are numbered as in `names` together. Files that no function refers
+/// to do not appear.
+pub(super) fn coverage(names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
+    let files = sort_files(names, &mut functions);
+    for function in &mut functions {
+        function.summary = summarize(function);
+    }
+    let mut coverage = Coverage { files, functions };
+    let touching = functions_by_file(&coverage);
+    for (index, ids) in touching.iter().enumerate() {
+        // There are as many files as FileIds.
+        let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
+        let name = std::mem::take(&mut coverage.files[index].name);
+        coverage.files[index] = view_file(name, id, ids, &coverage.functions);
+    }
+    coverage
+}
+
+/// Drops unused names, sorts the others and renumbers the functions' files.
+fn sort_files(names: Vec<BString>, functions: &mut [Function]) -> Vec<File> {
+    let mut used = vec![false; names.len()];
+    for file in functions.iter().flat_map(|function| &function.files) {
+        used[file.0 as usize] = true;
+    }
+    let mut order: Vec<usize> = (0..names.len()).filter(|&index| used[index]).collect();
+    order.sort_by(|&a, &b| names[a].cmp(&names[b]));
+    let mut renumbered = vec![FileId(0); names.len()];
+    for (new, &old) in order.iter().enumerate() {
+        renumbered[old] = FileId(u32::try_from(new).unwrap_or(u32::MAX));
+    }
+    for file in functions.iter_mut().flat_map(|function| &mut function.files) {
+        *file = renumbered[file.0 as usize];
+    }
+    let mut names: Vec<Option<BString>> = names.into_iter().map(Some).collect();
+    let named = |index: usize| File {
+        name: names[index].take().unwrap_or_default(),
+        ..File::default()
+    };
+    order.into_iter().map(named).collect()
+}
+
+/// For each file, the functions that touch it, in load order.
+fn functions_by_file(coverage: &Coverage) -> Vec<Vec<FunctionId>> {
+    let mut touching: Vec<Vec<FunctionId>> = vec![Vec::new(); coverage.files.len()];
+    for (index, function) in coverage.functions.iter().enumerate() {
+        let id = FunctionId(u32::try_from(index).unwrap_or(u32::MAX));
+        for file in &function.files {
+            let functions = &mut touching[file.0 as usize];
+            if functions.last() != Some(&id) {
+                functions.push(id);
+            }
+        }
+    }
+    touching
+}
+
+fn view_file(name: BString, id: FileId, touching: &[FunctionId], functions: &[Function]) -> File {
+    let mut file = File {
+        name,
+        ..File::default()
+    };
+    let mut regions: Vec<Region> = Vec::new();
+    let mut groups: BTreeMap<Position, Vec<FunctionId>> = BTreeMap::new();
+    for &function_id in touching {
+        let function = &functions[function_id.0 as usize];
+        let here = |local: LocalFile| function.files.get(local.0 as usize) == Some(&id);
+        regions.extend(function.regions.iter().filter(|region| here(region.file)));
+        file.branches.extend(function.branches.iter().filter(|branch| here(branch.file)));
+        if function.files.first() == Some(&id) {
+            file.functions.push(function_id);
+        }
+        if let Some(main) = function.main_file.filter(|main| here(*main)) {
+            file.expansions.extend(expansions_in(function, function_id, main));
+            if let Some(first) = function.regions.iter().find(|region| region.file == main) {
+                groups.entry(first.start).or_default().push(function_id);
+            }
+        }
+    }
+    file.segments = segments(regions);
+    file.lines = lines(&file.segments);
+    for (start, members) in groups {
+        let group = summarize_group(start, members, functions);
+        file.summary += group.summary;
+        file.groups.push(group);
+    }
+    file
+}
+
+/// The expansions written in a function's main file.
+fn expansions_in(
+    function: &Function,
+    id: FunctionId,
+    main: LocalFile,
+) -> impl Iterator<Item = Expansion> {
+    let regions = function.regions.iter().enumerate();
+    let here = regions.filter(move |(_, region)| {
+        region.file == main && region.kind == RegionKind::Expansion
+    });
+    here.map(move |(index, _)| Expansion {
+        function: id,
+        region: u32::try_from(index).unwrap_or(u32::MAX),
+    })
+}
+
+fn summarize_group(start: Position, members: Vec<FunctionId>, functions: &[Function]) -> Group {
+    let mut summary = Summary::default();
+    let mut count = 0u64;
+    let mut executed = 0;
+    for member in &members {
+        let function = &functions[member.0 as usize];
+        summary = summary.max(function.summary);
+        count = count.wrapping_add(function.count);
+        executed += u64::from(function.count > 0);
+    }
+    summary.functions = Tally {
+        covered: u64::from(count > 0),
+        total: 1,
+    };
+    summary.instantiations = Tally {
+        covered: executed,
+        total: members.len() as u64,
+    };
+    Group {
+        start,
+        members,
+        count,
+        summary,
+    }
+}
+
+/// A function's own numbers (LLVM: `FunctionCoverageSummary::get`).
+fn summarize(function: &Function) -> Summary {
+    let is_executed = u64::from(function.count > 0);
+    let itself = Tally {
+        covered: is_executed,
+        total: 1,
+    };
+    let code = |region: &&Region| region.kind == RegionKind::Code;
+    let regions = tally(function.regions.iter().filter(code).map(|region| region.count));
+    let mut summary = Summary {
+        regions,
+        functions: itself,
+        instantiations: itself,
+        ..Summary::default()
+    };
+    let Some(main) = function.main_file else {
+        return summary;
+    };
+    let shown = function.regions.iter().filter(|region| region.file == main);
+    let lines = lines(&segments(shown.copied().collect()));
+    summary.lines = tally(lines.iter().map(|line| line.count));
+    if !function.branches.is_empty() {
+        summary.branches = branches_below(function, main);
+    }
+    summary
+}
+
+/// The branches in a file of the function and, as often as it is expanded, in what it expands to.
+fn branches_below(function: &Function, main: LocalFile) -> Tally {
+    let mut total = Tally::default();
+    let mut open = vec![main];
+    // Expansions that lead back to themselves would never end; a real chain has a file a step.
+    let mut budget = function.regions.len().saturating_mul(8).saturating_add(1024);
+    while let Some(file) = open.pop() {
+        let branches = function.branches.iter().filter(|branch| branch.file == file);
+        for branch in branches {
+            total += outcomes(branch);
+        }
+        for region in &function.regions {
+            if region.file == file && region.kind == RegionKind::Expansion {
+                open.push(region.expanded);
+            }
+        }
+        budget -= 1;
+        if budget == 0 {
+            break;
+        }
+    }
+    total
+}
+
+/// Each side of a branch counts, unless it cannot happen.
+fn outcomes(branch: &Branch) -> Tally {
+    let sides = [
+        (branch.true_folded, branch.true_count),
+        (branch.false_folded, branch.false_count),
+    ];
+    let possible = sides.iter().filter(|(folded, _)| !folded);
+    tally(possible.map(|(_, count)| *count))
+}
+
+fn tally(counts: impl Iterator<Item = u64>) -> Tally {
+    let mut tally = Tally::default();
+    for count in counts {
+        tally.covered += u64::from(count > 0);
+        tally.total += 1;
+    }
+    tally
+}

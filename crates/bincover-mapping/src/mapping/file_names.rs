@@ -1,0 +1,119 @@
+//! The table of file names and how they are made absolute (LLVM: `RawCoverageFilenamesReader`).
+
+use bincover_profile::bytes::{Cursor, Endian};
+use bincover_profile::decode_blob;
+use bstr::BString;
+
+use crate::error::{Error, Result};
+
+/// Reads one table. With `resolve` (since version 6), entry 0 is the directory of compilation and
+/// relative names are joined to it, or to `compilation_dir` where that is not empty.
+pub(super) fn read(
+    table: &[u8],
+    offset: u64,
+    resolve: bool,
+    compilation_dir: &[u8],
+) -> Result<Vec<BString>> {
+    let mut cursor = Cursor::new(table, offset, Endian::Little);
+    let count = cursor.uleb("number of file names")?;
+    if count == 0 || count > cursor.remaining() {
+        return Err(Error::malformed(
+            offset,
+            "number of file names",
+            format_args!("1 to {}", cursor.remaining()),
+            count,
+        ));
+    }
+    let mut text = Vec::new();
+    decode_blob(&mut cursor, "file names", &mut text)?;
+    let mut cursor = Cursor::new(&text, offset, Endian::Little);
+    let mut names: Vec<BString> = Vec::new();
+    for index in 0..count {
+        let len = cursor.uleb("length of a file name")?;
+        let name = cursor.take(len, "file name")?;
+        names.push(if resolve && index > 0 {
+            let base = match compilation_dir {
+                [] => &names[0][..],
+                given => given,
+            };
+            absolute(base, name)
+        } else {
+            name.into()
+        });
+    }
+    Ok(names)
+}
+
+/// Joins and cleans, as LLVM does on a Unix host; an absolute name stays as it is.
+fn absolute(base: &[u8], name: &[u8]) -> BString {
+    if name.starts_with(b"/") {
+        return name.into();
+    }
+    let base_end = base.iter().rposition(|&byte| byte != b'/');
+    let mut joined = match base_end {
+        Some(last) => base[..=last].to_vec(),
+        None => Vec::new(),
+    };
+    if !base.is_empty() {
+        joined.push(b'/');
+    }
+    joined.extend_from_slice(name);
+    remove_dots(&joined)
+}
+
+/// Drops `.` and empty components and resolves `..` by the text alone.
+fn remove_dots(path: &[u8]) -> BString {
+    let rooted = path.starts_with(b"/");
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for component in path.split(|&byte| byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." if kept.last().is_some_and(|last| *last != b"..") => {
+                kept.pop();
+            }
+            b".." if rooted => {}
+            _ => kept.push(component),
+        }
+    }
+    let mut clean = BString::from(kept.join(&b'/'));
+    if rooted {
+        clean.insert(0, b'/');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 2.3 of the format notes.
+    #[test]
+    fn joining() {
+        let table = [
+            ("/src", "../../../a.c", "/a.c"),
+            ("rel/dir", "../../../a.c", "../a.c"),
+            ("/a/../b", "a.c", "/b/a.c"),
+            ("", "./a.c", "a.c"),
+            ("/src", "", "/src"),
+            ("/src/", "x/../y/./z.rs", "/src/y/z.rs"),
+            ("/src", "/x/../y.c", "/x/../y.c"),
+            ("/src", r"C:\w\a.c", r"/src/C:\w\a.c"),
+            ("/", "a.c", "/a.c"),
+        ];
+        for (base, name, expected) in table {
+            assert_eq!(absolute(base.as_bytes(), name.as_bytes()), expected, "{base} {name}");
+        }
+    }
+
+    #[test]
+    fn a_table_cut_anywhere_is_an_error() {
+        let text = b"\x02/w\x03e.c";
+        let table: Vec<u8> = [&[2, 7, 0][..], text].concat();
+        assert_eq!(read(&table, 0, true, b"").unwrap(), ["/w", "/w/e.c"]);
+        assert_eq!(read(&table, 0, true, b"/else").unwrap(), ["/w", "/else/e.c"]);
+        assert_eq!(read(&table, 0, false, b"").unwrap(), ["/w", "e.c"]);
+        for end in 0..table.len() {
+            assert!(read(&table[..end], 0, true, b"").is_err(), "{end}");
+        }
+    }
+}
