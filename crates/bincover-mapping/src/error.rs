@@ -14,6 +14,7 @@ pub struct Error(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
+    mapping: usize,
     section: Option<&'static str>,
     offset: Option<u64>,
     message: String,
@@ -40,6 +41,7 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
         Self(Box::new(Inner {
             kind,
+            mapping: 0,
             section: None,
             offset: None,
             message: message.to_string(),
@@ -65,6 +67,18 @@ impl Error {
     pub(crate) fn in_section(mut self, section: &'static str) -> Self {
         self.0.section.get_or_insert(section);
         self
+    }
+
+    #[cold]
+    pub(crate) fn in_mapping(mut self, index: usize) -> Self {
+        self.0.mapping = index;
+        self
+    }
+
+    /// Which of the mappings given to [`evaluate`](crate::evaluate), by index; 0 elsewhere.
+    #[must_use]
+    pub fn mapping(&self) -> usize {
+        self.0.mapping
     }
 
     /// The class of the error.

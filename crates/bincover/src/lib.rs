@@ -1,1 +1,52 @@
-//! Coverage of binaries, embedded: collect runs, merge, report.
+//! Coverage of binaries, as a library: run a program any number of times, however it ends, and
+//! get one merged profile and one report.
+//!
+//! ```no_run
+//! use bincover::{CargoBuild, Collector};
+//!
+//! // Build the program instrumented, beside the ordinary build.
+//! let program = CargoBuild::new("Cargo.toml").target_dir("target/bincover").run()?.path;
+//!
+//! let collector = Collector::builder("target/merged.profdata").build()?;
+//! let run = collector.command(&program).arg("serve").env("PORT", "0").run()?;
+//! assert!(!run.output.status.success());
+//!
+//! let collected = collector.finish()?;
+//! let coverage = collected.coverage()?.evaluation.coverage;
+//! println!("{:.1} % of lines", coverage.totals().lines.percent());
+//! # Ok::<(), bincover::Error>(())
+//! ```
+//!
+//! - [`Collector`]: runs, many at once if you like, and what they reached;
+//! - [`merge_files`]: profiles of any kind and version into one, and the account of what was left
+//!   out;
+//! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
+//! - [`Store`]: a folder of runs that several processes add to, for the command line.
+//!
+//! The engine's own crates are public under their names: [`profile`], [`mapping`], [`model`],
+//! [`report`], [`run`].
+//!
+//! Deliberately not here: byte layouts, a command line, printing. What could not be used is data:
+//! a [`Ledger`](profile::Ledger), an [`Obtained`], an [`Error`].
+
+mod collector;
+mod error;
+mod input;
+mod merge;
+mod objects;
+mod output;
+mod store;
+
+pub use bincover_mapping as mapping;
+pub use bincover_model as model;
+pub use bincover_profile as profile;
+pub use bincover_report as report;
+pub use bincover_run as run;
+
+pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
+pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
+pub use error::{CallbackError, Error, Result};
+pub use merge::{ProfileInput, merge_files, profiles_below};
+pub use objects::{Covered, Objects, instrumentation};
+pub use output::{check_folder, write_atomically, write_reports};
+pub use store::{Obtained, Store, StoredRun, Uncovered};

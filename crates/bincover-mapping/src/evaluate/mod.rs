@@ -57,11 +57,13 @@ pub enum Reason {
 /// function, the first one's is taken.
 ///
 /// # Errors
-/// If a function's mapping is malformed.
+/// If a function's mapping is malformed; [`Error::mapping`](crate::Error::mapping) says in which of the mappings.
 pub fn evaluate(mappings: &[Mapping<'_>], profile: &Profile) -> Result<Evaluation> {
     let mut loader = Loader::default();
     for (index, mapping) in mappings.iter().enumerate() {
-        loader.load(index, mapping, profile)?;
+        loader
+            .load(index, mapping, profile)
+            .map_err(|error| error.in_mapping(index))?;
     }
     Ok(loader.finish())
 }

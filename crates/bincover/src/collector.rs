@@ -1,0 +1,471 @@
+//! Runs programs and collects what they reached.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bincover_mapping::Instrumentation;
+use bincover_profile::{Cause, Merged, indexed};
+use bincover_run::{Ending, Mechanism, Output, ProcessHandle, Stdin, Stream};
+use tempfile::TempDir;
+
+use crate::error::{CallbackError, Error, Result};
+use crate::merge::{ProfileInput, merge_files, profiles_below};
+use crate::objects::{Covered, Objects, instrumentation};
+use crate::output::{check_folder, write_atomically};
+use crate::store::{Obtained, mechanism_for};
+
+/// How a [`Collector`] is to be.
+#[derive(Clone, Debug)]
+pub struct CollectorBuilder {
+    merged_profile: PathBuf,
+    collect: bool,
+    keep_profiles: bool,
+}
+
+/// Runs programs, from any number of threads at once, and merges what they reached.
+///
+/// Each run has a folder of its own for its profiles, beside the merged profile. A collector that
+/// is dropped without [`finish`](Collector::finish) leaves them there, with a note that says what
+/// they are and how to merge them ([`Collector::profiles`] is the folder).
+#[derive(Debug)]
+pub struct Collector {
+    merged_profile: PathBuf,
+    /// `None`: coverage is off.
+    profiles: Option<TempDir>,
+    keep_profiles: bool,
+    next_run: AtomicU64,
+    runs: Mutex<Vec<RunRecord>>,
+    programs: Mutex<HashMap<PathBuf, Option<Instrumentation>>>,
+    is_finished: bool,
+}
+
+/// One run, as the collector remembers it.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// Counts from 1, in the order in which runs began.
+    pub number: u64,
+    /// The label that the caller gave.
+    pub label: Option<String>,
+    /// The program as it was called.
+    pub program: OsString,
+    /// The file that is; `None` if it was not found.
+    pub program_file: Option<PathBuf>,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// How it ended.
+    pub ending: Ending,
+    /// How long it took.
+    pub wall: Duration,
+    /// How its coverage was obtained.
+    pub obtained: Obtained,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit status, output, time.
+    pub output: Output,
+    /// How its coverage was obtained.
+    pub obtained: Obtained,
+    /// The collector's number for it; counts from 1.
+    pub number: u64,
+}
+
+/// What a collector made.
+#[derive(Debug)]
+pub struct Collected {
+    /// The merged profile's path; `None` if coverage was off.
+    pub merged_profile: Option<PathBuf>,
+    /// The merged profile, and what was left out of it.
+    pub merged: Merged,
+    /// The runs, in the order in which they began.
+    pub runs: Vec<RunRecord>,
+    /// The instrumented programs that were run, each once.
+    pub programs: Vec<PathBuf>,
+    /// The folder with the runs' profiles, if it was kept: on demand, or because something in it
+    /// could not be merged.
+    pub profiles: Option<PathBuf>,
+}
+
+impl CollectorBuilder {
+    /// With `false`, runs are the same but no coverage is collected and no file is written.
+    #[must_use]
+    pub fn collect(mut self, collect: bool) -> Self {
+        self.collect = collect;
+        self
+    }
+
+    /// Keep the runs' own profiles after [`Collector::finish`].
+    #[must_use]
+    pub fn keep_profiles(mut self, keep: bool) -> Self {
+        self.keep_profiles = keep;
+        self
+    }
+
+    /// Sets the collector up.
+    ///
+    /// # Errors
+    /// If the merged profile's folder does not exist or cannot be written to.
+    pub fn build(self) -> Result<Collector> {
+        let merged_profile = std::path::absolute(&self.merged_profile)
+            .map_err(|source| Error::write(&self.merged_profile, source))?;
+        let profiles = match self.collect {
+            true => Some(profiles_folder(&merged_profile)?),
+            false => None,
+        };
+        Ok(Collector {
+            merged_profile,
+            profiles,
+            keep_profiles: self.keep_profiles,
+            next_run: AtomicU64::new(1),
+            runs: Mutex::default(),
+            programs: Mutex::default(),
+            is_finished: false,
+        })
+    }
+}
+
+/// A private folder beside the merged profile, so that both are on one file system.
+fn profiles_folder(merged_profile: &Path) -> Result<TempDir> {
+    check_folder(merged_profile)?;
+    let (Some(folder), Some(name)) = (merged_profile.parent(), merged_profile.file_name()) else {
+        let source = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
+        return Err(Error::write(merged_profile, source));
+    };
+    let mut prefix = name.to_owned();
+    prefix.push(".runs-");
+    tempfile::Builder::new()
+        .prefix(&prefix)
+        .tempdir_in(folder)
+        .map_err(|source| Error::write(folder, source))
+}
+
+impl Collector {
+    /// A collector that will write the merged profile to this path.
+    #[must_use]
+    pub fn builder(merged_profile: impl Into<PathBuf>) -> CollectorBuilder {
+        CollectorBuilder {
+            merged_profile: merged_profile.into(),
+            collect: true,
+            keep_profiles: false,
+        }
+    }
+
+    /// A run of a program, to be given arguments and started.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command<'_> {
+        let program = program.as_ref();
+        Command {
+            collector: self,
+            program: program.to_owned(),
+            args: Vec::new(),
+            label: None,
+            command: bincover_run::Command::new(program),
+            before: None,
+            after: None,
+        }
+    }
+
+    /// The folder of the runs' profiles; `None` if coverage is off.
+    #[must_use]
+    pub fn profiles(&self) -> Option<&Path> {
+        self.profiles.as_ref().map(TempDir::path)
+    }
+
+    /// The runs that have ended so far, in the order in which they began.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunRecord> {
+        let mut runs = lock(&self.runs).clone();
+        runs.sort_by_key(|run| run.number);
+        runs
+    }
+
+    /// Merges the runs' profiles in the order in which the runs began, and writes the merged
+    /// profile. The runs' own profiles are then deleted, unless they are to be kept or one of
+    /// them could not be merged whole.
+    ///
+    /// # Errors
+    /// If the merged profile cannot be written. Nothing is lost then: the profiles stay.
+    pub fn finish(mut self) -> Result<Collected> {
+        let runs = self.runs();
+        let programs = instrumented_programs(&runs, &lock(&self.programs));
+        let Some(folder) = self.profiles() else {
+            return Ok(Collected {
+                merged_profile: None,
+                merged: Merged::default(),
+                runs,
+                programs,
+                profiles: None,
+            });
+        };
+        let inputs = profiles_below(folder)?;
+        let merged = merge_files(inputs.into_iter().map(ProfileInput::from));
+        let bytes = indexed::write(&merged.profile, &indexed::WriteOptions::default());
+        write_atomically(&self.merged_profile, |out| out.write_all(&bytes))?;
+
+        self.is_finished = true;
+        let is_whole = merged
+            .ledger
+            .entries
+            .iter()
+            .all(|entry| matches!(entry.cause, Cause::Empty));
+        let profiles = self.profiles.take().and_then(|folder| {
+            if self.keep_profiles || !is_whole {
+                Some(folder.keep())
+            } else {
+                // Deleting is tidiness: the merged profile is written, whatever comes of it.
+                drop(folder);
+                None
+            }
+        });
+        Ok(Collected {
+            merged_profile: Some(self.merged_profile.clone()),
+            merged,
+            runs,
+            programs,
+            profiles,
+        })
+    }
+
+    /// What a program's own file says, asked once for each file.
+    fn inspect(&self, file: Option<&Path>) -> Option<Instrumentation> {
+        let file = file?;
+        if let Some(known) = lock(&self.programs).get(file) {
+            return known.clone();
+        }
+        let found = instrumentation(file);
+        lock(&self.programs).insert(file.to_owned(), found.clone());
+        found
+    }
+}
+
+/// A thread that panicked while it held the lock had only pushed to a list.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn instrumented_programs(
+    runs: &[RunRecord],
+    known: &HashMap<PathBuf, Option<Instrumentation>>,
+) -> Vec<PathBuf> {
+    let mut programs: Vec<PathBuf> = Vec::new();
+    for file in runs.iter().filter_map(|run| run.program_file.as_ref()) {
+        let has_mapping = matches!(known.get(file), Some(Some(found)) if found.mapping);
+        if has_mapping && !programs.contains(file) {
+            programs.push(file.clone());
+        }
+    }
+    programs
+}
+
+/// Left in the folder of a collector that was not finished.
+const NOTE: &str = "UNMERGED.txt";
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let Some(folder) = self.profiles.take().filter(|_| !self.is_finished) else {
+            return;
+        };
+        if lock(&self.runs).is_empty() && self.next_run.load(Ordering::Relaxed) == 1 {
+            return;
+        }
+        let folder = folder.keep();
+        let note = format!(
+            "These are the profiles of runs whose collector was dropped before it was finished\n\
+             (a test that panicked, say). Nothing of them is in the merged profile. To merge them:\n\n\
+             \x20   bincover-merge -o '{}' '{}'\n",
+            self.merged_profile.display(),
+            folder.display()
+        );
+        // A destructor has nobody to tell; the profiles are there with the note or without.
+        let _ = std::fs::write(folder.join(NOTE), note);
+    }
+}
+
+type Before<'c> =
+    Box<dyn FnOnce(bincover_run::Command) -> Result<bincover_run::Command, CallbackError> + 'c>;
+type After<'c> = Box<dyn FnOnce(&Run) -> Result<(), CallbackError> + 'c>;
+
+/// A run to be started. Arguments and environment go to the program as they are: empty ones,
+/// spaces and line feeds included.
+#[must_use = "a command does nothing until it is run"]
+pub struct Command<'c> {
+    collector: &'c Collector,
+    program: OsString,
+    args: Vec<OsString>,
+    label: Option<String>,
+    command: bincover_run::Command,
+    before: Option<Before<'c>>,
+    after: Option<After<'c>>,
+}
+
+impl<'c> Command<'c> {
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.args.extend(args);
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(bincover_run::Command) -> bincover_run::Command) -> Self {
+        self.command = change(self.command);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.with(|command| command.env(name.as_ref(), value.as_ref()))
+    }
+
+    /// Removes an environment variable.
+    pub fn env_remove(self, name: impl AsRef<OsStr>) -> Self {
+        self.with(|command| command.env_remove(name.as_ref()))
+    }
+
+    /// Removes all environment variables; coverage works all the same.
+    pub fn env_clear(self) -> Self {
+        self.with(bincover_run::Command::env_clear)
+    }
+
+    /// The program's working folder.
+    pub fn current_dir(self, folder: impl AsRef<Path>) -> Self {
+        self.with(|command| command.current_dir(folder.as_ref()))
+    }
+
+    /// What the program reads from standard input; nothing by default.
+    pub fn stdin(self, stdin: Stdin) -> Self {
+        self.with(|command| command.stdin(stdin))
+    }
+
+    /// After this time the program and what it started are ended: SIGTERM, a grace period,
+    /// SIGKILL.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.with(|command| command.timeout(timeout))
+    }
+
+    /// A name for the run, in [`Collector::runs`].
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Called with each piece of output as it arrives; the handle can signal the process.
+    pub fn on_output(
+        self,
+        observe: impl FnMut(Stream, &[u8], &ProcessHandle) + Send + 'static,
+    ) -> Self {
+        self.with(|command| command.on_output(observe))
+    }
+
+    /// Called just before this run; it may change the command. If it fails, nothing is run.
+    pub fn before_run(
+        mut self,
+        callback: impl FnOnce(bincover_run::Command) -> Result<bincover_run::Command, CallbackError> + 'c,
+    ) -> Self {
+        self.before = Some(Box::new(callback));
+        self
+    }
+
+    /// Called just after this run. If it fails, the run's coverage is still collected.
+    pub fn after_run(
+        mut self,
+        callback: impl FnOnce(&Run) -> Result<(), CallbackError> + 'c,
+    ) -> Self {
+        self.after = Some(Box::new(callback));
+        self
+    }
+
+    /// Runs the program and waits for its end, whatever that is.
+    ///
+    /// # Errors
+    /// If the program could not be started, or a callback failed. A program that fails, panics or
+    /// is killed is no error but an [`Ending`].
+    pub fn run(self) -> Result<Run> {
+        let Self {
+            collector,
+            program,
+            args,
+            label,
+            mut command,
+            before,
+            after,
+        } = self;
+        let number = collector.next_run.fetch_add(1, Ordering::Relaxed);
+        let program_file = which::which(&program).ok().map(absolute);
+        let found = collector.inspect(program_file.as_deref());
+        let mechanism = mechanism_for(found.as_ref());
+        command = command.args(&args);
+        let folder = collector.profiles().map(|all| all.join(format!("{number:06}")));
+        if let Some(folder) = &folder {
+            command = command.profiles(folder, mechanism);
+        }
+        if let Some(before) = before {
+            command = before(command).map_err(|source| Error::Callback {
+                when: "before the run",
+                source,
+            })?;
+        }
+        let output = command.run()?;
+        let is_instrumented = found.is_some_and(|found| found.counters);
+        let obtained = obtained(&output, folder.as_deref(), mechanism, is_instrumented)?;
+        lock(&collector.runs).push(RunRecord {
+            number,
+            label,
+            program,
+            program_file,
+            args,
+            ending: output.status.clone(),
+            wall: output.wall,
+            obtained,
+        });
+        let run = Run {
+            output,
+            obtained,
+            number,
+        };
+        if let Some(after) = after {
+            after(&run).map_err(|source| Error::Callback {
+                when: "after the run",
+                source,
+            })?;
+        }
+        Ok(run)
+    }
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn obtained(
+    output: &Output,
+    folder: Option<&Path>,
+    mechanism: Mechanism,
+    is_instrumented: bool,
+) -> Result<Obtained> {
+    let Some(folder) = folder else {
+        return Ok(Obtained::Off);
+    };
+    let profiles = profiles_below(folder)?;
+    Ok(Obtained::by(output, mechanism, is_instrumented, &profiles))
+}
+
+impl Collected {
+    /// The coverage of the programs that were run.
+    ///
+    /// # Errors
+    /// If none of them is instrumented, or one's mapping cannot be read.
+    pub fn coverage(&self) -> Result<Covered> {
+        Objects::open(&self.programs)?.coverage(&self.merged.profile)
+    }
+}

@@ -1,0 +1,91 @@
+//! What can fail between a program and its report.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a callback may fail with.
+pub type CallbackError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why something was not done. The message is complete: it holds the path and the cause.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder could not be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file or folder could not be written. What was there before is as it was.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// An output cannot be written because its folder does not exist.
+    #[error("cannot write `{}`: expected a folder `{}`, found none", path.display(), folder.display())]
+    NoFolder {
+        /// The output.
+        path: PathBuf,
+        /// The folder that is missing.
+        folder: PathBuf,
+    },
+    /// An object's coverage mapping could not be read.
+    #[error("cannot read the coverage mapping of `{}`: {source}", path.display())]
+    Object {
+        /// Which.
+        path: PathBuf,
+        /// What was wanted, what was there, and where.
+        source: bincover_mapping::Error,
+    },
+    /// None of the inputs was a profile that could be used; nothing was written.
+    #[error("no profile could be used: {}", reason)]
+    NothingToMerge {
+        /// The inputs and what was wrong with each, or that there was none.
+        reason: String,
+    },
+    /// No object with a coverage mapping was given or run.
+    #[error("nothing to measure: {reason}")]
+    NothingToMeasure {
+        /// What was looked at.
+        reason: String,
+    },
+    /// A program could not be built or started.
+    #[error("{0}")]
+    Run(#[from] bincover_run::Error),
+    /// A callback of the caller's failed.
+    #[error("the callback {when} failed: {source}")]
+    Callback {
+        /// "before the run" or "after the run".
+        when: &'static str,
+        /// The callback's error.
+        source: CallbackError,
+    },
+    /// A run's record in a store is not one that this version writes.
+    #[error("cannot read the run record `{}`: {reason}", path.display())]
+    Record {
+        /// Which.
+        path: PathBuf,
+        /// What was wrong.
+        reason: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn read(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        let path = path.into();
+        Self::Read { path, source }
+    }
+
+    pub(crate) fn write(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        let path = path.into();
+        Self::Write { path, source }
+    }
+}

@@ -1,0 +1,96 @@
+//! Instrumented binaries on disk, and the coverage that a profile gives with them.
+
+use std::path::{Path, PathBuf};
+
+use bincover_mapping::{Evaluation, Instrumentation, Mapping};
+use bincover_profile::Profile;
+use memmap2::Mmap;
+
+use crate::error::{Error, Result};
+use crate::input::map_object;
+
+/// Object files, opened.
+#[derive(Debug)]
+pub struct Objects {
+    files: Vec<(PathBuf, Mmap)>,
+}
+
+/// Coverage, and which objects it is of.
+#[derive(Debug)]
+pub struct Covered {
+    /// The coverage and the functions that are not in it.
+    pub evaluation: Evaluation,
+    /// Objects whose mapping was used. [`LeftOut::mapping`](bincover_mapping::LeftOut::mapping)
+    /// is an index into this list.
+    pub objects: Vec<PathBuf>,
+    /// Objects without a coverage mapping, with the reason.
+    pub without_mapping: Vec<(PathBuf, bincover_mapping::Error)>,
+}
+
+impl Objects {
+    /// Opens object files.
+    ///
+    /// # Errors
+    /// If one cannot be opened.
+    pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
+        let mut files = Vec::new();
+        for path in paths {
+            let path = path.as_ref();
+            files.push((path.to_owned(), map_object(path)?));
+        }
+        Ok(Self { files })
+    }
+
+    /// Puts a profile's counts into the objects' mappings. An object without a mapping is passed
+    /// over as long as another has one.
+    ///
+    /// # Errors
+    /// If an object is malformed, or none has a mapping.
+    pub fn coverage(&self, profile: &Profile) -> Result<Covered> {
+        let mut mappings = Vec::new();
+        let mut objects = Vec::new();
+        let mut without_mapping = Vec::new();
+        for (path, bytes) in &self.files {
+            match Mapping::parse(bytes) {
+                Ok(mapping) => {
+                    mappings.push(mapping);
+                    objects.push(path.clone());
+                }
+                Err(source) if source.kind() == bincover_mapping::ErrorKind::NoCoverageData => {
+                    without_mapping.push((path.clone(), source));
+                }
+                Err(source) => {
+                    let path = path.clone();
+                    return Err(Error::Object { path, source });
+                }
+            }
+        }
+        if mappings.is_empty() {
+            return Err(match without_mapping.into_iter().next() {
+                Some((path, source)) => Error::Object { path, source },
+                None => Error::NothingToMeasure {
+                    reason: "no instrumented binary was given or run".to_owned(),
+                },
+            });
+        }
+        match bincover_mapping::evaluate(&mappings, profile) {
+            Ok(evaluation) => Ok(Covered {
+                evaluation,
+                objects,
+                without_mapping,
+            }),
+            Err(source) => Err(Error::Object {
+                path: objects.swap_remove(source.mapping()),
+                source,
+            }),
+        }
+    }
+}
+
+/// What a program says of its instrumentation; `None` if it is no object file (a script, say) or
+/// cannot be read.
+#[must_use]
+pub fn instrumentation(program: &Path) -> Option<Instrumentation> {
+    let bytes = map_object(program).ok()?;
+    bincover_mapping::inspect(&bytes).ok()
+}

@@ -1,1 +1,0 @@
-//! Tasks of the project: what CI runs, and how fixtures are made.
