@@ -1,1 +1,62 @@
-//! The command line: bincover and bincover-merge.
+//! The command line: arguments in, exit codes and words out. Everything else is the library
+//! `bincover`.
+//!
+//! `args` is what was typed, `commands` what is done about it, `ui` how people are spoken to,
+//! `exit` what the exit codes mean.
+
+mod args;
+mod commands;
+mod exit;
+mod merge_args;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use exit::Exit;
+
+/// The command `bincover`.
+#[must_use]
+pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match args::Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let result = match args.command {
+        args::Action::Demo(args) => commands::demo::run(&args),
+        args::Action::Run(args) => commands::run::run(&args),
+        args::Action::Report(args) => commands::report::run(&args),
+    };
+    finish("bincover", result)
+}
+
+/// The command `bincover-merge`.
+#[must_use]
+pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = merge_args::normalize(args);
+    let args = match merge_args::MergeArgs::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    finish("bincover-merge", commands::merge::run(&args))
+}
+
+/// Help goes to standard output and is a success, a mistake to standard error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let is_help = !error.use_stderr();
+    // If nobody listens any more, there is nobody to tell.
+    let _ = error.print();
+    if is_help { Exit::Done } else { Exit::Usage }.into()
+}
+
+fn finish(command: &str, result: Result<Exit, bincover::Error>) -> ExitCode {
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            ui::error(command, &error);
+            Exit::of(&error).into()
+        }
+    }
+}

@@ -1,4 +1,10 @@
-//! What bincover's own tests share: fixtures and where they lie. Never published.
+//! What bincover's own tests share: fixtures and where they lie, builders of valid files to break,
+//! seeded inputs. Never published.
+
+pub mod elf;
+pub mod mutate;
+pub mod raw;
+pub mod rng;
 
 use std::path::{Path, PathBuf};
 

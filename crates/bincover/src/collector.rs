@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use crate::error::{CallbackError, Error, Result};
 use crate::merge::{ProfileInput, merge_files, profiles_below};
 use crate::objects::{Covered, Objects, instrumentation};
-use crate::output::{check_folder, write_atomically};
-use crate::store::{Obtained, mechanism_for};
+use crate::output::{check_folder, private_folder, write_atomically};
+use crate::store::{Obtained, find_program, mechanism_for};
 
 /// How a [`Collector`] is to be.
 #[derive(Clone, Debug)]
@@ -138,8 +138,7 @@ fn profiles_folder(merged_profile: &Path) -> Result<TempDir> {
     };
     let mut prefix = name.to_owned();
     prefix.push(".runs-");
-    tempfile::Builder::new()
-        .prefix(&prefix)
+    private_folder(&prefix)
         .tempdir_in(folder)
         .map_err(|source| Error::write(folder, source))
 }
@@ -401,7 +400,7 @@ impl<'c> Command<'c> {
             after,
         } = self;
         let number = collector.next_run.fetch_add(1, Ordering::Relaxed);
-        let program_file = which::which(&program).ok().map(absolute);
+        let program_file = find_program(&program);
         let found = collector.inspect(program_file.as_deref());
         let mechanism = mechanism_for(found.as_ref());
         command = command.args(&args);
@@ -441,10 +440,6 @@ impl<'c> Command<'c> {
         }
         Ok(run)
     }
-}
-
-fn absolute(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn obtained(

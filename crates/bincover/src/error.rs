@@ -45,10 +45,10 @@ pub enum Error {
         /// What was wanted, what was there, and where.
         source: bincover_mapping::Error,
     },
-    /// None of the inputs was a profile that could be used; nothing was written.
-    #[error("no profile could be used: {}", reason)]
+    /// Inputs could not be used, or there were none; nothing was written.
+    #[error("nothing was merged: {reason}")]
     NothingToMerge {
-        /// The inputs and what was wrong with each, or that there was none.
+        /// How many could not be used, or that there was none.
         reason: String,
     },
     /// No object with a coverage mapping was given or run.

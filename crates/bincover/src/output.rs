@@ -1,5 +1,6 @@
 //! Writes outputs so that they are whole or absent.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,18 @@ pub fn write_atomically(
     emit(file.as_file_mut()).map_err(fail)?;
     file.persist(&target).map_err(|error| fail(error.error))?;
     Ok(())
+}
+
+/// Makes folders that only their owner can look into, with names that nobody can guess.
+pub(crate) fn private_folder(prefix: &OsStr) -> tempfile::Builder<'_, '_> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o700));
+    }
+    builder
 }
 
 /// Writes a report in each of the formats, all from the same coverage; returns where.

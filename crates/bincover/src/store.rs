@@ -3,17 +3,19 @@
 //! A store is a folder `runs/` with a folder for each run: its profiles and `run.json`, which is
 //! written last, beside and renamed. Any number of processes may add runs at once.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bincover_run::{Mechanism, Output};
+use bincover_run::{Command, Mechanism, Output};
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 use crate::merge::profiles_below;
-use crate::output::write_atomically;
+use crate::objects::instrumentation;
+use crate::output::{private_folder, write_atomically};
 
 /// How a run's coverage was obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,41 +183,57 @@ impl Store {
         &self.folder
     }
 
-    /// Makes a new, private folder for a run.
+    /// Runs a program and keeps its profiles and a record of the run. `configure` sets what else
+    /// there is to set: environment, input, a timeout, whether output is captured.
     ///
     /// # Errors
-    /// If it cannot be made.
-    pub fn begin_run(&self) -> Result<PathBuf> {
+    /// If the program could not be started, or the store cannot be written to.
+    pub fn run(
+        &self,
+        program: &OsStr,
+        args: &[OsString],
+        context: Option<String>,
+        configure: impl FnOnce(Command) -> Command,
+    ) -> Result<StoredRun> {
+        let (folder, started_ms) = self.begin_run()?;
+        let program_file = find_program(program);
+        let found = program_file.as_deref().and_then(instrumentation);
+        let mechanism = mechanism_for(found.as_ref());
+        let command = Command::new(program).args(args).profiles(folder.path(), mechanism);
+        // If this fails, there was no run, and the folder goes as it came.
+        let output = configure(command).run()?;
+
+        let folder = folder.keep();
+        let profiles = profiles_below(&folder)?;
+        let is_instrumented = found.is_some_and(|found| found.counters);
+        let mut argv = vec![program.to_owned()];
+        argv.extend_from_slice(args);
+        let run = StoredRun {
+            folder,
+            program: program_file,
+            argv,
+            context,
+            started_ms,
+            wall_ms: milliseconds(output.wall),
+            exit_code: output.status.exit_code(),
+            ended: output.status.to_string(),
+            obtained: Obtained::by(&output, mechanism, is_instrumented, &profiles),
+        };
+        record(&run)?;
+        Ok(run)
+    }
+
+    /// A new, private folder for a run, and when the run began.
+    fn begin_run(&self) -> Result<(TempDir, u64)> {
         let runs = self.folder.join("runs");
         std::fs::create_dir_all(&runs).map_err(|source| Error::write(&runs, source))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let folder = tempfile::Builder::new()
-            // Sorts by time.
-            .prefix(&format!("{:013}-", now.as_millis()))
+        let started_ms = milliseconds(now);
+        // The name sorts by time.
+        let folder = private_folder(format!("{started_ms:013}-").as_ref())
             .tempdir_in(&runs)
             .map_err(|source| Error::write(&runs, source))?;
-        Ok(folder.keep())
-    }
-
-    /// Records a run that has ended.
-    ///
-    /// # Errors
-    /// If the record cannot be written.
-    pub fn record(&self, run: &StoredRun) -> Result<()> {
-        let json = Json {
-            version: RECORD_VERSION,
-            program: run.program.clone().map(|path| path.into_os_string().into()),
-            argv: run.argv.iter().cloned().map(Text::from).collect(),
-            context: run.context.clone(),
-            started_ms: run.started_ms,
-            wall_ms: run.wall_ms,
-            exit_code: run.exit_code,
-            ended: run.ended.clone(),
-            obtained: run.obtained,
-        };
-        write_atomically(&run.folder.join(RECORD), |out| {
-            serde_json::to_writer_pretty(out, &json).map_err(std::io::Error::from)
-        })
+        Ok((folder, started_ms))
     }
 
     /// The runs that have ended, in order of their beginning. Folders without a record belong to
@@ -258,6 +276,34 @@ impl Store {
         folders.sort();
         Ok(folders)
     }
+}
+
+/// Writes a run's record.
+fn record(run: &StoredRun) -> Result<()> {
+        let json = Json {
+            version: RECORD_VERSION,
+            program: run.program.clone().map(|path| path.into_os_string().into()),
+            argv: run.argv.iter().cloned().map(Text::from).collect(),
+            context: run.context.clone(),
+            started_ms: run.started_ms,
+            wall_ms: run.wall_ms,
+            exit_code: run.exit_code,
+            ended: run.ended.clone(),
+            obtained: run.obtained,
+        };
+        write_atomically(&run.folder.join(RECORD), |out| {
+            serde_json::to_writer_pretty(out, &json).map_err(std::io::Error::from)
+        })
+}
+
+/// The file that a program's name stands for.
+pub(crate) fn find_program(program: &OsStr) -> Option<PathBuf> {
+    let found = which::which(program).ok()?;
+    Some(std::path::absolute(&found).unwrap_or(found))
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn parse_record(path: &Path, bytes: &[u8], folder: PathBuf) -> Result<StoredRun> {

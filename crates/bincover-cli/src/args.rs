@@ -1,0 +1,159 @@
+//! What can be typed after `bincover`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  bincover demo                              the whole way, on a small program
+  bincover run -- target/debug/server --port 0
+  bincover report --lcov lcov.info           what all runs so far reached";
+
+/// Coverage of binaries: run instrumented programs, lose nothing, report.
+#[derive(Debug, Parser)]
+#[command(name = "bincover", version, before_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Build a small program instrumented, run it to five different ends, and report.
+    Demo(DemoArgs),
+    /// Run an instrumented program and keep what it reached.
+    ///
+    /// Output, input, signals and the exit code are the program's own.
+    Run(RunArgs),
+    /// Merge the profiles of all runs and report.
+    Report(ReportArgs),
+}
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  bincover demo
+  bincover demo --out /tmp/demo";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = DEMO_EXAMPLES)]
+pub(crate) struct DemoArgs {
+    /// Where the demo's files go; made if it does not exist.
+    #[arg(long, value_name = "DIR", default_value = "target/bincover-demo")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StoreArgs {
+    /// The folder of runs [default: target/bincover in a Cargo project, else .bincover]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  bincover run -- target/debug/server --port 0
+  bincover run --context login --env MODE=test -- ./app login
+  bincover run --timeout 30s -- ./app
+
+The exit code is the program's, or 128 and the number of the signal that ended it,
+or 124 after a timeout; 126 and 127 if it could not be run.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArgs {
+    /// A name for the run, kept with it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// End the program after this time: 500ms, 30s, 5m.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) timeout: Option<Duration>,
+    /// Set an environment variable of the program; can be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Read the program's standard input from a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stdin: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The program and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROG ARGS")]
+    pub(crate) program: Vec<OsString>,
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  bincover report
+  bincover report --lcov lcov.info --cobertura cobertura.xml
+  bincover report --object target/debug/app --profile merged.profdata --profile more/
+
+Exit code 91 means that there was nothing to measure, 92 that the report is there but
+some inputs were left out (and listed).";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = REPORT_EXAMPLES)]
+pub(crate) struct ReportArgs {
+    /// A profile, or a folder of them; can be repeated [default: those of the store's runs]
+    #[arg(long, value_name = "PATH", help_heading = "Inputs")]
+    pub(crate) profile: Vec<PathBuf>,
+    /// An instrumented binary; can be repeated [default: those of the store's runs]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(crate) object: Vec<PathBuf>,
+    #[command(flatten, next_help_heading = "Inputs")]
+    pub(crate) store: StoreArgs,
+    /// Write lcov to this file; - for standard output, instead of the table
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(crate) lcov: Option<PathBuf>,
+    /// Write Cobertura XML to this file; - for standard output, instead of the table
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(crate) cobertura: Option<PathBuf>,
+    /// Write the merged profile to this file
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(crate) profdata: Option<PathBuf>,
+}
+
+/// A number with a unit: `ms`, `s`, `m`; a bare number is seconds.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: f64 = digits
+        .parse()
+        .map_err(|_| format!("expected a number with ms, s or m, found `{text}`"))?;
+    let seconds = match &text[digits.len()..] {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        unit => return Err(format!("expected the unit ms, s or m, found `{unit}`")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("expected NAME=VALUE, found `{text}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_time("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "s", "-1s", "3h", "1e400"] {
+            assert!(parse_time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How people are spoken to: on standard error, with colour and progress only on a terminal.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use bincover::Error;
+use bincover::profile::Ledger;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A line to standard error. If nobody listens any more, there is nobody to tell.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// An error, with a hint where we have one.
+pub(crate) fn error(command: &str, error: &Error) {
+    say(format_args!("{command}: error: {error}"));
+    if let Some(hint) = hint(error) {
+        say(format_args!("  hint: {hint}"));
+    }
+}
+
+fn hint(error: &Error) -> Option<String> {
+    use bincover::mapping::ErrorKind;
+    match error {
+        Error::Object { source, .. } if source.kind() == ErrorKind::NoCoverageData => Some(
+            "build it with coverage: RUSTFLAGS=\"-C instrument-coverage -C llvm-args=-runtime-counter-relocation\" cargo build"
+                .to_owned(),
+        ),
+        Error::NoFolder { folder, .. } => Some(format!("mkdir -p '{}'", folder.display())),
+        Error::Run(error) => error.hint().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// The short account of what a merge left out.
+pub(crate) fn ledger(command: &str, ledger: &Ledger) {
+    const SHOWN: usize = 20;
+    for entry in ledger.entries.iter().take(SHOWN) {
+        say(format_args!("{command}: left out: {entry}"));
+    }
+    let rest = ledger.entries.len().saturating_sub(SHOWN);
+    if rest > 0 {
+        say(format_args!("{command}: left out: {rest} more"));
+    }
+}
+
+/// What is being done: a spinner on a terminal, plain lines elsewhere.
+pub(crate) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    pub(crate) fn start() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg}");
+        let bar = ProgressBar::new_spinner()
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(Some(bar))
+    }
+
+    pub(crate) fn step(&self, what: impl Display) {
+        match &self.0 {
+            Some(bar) => bar.set_message(what.to_string()),
+            None => say(what),
+        }
+    }
+
+    pub(crate) fn finish(self) {
+        if let Some(bar) = self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Prints to standard output. A closed pipe means that the reader has seen enough.
+pub(crate) fn print(text: &[u8]) -> Result<(), Error> {
+    match std::io::stdout().lock().write_all(text) {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Write {
+            path: "standard output".into(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// How wide the terminal on standard output is, and whether it wants colour. Neither is known of
+/// a file or a pipe.
+pub(crate) fn stdout_look() -> (Option<usize>, bool) {
+    let stdout = std::io::stdout();
+    let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+    let choice = anstream::AutoStream::choice(&stdout);
+    (width, choice != anstream::ColorChoice::Never)
+}

@@ -1,0 +1,45 @@
+//! Copies `testdata/` into `fuzz/corpus/<target>/`. Run it from anywhere:
+//! `cargo run --manifest-path fuzz/Cargo.toml --example seed`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use bincover_testkit::{fixtures_ending, top};
+
+fn main() -> io::Result<()> {
+    let corpus = top().join("fuzz/corpus");
+    let mut count = 0;
+    let mut put = |target: &str, name: &str, bytes: &[u8]| -> io::Result<()> {
+        let folder = corpus.join(target);
+        fs::create_dir_all(&folder)?;
+        count += 1;
+        fs::write(folder.join(name), bytes)
+    };
+    for path in fixtures_ending("", "") {
+        let bytes = fs::read(&path)?;
+        let name = flat_name(&path);
+        match path.extension().and_then(|suffix| suffix.to_str()) {
+            Some("profraw") => put("raw", &name, &bytes)?,
+            Some("profdata") => put("indexed", &name, &bytes)?,
+            Some("elf" | "o") => {
+                put("mapping", &name, &bytes)?;
+                if let Some(sections) = bincover_fuzz::split_object(&bytes) {
+                    put("mapping", &format!("{name}.sections"), &sections)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    // A recipe is any bytes; these have one of each.
+    put("merge", "every-byte", &(0..=u8::MAX).collect::<Vec<u8>>())?;
+    put("merge", "saturated", &[0xf0; 128])?;
+    println!("{count} seeds in {}", corpus.display());
+    Ok(())
+}
+
+/// The path below `testdata/`, as one name.
+fn flat_name(path: &Path) -> String {
+    let below = path.strip_prefix(top().join("testdata")).unwrap_or(path);
+    below.display().to_string().replace('/', "-")
+}

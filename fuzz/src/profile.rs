@@ -1,0 +1,205 @@
+//! The bodies of `raw` and `indexed`, and the laws of whatever profile they make.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+use bincover_profile::indexed::{self, IndexedProfile, WriteOptions};
+use bincover_profile::raw::RawProfiles;
+use bincover_profile::{
+    Cause, Error, FileKind, Ledger, MAX_COUNT, Merged, Merger, Profile, Result, Values,
+};
+use bincover_testkit::raw::Shape;
+
+/// Reads the bytes as a raw profile, directly and through a merge; then again with a valid magic
+/// and version put over them, if they have none.
+pub fn raw(bytes: &[u8]) {
+    raw_as_it_is(bytes);
+    if !matches!(FileKind::sniff(bytes), Some(FileKind::Raw { .. })) && bytes.len() >= 16 {
+        let shapes: Vec<Shape> = Shape::all().collect();
+        let shape = shapes[usize::from(bytes[0]) % shapes.len()];
+        let mut valid = bytes.to_vec();
+        valid[..8].copy_from_slice(&shape.magic());
+        // The flags stay what they are.
+        let version = shape.version.to_le_bytes();
+        valid[8..12].copy_from_slice(&version);
+        if shape.big_endian {
+            valid[8..16].reverse();
+        }
+        raw_as_it_is(&valid);
+    }
+}
+
+fn raw_as_it_is(bytes: &[u8]) {
+    if let Err(error) = read_raw(bytes) {
+        check_offset(&error, bytes);
+    }
+    check_merge(bytes);
+}
+
+/// Everything that can be had of the file.
+fn read_raw(bytes: &[u8]) -> Result<()> {
+    let mut profiles = RawProfiles::new(bytes);
+    let mut values = Values::default();
+    let mut end = 0;
+    while let Some(profile) = profiles.next(end)? {
+        for id in profile.binary_ids() {
+            assert!(!id?.is_empty());
+        }
+        let names = profile.names();
+        let mut blocks = profile.values();
+        let mut count = 0;
+        for record in profile.records() {
+            let record = record?;
+            count += 1;
+            if let Ok(names) = &names {
+                assert!(names.get(record.name).is_none_or(|name| !name.is_empty()));
+            }
+            if record.has_values {
+                blocks.next_into(&mut values)?;
+            }
+        }
+        assert_eq!(count, profile.header().record_count, "records were lost");
+        names?;
+        assert!(blocks.offset() > end, "no progress");
+        end = blocks.offset();
+    }
+    Ok(())
+}
+
+/// Reads the bytes as an indexed profile, directly and through a merge; then again with a valid
+/// magic and version put over them, if they have none.
+pub fn indexed(bytes: &[u8]) {
+    indexed_as_it_is(bytes);
+    if FileKind::sniff(bytes) != Some(FileKind::Indexed) && bytes.len() >= 32 {
+        let mut valid = bytes.to_vec();
+        valid[..8].copy_from_slice(b"\xfflprofi\x81");
+        valid[8..12].copy_from_slice(&[1 + bytes[0] % 13, 0, 0, 0]);
+        // The hash type, MD5.
+        valid[24..28].fill(0);
+        indexed_as_it_is(&valid);
+    }
+}
+
+fn indexed_as_it_is(bytes: &[u8]) {
+    if let Err(error) = read_indexed(bytes) {
+        check_offset(&error, bytes);
+    }
+    check_merge(bytes);
+}
+
+fn read_indexed(bytes: &[u8]) -> Result<()> {
+    let profile = IndexedProfile::parse(bytes)?;
+    let mut values = Values::default();
+    let mut visited = 0;
+    let read = profile.for_each(&mut values, |record, _| {
+        visited += record.counters.len() + record.bitmap_words.len();
+    });
+    assert!(visited <= bytes.len());
+    for id in profile.binary_ids()? {
+        assert!(!id?.is_empty());
+    }
+    read
+}
+
+/// An error points into the file, or at its end.
+fn check_offset(error: &Error, bytes: &[u8]) {
+    if let Some(offset) = error.offset() {
+        assert!(offset <= bytes.len() as u64, "{} bytes, but {error}", bytes.len());
+    }
+}
+
+fn check_merge(bytes: &[u8]) {
+    let once = merged(&[bytes]);
+    check_ledger(&once.ledger, bytes);
+    check_profile(&once.profile);
+    let twice = merged(&[bytes, bytes]);
+    if !twice.ledger.entries.iter().any(|entry| matches!(entry.cause, Cause::KindMismatch)) {
+        check_double(&once.profile, &twice.profile);
+    }
+}
+
+fn check_ledger(ledger: &Ledger, bytes: &[u8]) {
+    assert_eq!(ledger.inputs, 1);
+    for entry in &ledger.entries {
+        assert_eq!(entry.source, "input");
+        assert!(!entry.to_string().is_empty());
+        match &entry.cause {
+            Cause::Unreadable(error) => check_offset(error, bytes),
+            Cause::Damaged { error, kept, announced } => {
+                check_offset(error, bytes);
+                assert!(announced.is_none_or(|announced| *kept <= announced), "{entry}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The merge of files that are all called `input`.
+pub(crate) fn merged(files: &[&[u8]]) -> Merged {
+    weighted(files, NonZeroU64::MIN)
+}
+
+pub(crate) fn weighted(files: &[&[u8]], weight: NonZeroU64) -> Merged {
+    let mut merger = Merger::new();
+    for bytes in files {
+        merger.add("input", bytes, weight);
+    }
+    merger.finish()
+}
+
+/// What is written is read back, and written again is the same.
+pub(crate) fn check_profile(profile: &Profile) {
+    let bytes = indexed::write(profile, &WriteOptions::default());
+    let again = merged(&[&bytes]);
+    assert!(again.ledger.is_empty(), "we refuse what we wrote: {:?}", again.ledger);
+    assert_eq!(again.profile.kind(), profile.kind());
+    assert_eq!(listed(&again.profile), listed(profile));
+    assert!(again.profile.binary_ids().eq(profile.binary_ids()));
+    let bytes_again = indexed::write(&again.profile, &WriteOptions::default());
+    // The order of several hashes under a name is that in which they came, so it may turn round
+    // (as in LLVM); all else is the same.
+    if profile.function_count() == profile.record_count() {
+        assert!(bytes_again == bytes, "written again, it differs");
+    } else {
+        assert_eq!(bytes_again.len(), bytes.len());
+        assert_eq!(listed(&merged(&[&bytes_again]).profile), listed(profile));
+    }
+
+    let sparse = indexed::write(profile, &WriteOptions { sparse: true });
+    let sparse = merged(&[&sparse]);
+    assert!(sparse.ledger.is_empty(), "{:?}", sparse.ledger);
+    let everything = listed(profile);
+    assert!(listed(&sparse.profile).iter().all(|(key, record)| everything[key] == *record));
+}
+
+type Key<'p> = (&'p [u8], u64);
+type Contents<'p> = (&'p [u64], &'p [u8], Option<&'p Values>);
+
+/// The records by name and hash.
+pub(crate) fn listed(profile: &Profile) -> BTreeMap<Key<'_>, Contents<'_>> {
+    let listed: BTreeMap<_, _> = profile
+        .records()
+        .map(|record| ((record.name, record.hash.0), (record.counts, record.bitmap, record.values)))
+        .collect();
+    assert_eq!(listed.len(), profile.record_count(), "a record is there twice");
+    listed
+}
+
+/// The same file twice: each count is doubled, or at its maximum. Marks stay what they are.
+fn check_double(once: &Profile, twice: &Profile) {
+    let (once, twice) = (listed(once), listed(twice));
+    assert!(once.keys().eq(twice.keys()));
+    for (one, two) in once.values().zip(twice.values()) {
+        let is_mark = one.0.first().is_some_and(|&first| first > MAX_COUNT);
+        let expected = |&count: &u64| match is_mark {
+            true => count,
+            false => count.saturating_mul(2).min(MAX_COUNT),
+        };
+        assert!(one.0.iter().map(expected).eq(two.0.iter().copied()), "{one:?} {two:?}");
+        assert_eq!(one.1, two.1, "a bitmap changed");
+        for kind in 0..bincover_profile::VALUE_KINDS {
+            let sites = |values: Option<&Values>| values.map_or(0, |values| values.kind(kind).len());
+            assert_eq!(sites(one.2), sites(two.2), "value sites changed");
+        }
+    }
+}
