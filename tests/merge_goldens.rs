@@ -1,112 +1,170 @@
-//! Our merges of the committed profiles, byte for byte against what llvm-profdata-22 made of them.
+//! Our merges of the committed profiles, byte for byte against what llvm-profdata-22 made of them:
+//! each merge command in a fixture's `RECIPE.md` is a test.
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use bincover_profile::indexed::{self, WriteOptions};
-use bincover_profile::{Merged, Merger};
-use bincover_testkit::{fixture, fixture_bytes};
+use bincover_profile::indexed::IndexedVersion;
+use bincover_profile::{Merged, Merger, WriteOptions, indexed, text};
+use bincover_testkit::{fixture, fixtures_ending, top};
+use libtest_mimic::{Arguments, Failed, Trial};
 
-fn merged(inputs: &[PathBuf]) -> Merged {
-    let mut merger = Merger::new();
-    for path in inputs {
-        let bytes = std::fs::read(path).expect("a fixture");
-        merger.add(&path.display().to_string(), &bytes, NonZeroU64::MIN);
+/// Options of llvm-profdata that are not for us, with the reason.
+const NOT_OURS: &[(&str, &str)] = &[
+    ("--debug-info", "reads debug info"),
+    ("--binary-file", "reads the binary"),
+    ("--keep-vtable-symbols", "the names of vtables are not kept"),
+];
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for format in ["raw", "text", "indexed"] {
+        for recipe in fixtures_ending(format, "RECIPE.md") {
+            trials.extend(cases(&recipe).into_iter().map(|case| {
+                let name = case.expected.strip_prefix(top().join("testdata"));
+                let name = name.unwrap_or(&case.expected).display().to_string();
+                Trial::test(name, move || case.check())
+            }));
+        }
     }
-    merger.finish()
+    assert!(trials.len() > 80, "only {} merges in the recipes", trials.len());
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// The case's `.profraw` files in the order in which its recipe merges them: that of their names.
-fn raw_inputs(case: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(case).expect("a case");
-    let mut inputs: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|suffix| suffix == "profraw"))
-        .filter(|path| path.file_name().is_some_and(|name| name != "killed.profraw"))
-        .collect();
-    inputs.sort();
-    inputs
+/// One merge command of a recipe.
+struct Case {
+    inputs: Vec<(PathBuf, NonZeroU64)>,
+    options: WriteOptions,
+    as_text: bool,
+    expected: PathBuf,
+    expected_stderr: Option<PathBuf>,
 }
 
-fn check(case: &str, merged: &Merged, expected: &str, sparse: bool) {
-    assert!(merged.ledger.is_empty(), "{case}: {:?}", merged.ledger);
-    let ours = indexed::write(&merged.profile, &WriteOptions { sparse });
-    let theirs = fixture_bytes(&format!("raw/{case}/{expected}"));
-    assert!(ours == theirs, "{case}/{expected} differs");
+/// The merge commands whose output is committed.
+fn cases(recipe: &Path) -> Vec<Case> {
+    let text = std::fs::read_to_string(recipe).expect("a recipe");
+    let commands = text.lines().filter_map(|line| line.strip_prefix("llvm-profdata-22 merge -j 1 "));
+    let files = Files::of(recipe, &text);
+    commands.filter_map(|command| case(&files, command)).collect()
 }
 
-/// Profiles of the version that llvm-profdata-22 reads.
-fn check_current(case: &str) {
-    let inputs = raw_inputs(&fixture("raw").join(case));
-    let merged = merged(&inputs);
-    check(case, &merged, "merged.profdata", false);
-    check(case, &merged, "sparse.profdata", true);
-}
-
-/// Profiles of older versions, which llvm-profdata-22 reads by way of its older sisters' text.
-fn check_older(case: &str) {
-    let inputs = raw_inputs(&fixture("raw").join(case));
-    check(case, &merged(&inputs), "merged.profdata", false);
-}
-
-/// DIFFERENCE: llvm-profdata-14 writes an indexed version that has no build ids and so loses them
-/// on the way to llvm-profdata-22; we keep them. The records are the same.
-fn check_but_for_ids(case: &str) {
-    let folder = fixture("raw").join(case);
-    let ours = merged(&raw_inputs(&folder));
-    let theirs = merged(&[folder.join("merged.profdata")]);
-    assert!(ours.ledger.is_empty() && theirs.ledger.is_empty());
-    assert_eq!(ours.profile.binary_ids().count(), 1);
-    assert_eq!(theirs.profile.binary_ids().count(), 0);
-    let records = |merged: &Merged| {
-        let mut records: Vec<String> =
-            merged.profile.records().map(|record| format!("{record:?}")).collect();
-        records.sort();
-        records
+fn case(files: &Files, command: &str) -> Option<Case> {
+    let folder = &files.folder;
+    if folder.ends_with("clang22-correlated") {
+        // DIFFERENCE: llvm-profdata takes counters without records for an empty profile; we say
+        // that they cannot be read alone.
+        return None;
+    }
+    let mut case = Case {
+        inputs: Vec::new(),
+        options: WriteOptions::default(),
+        as_text: false,
+        expected: PathBuf::new(),
+        expected_stderr: None,
     };
-    assert_eq!(records(&ours), records(&theirs), "{case}");
+    let mut weighted = Vec::new();
+    let mut words = command.split(' ');
+    while let Some(word) = words.next() {
+        if NOT_OURS.iter().any(|(option, _)| word.starts_with(option)) {
+            return None;
+        }
+        match word {
+            "-o" => case.expected = folder.join(words.next().expect("an output")),
+            "2>" => case.expected_stderr = words.next().map(|name| folder.join(name)),
+            "--text" => case.as_text = true,
+            "--sparse" => case.options.sparse = true,
+            "--write-prev-version" => case.options.version = IndexedVersion::V11,
+            _ => match word.strip_prefix("--weighted-input=") {
+                Some(input) => {
+                    let (weight, name) = input.split_once(',').expect("a weight");
+                    weighted.push((files.find(name), weight.parse().expect("a weight")));
+                }
+                None => case.inputs.extend(files.glob(word)),
+            },
+        }
+    }
+    case.inputs.extend(weighted);
+    let is_here = |path: &Path| path.is_file();
+    let all_here = case.inputs.iter().all(|(path, _)| is_here(path));
+    (is_here(&case.expected) && all_here && !case.inputs.is_empty()).then_some(case)
 }
 
-macro_rules! cases {
-    ($check:ident: $($name:ident = $case:literal,)*) => {
-        $(#[test] fn $name() { $check($case); })*
-    };
+/// The files that a case's commands see: its own, and those that it takes from other cases.
+struct Files {
+    folder: PathBuf,
+    taken: Vec<PathBuf>,
 }
 
-cases! { check_current:
-    rust = "rust-v10",
-    c = "clang22-c",
-    cxx = "clang22-cxx",
-    mcdc = "clang22-mcdc",
-    byte_counters = "clang22-bytes",
-    block_coverage = "clang22-block-coverage",
-    ir_with_values = "clang22-ir",
-    context_sensitive = "clang22-cs",
-    vtables = "clang22-vtables",
-    concatenated = "clang22-concat",
-    without_build_id = "clang22-nobuildid",
-    function_entries = "clang22-entry",
-    entry_first = "clang22-entry-first",
-    thirty_two_bits = "clang22-32bit",
+impl Files {
+    fn of(recipe: &Path, text: &str) -> Self {
+        let line = text.lines().find_map(|line| line.strip_prefix("Taken from other cases: "));
+        // Names stand between backquotes.
+        let names = line.unwrap_or_default().split('`').skip(1).step_by(2);
+        Self {
+            folder: recipe.parent().expect("a case's folder").to_owned(),
+            taken: names.map(fixture).collect(),
+        }
+    }
+
+    fn find(&self, name: &str) -> PathBuf {
+        let taken = self.taken.iter().find(|path| path.ends_with(name));
+        taken.cloned().unwrap_or_else(|| self.folder.join(name))
+    }
+
+    /// `[0-9].profraw` or a name.
+    fn glob(&self, word: &str) -> Vec<(PathBuf, NonZeroU64)> {
+        let names = match word.strip_prefix("[0-9]") {
+            Some(suffix) => (0..10).map(|digit| format!("{digit}{suffix}")).collect(),
+            None => vec![word.to_owned()],
+        };
+        let paths = names.iter().map(|name| self.find(name));
+        paths
+            .filter(|path| path.is_file() || names.len() == 1)
+            .map(|path| (path, NonZeroU64::MIN))
+            .collect()
+    }
 }
 
-cases! { check_older:
-    version_7 = "clang13-c",
-    version_7_ir = "clang13-ir",
-    version_8_of_clang_16 = "clang16-c",
-    version_10_of_clang_19 = "clang19-c",
-}
+impl Case {
+    fn check(&self) -> Result<(), Failed> {
+        let merged = self.merge()?;
+        let ours = match self.as_text {
+            true => text::write(&merged.profile, &self.options),
+            false => indexed::write(&merged.profile, &self.options),
+        };
+        let theirs = std::fs::read(&self.expected)?;
+        if ours != theirs {
+            let at = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
+            return Err(format!("differs from byte {at:#x} on; {:?}", merged.ledger).into());
+        }
+        self.check_ledger(&merged)
+    }
 
-cases! { check_but_for_ids:
-    version_8 = "clang14-c",
-    version_8_ir = "clang14-ir",
-}
+    fn merge(&self) -> Result<Merged, Failed> {
+        let mut merger = Merger::new();
+        for (path, weight) in &self.inputs {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            merger.add(&name, &std::fs::read(path)?, *weight);
+        }
+        Ok(merger.finish())
+    }
 
-/// A process that was killed at work, its counters in a shared mapping.
-#[test]
-fn killed() {
-    let folder = fixture("raw/rust-v10");
-    let mut inputs = raw_inputs(&folder);
-    inputs.push(folder.join("killed.profraw"));
-    check("rust-v10", &merged(&inputs), "with-killed.profdata", false);
+    /// LLVM's account of what it left out names the same inputs and functions as ours.
+    fn check_ledger(&self, merged: &Merged) -> Result<(), Failed> {
+        let stderr = match &self.expected_stderr {
+            Some(path) => std::fs::read_to_string(path)?,
+            None => return Ok(()),
+        };
+        let entries: Vec<String> = merged.ledger.entries.iter().map(ToString::to_string).collect();
+        let theirs: Vec<&str> = stderr.lines().filter(|line| !line.starts_with("Make sure")).collect();
+        let is_same = |(ours, theirs): (&String, &&str)| {
+            let function = |line: &str| line.split(':').take(2).map(str::to_owned).collect::<Vec<_>>();
+            function(ours) == function(theirs)
+        };
+        match entries.len() == theirs.len() && entries.iter().zip(&theirs).all(is_same) {
+            true => Ok(()),
+            false => Err(format!("{entries:#?} against {theirs:#?}").into()),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What the fuzz targets do with their bytes: plain functions, so that `tests/fuzz_bodies.rs` runs
-//! them over `testdata/` on stable. A body panics when a law is broken.
+//! them over `testdata/` on stable (and is why the modules call each other `super`). A body panics
+//! when a law is broken.
 //!
 //! | body | input | laws |
 //! | --- | --- | --- |

@@ -8,7 +8,7 @@ use bincover_report::{FORMATS, Options};
 use bincover_testkit::elf;
 use bincover_testkit::raw::{Function, RawFile, Shape, name_ref, names_blob};
 
-use crate::profile::merged;
+use super::profile::merged;
 
 const NAMES: &str = "__llvm_prf_names";
 const COVMAP: &str = "__llvm_covmap";
@@ -109,14 +109,14 @@ fn profile_for(names: &[u8], covfun: &[u8]) -> Profile {
     let mut functions = Vec::new();
     let known = known_names(names);
     let mut cursor = Cursor::new(covfun, 0, Endian::Little);
-    let mut next = || {
+    let mut next = || -> bincover_profile::Result<(u64, u64)> {
         let name = cursor.u64("NameRef")?;
         let len = cursor.u32("DataSize")?;
         let hash = cursor.u64("FuncHash")?;
         cursor.take(8 + u64::from(len), "mapping data")?;
         let padding = cursor.offset().wrapping_neg() & 7;
         cursor.take(padding.min(cursor.remaining()), "padding")?;
-        bincover_profile::Result::Ok((name, hash))
+        Ok((name, hash))
     };
     while let Ok((wanted, hash)) = next() {
         if let Some(name) = known.iter().find(|name| name_ref(name) == wanted) {

@@ -6,7 +6,7 @@ use bincover_profile::indexed::{self, WriteOptions};
 use bincover_profile::{MAX_COUNT, Merged};
 use bincover_testkit::raw::{Function, RawFile, Shape};
 
-use crate::profile::{check_profile, merged, weighted};
+use super::profile::{check_profile, merged, weighted};
 
 /// Makes raw files of one imagined binary by the recipe in `bytes` and merges them in every way
 /// that must not matter.
@@ -30,7 +30,7 @@ pub fn merge(bytes: &[u8]) {
     assert!(written(&merged(&[&left, &right])) == expected, "the grouping matters");
 
     let nothing = written(&merged(&[]));
-    assert!(written(&merged(&[&nothing, &expected, b"", &nothing])) == expected, "nothing matters");
+    assert!(written(&merged(&[&nothing, &expected, &[], &nothing])) == expected, "nothing matters");
 
     check_weight(&runs[0].1);
     check_shapes(&runs[0].1);
@@ -83,7 +83,7 @@ impl Recipe<'_> {
         usize::from(self.byte()) % bound
     }
 
-    /// Up to eight functions, all counts zero. Different functions may share a name or a hash.
+    /// Up to eight functions, all counts zero. Different functions may share a hash.
     fn binary(&mut self) -> Vec<Function> {
         let count = 1 + self.below(8);
         let function = |index: usize| {

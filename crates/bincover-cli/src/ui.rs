@@ -77,7 +77,9 @@ impl Progress {
 
 /// Prints to standard output. A closed pipe means that the reader has seen enough.
 pub(crate) fn print(text: &[u8]) -> Result<(), Error> {
-    match std::io::stdout().lock().write_all(text) {
+    let mut stdout = std::io::stdout().lock();
+    // What is left for the end of the process to write would fail unseen.
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Write {
             path: "standard output".into(),
             source,

@@ -19,6 +19,7 @@ struct Inner {
     expected: String,
     found: String,
     context: String,
+    detail: String,
 }
 
 /// The class of an [`Error`]; each corresponds to one of LLVM's `instrprof_error` codes.
@@ -38,6 +39,8 @@ pub enum ErrorKind {
     UnsupportedVersion,
     /// A hash type other than MD5 (LLVM: `unsupported_hash_type`).
     UnsupportedHashType,
+    /// The file ends inside a list (LLVM: `eof`).
+    EndOfFile,
     /// The data ends too early (LLVM: `truncated`).
     Truncated,
     /// A size larger than the file (LLVM: `too_large`).
@@ -62,6 +65,7 @@ impl ErrorKind {
             Self::BadHeader => "invalid instrumentation profile data (file header is corrupt)",
             Self::UnsupportedVersion => "unsupported instrumentation profile format version",
             Self::UnsupportedHashType => "unsupported instrumentation profile hash type",
+            Self::EndOfFile => "end of File",
             Self::Truncated => "truncated profile data",
             Self::TooLarge => "too much profile data",
             Self::Malformed => "malformed instrumentation profile data",
@@ -87,6 +91,7 @@ impl Error {
             expected: expected.to_string(),
             found: found.to_string(),
             context: String::new(),
+            detail: String::new(),
         }))
     }
 
@@ -126,6 +131,23 @@ impl Error {
             self.0.context = context.to_string();
         }
         self
+    }
+
+    /// What LLVM says beyond its text for the class.
+    #[cold]
+    pub(crate) fn with_detail(mut self, detail: impl fmt::Display) -> Self {
+        self.0.detail = detail.to_string();
+        self
+    }
+
+    /// What LLVM's tools say of this error: the text of its class and, for some, a detail.
+    #[must_use]
+    pub fn llvm_message(&self) -> String {
+        let text = self.0.kind.llvm_text();
+        match self.0.detail.as_str() {
+            "" => text.to_owned(),
+            detail => format!("{text}: {detail}"),
+        }
     }
 
     /// The class of the error.

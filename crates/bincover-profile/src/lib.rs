@@ -4,7 +4,8 @@
 //! | format | versions read | versions written |
 //! | --- | --- | --- |
 //! | raw, 32 and 64 bits, both byte orders ([`raw`]) | 4, 5, 7, 8, 9, 10 | none |
-//! | indexed ([`indexed`]) | 1 to 13 | 13 |
+//! | indexed ([`indexed`]) | 1 to 13 | 10 to 13 |
+//! | text ([`text`]) | all of the grammar | all of it |
 //!
 //! What goes in is bytes: this crate opens no file, starts no thread and prints nothing. What
 //! comes out is a [`Profile`], the bytes of an indexed one, and a [`Ledger`] of what was left out.
@@ -28,7 +29,7 @@
 //! ```
 //!
 //! Deliberately not here: object files and coverage mapping (`bincover-mapping`), sample profiles,
-//! memory profiles, temporal profiles, the text format.
+//! memory profiles.
 
 pub mod bytes;
 mod error;
@@ -39,12 +40,17 @@ mod merge;
 mod names;
 mod profile;
 pub mod raw;
+pub mod text;
+mod traces;
 mod values;
+mod write;
 
 pub use error::{Error, ErrorKind, Result};
 pub use kind::{FileKind, ProfileKind};
 pub use limits::MAX_COUNT;
-pub use merge::{Cause, Entry, Ledger, Merged, Merger};
+pub use merge::{Cause, Entry, Ledger, MergeOptions, Merged, Merger};
 pub use names::{HashedMap, NameRef, NameTable, PassThrough, decode_blob, md5_low64};
 pub use profile::{FunctionHash, Profile, Record};
+pub use traces::{Trace, TraceLimits, Traces};
 pub use values::{Sites, VALUE_KINDS, ValueCount, Values};
+pub use write::WriteOptions;

@@ -95,7 +95,8 @@ impl NameTable {
         let mut position = start;
         for name in self.text[start..].split(|&byte| byte == 1) {
             if name.is_empty() {
-                return Err(Error::malformed("names", at, "a name", "an empty one"));
+                return Err(Error::malformed("names", at, "a name", "an empty one")
+                    .with_detail("symbol name is empty"));
             }
             let span = (position, position + name.len());
             self.spans.entry(NameRef::of(name)).or_insert(span);

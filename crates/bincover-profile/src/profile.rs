@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::kind::ProfileKind;
 use crate::names::{HashedMap, NameRef};
+use crate::traces::Traces;
 use crate::values::Values;
 
 /// A function's structural hash: two records are the same function only if it agrees
@@ -34,6 +35,7 @@ pub struct Profile {
     counts: Vec<u64>,
     bitmaps: Vec<u8>,
     binary_ids: BTreeSet<Box<[u8]>>,
+    traces: Traces,
 }
 
 /// A function's name and its records.
@@ -147,6 +149,16 @@ impl Profile {
     /// The build ids of the binaries that made the profile, sorted, each once (LLVM: binary ids).
     pub fn binary_ids(&self) -> impl Iterator<Item = &[u8]> {
         self.binary_ids.iter().map(AsRef::as_ref)
+    }
+
+    /// In which order functions were first entered, if the profile is a temporal one.
+    #[must_use]
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    pub(crate) fn traces_mut(&mut self) -> &mut Traces {
+        &mut self.traces
     }
 
     fn records_of<'a>(&'a self, function: &'a NamedFunction) -> impl Iterator<Item = Record<'a>> {

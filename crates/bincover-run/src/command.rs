@@ -51,6 +51,7 @@ pub struct Command {
     pub(crate) drain: Duration,
     label: Option<String>,
     profiles: Option<(PathBuf, Mechanism)>,
+    discard_profiles: bool,
     pub(crate) observer: Option<Observer>,
 }
 
@@ -73,6 +74,7 @@ impl Command {
             drain: Duration::from_millis(250),
             label: None,
             profiles: None,
+            discard_profiles: false,
             observer: None,
         }
     }
@@ -181,6 +183,16 @@ impl Command {
     /// which lives as long as the [`Output`].
     pub fn profiles(mut self, folder: impl Into<PathBuf>, mechanism: Mechanism) -> Self {
         self.profiles = Some((folder.into(), mechanism));
+        self.discard_profiles = false;
+        self
+    }
+
+    /// Has an instrumented program, and what it starts, leave no profile behind, where it would
+    /// else write `default_*.profraw` to its current folder. An explicit
+    /// [`env`](Self::env)`("LLVM_PROFILE_FILE", …)` wins.
+    pub fn discard_profiles(mut self) -> Self {
+        self.profiles = None;
+        self.discard_profiles = true;
         self
     }
 
@@ -225,6 +237,17 @@ impl Command {
             .unwrap_or_else(|| self.program.to_string_lossy().into_owned())
     }
 
+    /// The `PATH` that the child will have, in which a program without a slash is looked up. `None`
+    /// when it will have none.
+    #[must_use]
+    pub fn search_path(&self) -> Option<OsString> {
+        match self.env.get(OsStr::new("PATH")) {
+            Some(own) => own.clone(),
+            None if self.env_clear => None,
+            None => std::env::var_os("PATH"),
+        }
+    }
+
     pub(crate) fn captures(&self) -> bool {
         self.capture
     }
@@ -242,11 +265,12 @@ impl Command {
 
     /// A profile folder was asked for, and the caller's own variable wins.
     pub(crate) fn overrides_profile_file(&self) -> bool {
-        self.profiles.is_some()
-            && matches!(
-                self.env.get(OsStr::new(PROFILE_FILE_VARIABLE)),
-                Some(Some(_))
-            )
+        self.profiles.is_some() && self.sets_profile_file()
+    }
+
+    fn sets_profile_file(&self) -> bool {
+        let own = self.env.get(OsStr::new(PROFILE_FILE_VARIABLE));
+        matches!(own, Some(Some(_)))
     }
 
     fn prepare_profiles(&self) -> Result<Option<ProfileTarget>> {
@@ -288,6 +312,8 @@ impl Command {
         }
         if let Some(profiles) = profiles {
             command.env(PROFILE_FILE_VARIABLE, &profiles.pattern);
+        } else if self.discard_profiles && !self.sets_profile_file() {
+            command.env(PROFILE_FILE_VARIABLE, "/dev/null");
         }
     }
 

@@ -155,7 +155,6 @@ impl Collector {
     }
 
     /// A run of a program, to be given arguments and started.
-    #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command<'_> {
         let program = program.as_ref();
         Command {
@@ -269,7 +268,10 @@ impl Drop for Collector {
         let Some(folder) = self.profiles.take().filter(|_| !self.is_finished) else {
             return;
         };
-        if lock(&self.runs).is_empty() && self.next_run.load(Ordering::Relaxed) == 1 {
+        // Runs that were not started leave nothing to keep; one that could not be followed to its
+        // end may.
+        let is_empty = profiles_below(folder.path()).is_ok_and(|profiles| profiles.is_empty());
+        if lock(&self.runs).is_empty() && is_empty {
             return;
         }
         let folder = folder.keep();
@@ -400,20 +402,21 @@ impl<'c> Command<'c> {
             after,
         } = self;
         let number = collector.next_run.fetch_add(1, Ordering::Relaxed);
-        let program_file = find_program(&program);
-        let found = collector.inspect(program_file.as_deref());
-        let mechanism = mechanism_for(found.as_ref());
         command = command.args(&args);
-        let folder = collector.profiles().map(|all| all.join(format!("{number:06}")));
-        if let Some(folder) = &folder {
-            command = command.profiles(folder, mechanism);
-        }
         if let Some(before) = before {
             command = before(command).map_err(|source| Error::Callback {
                 when: "before the run",
                 source,
             })?;
         }
+        let program_file = find_program(&program, &command);
+        let found = collector.inspect(program_file.as_deref());
+        let mechanism = mechanism_for(found.as_ref());
+        let folder = collector.profiles().map(|all| all.join(format!("{number:06}")));
+        command = match &folder {
+            Some(folder) => command.profiles(folder, mechanism),
+            None => command.discard_profiles(),
+        };
         let output = command.run()?;
         let is_instrumented = found.is_some_and(|found| found.counters);
         let obtained = obtained(&output, folder.as_deref(), mechanism, is_instrumented)?;
@@ -423,7 +426,7 @@ impl<'c> Command<'c> {
             program,
             program_file,
             args,
-            ending: output.status.clone(),
+            ending: output.status,
             wall: output.wall,
             obtained,
         });
@@ -451,7 +454,11 @@ fn obtained(
     let Some(folder) = folder else {
         return Ok(Obtained::Off);
     };
-    let profiles = profiles_below(folder)?;
+    // There is none when the caller's own environment led the profile elsewhere.
+    let profiles = match folder.is_dir() {
+        true => profiles_below(folder)?,
+        false => Vec::new(),
+    };
     Ok(Obtained::by(output, mechanism, is_instrumented, &profiles))
 }
 

@@ -1,6 +1,7 @@
 //! The one place where files are mapped into memory.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use memmap2::Mmap;
@@ -12,6 +13,9 @@ use crate::error::{Error, Result};
 #[expect(unsafe_code, reason = "mapping a file is unsafe; see SAFETY")]
 pub(crate) fn map_object(path: &Path) -> Result<Mmap> {
     let file = File::open(path).map_err(|source| Error::read(path, source))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::read(path, ErrorKind::IsADirectory.into()));
+    }
     // SAFETY: the mapping is private and read-only. If another process changes the file
     // meanwhile, we may read old bytes or new ones: every reader checks what it reads, but two
     // reads of one byte could differ. If another process truncates the file, touching what is

@@ -196,12 +196,12 @@ impl Store {
         configure: impl FnOnce(Command) -> Command,
     ) -> Result<StoredRun> {
         let (folder, started_ms) = self.begin_run()?;
-        let program_file = find_program(program);
+        let command = configure(Command::new(program).args(args));
+        let program_file = find_program(program, &command);
         let found = program_file.as_deref().and_then(instrumentation);
         let mechanism = mechanism_for(found.as_ref());
-        let command = Command::new(program).args(args).profiles(folder.path(), mechanism);
         // If this fails, there was no run, and the folder goes as it came.
-        let output = configure(command).run()?;
+        let output = command.profiles(folder.path(), mechanism).run()?;
 
         let folder = folder.keep();
         let profiles = profiles_below(&folder)?;
@@ -296,9 +296,12 @@ fn record(run: &StoredRun) -> Result<()> {
         })
 }
 
-/// The file that a program's name stands for.
-pub(crate) fn find_program(program: &OsStr) -> Option<PathBuf> {
-    let found = which::which(program).ok()?;
+/// The file that a program's name stands for, when it is run by this command.
+pub(crate) fn find_program(program: &OsStr, command: &Command) -> Option<PathBuf> {
+    // Without a `PATH`, the system looks in these.
+    let path = command.search_path().unwrap_or_else(|| "/bin:/usr/bin".into());
+    let here = std::env::current_dir().ok()?;
+    let found = which::which_in(program, Some(path), here).ok()?;
     Some(std::path::absolute(&found).unwrap_or(found))
 }
 

@@ -1,5 +1,6 @@
 //! Tasks of the project: what CI runs, and how fixtures are made. `cargo xtask` lists them.
 
+mod ci;
 mod fixtures;
 
 use std::process::ExitCode;
@@ -13,11 +14,18 @@ struct Task {
     run: fn(&[String]) -> Result<ExitCode, Failure>,
 }
 
-const TASKS: &[Task] = &[Task {
-    name: "fixtures",
-    help: "make testdata/ again with the oracles that are here: [CASE]... [--fresh] [--require-tools] [--list]",
-    run: fixtures::run,
-}];
+const TASKS: &[Task] = &[
+    Task {
+        name: "ci",
+        help: "what CI runs: [STEP]..., of fmt, clippy, doc, test, bench, demo, fuzz",
+        run: ci::run,
+    },
+    Task {
+        name: "fixtures",
+        help: "make testdata/ again with the oracles that are here: [CASE]... [--fresh] [--require-tools] [--list]",
+        run: fixtures::run,
+    },
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,6 +1,6 @@
 //! `bincover-merge`: profiles to one indexed profile.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use bincover::profile::indexed::{self, WriteOptions};
@@ -29,14 +29,11 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     }
     let options = WriteOptions {
         sparse: args.sparse,
+        ..WriteOptions::default()
     };
     let bytes = indexed::write(&merged.profile, &options);
     if to_stdout {
-        let written = std::io::stdout().lock().write_all(&bytes);
-        written.map_err(|source| Error::Write {
-            path: "standard output".into(),
-            source,
-        })?;
+        ui::print(&bytes)?;
     } else {
         write_atomically(&args.output, |out| out.write_all(&bytes))?;
     }
@@ -69,12 +66,17 @@ fn inputs(args: &MergeArgs) -> Result<Vec<ProfileInput>, Error> {
 /// Why nothing is to be written, if so.
 fn failure(ledger: &Ledger, mode: FailureMode) -> Option<String> {
     let failed = ledger.failed_inputs();
+    let all = ledger.inputs;
+    // An empty input is no failure beside others (LLVM passes over it), but alone it is nothing.
+    let is_nothing = ledger.unused_inputs() == all;
     let fails = match mode {
-        FailureMode::Any => failed > 0,
-        FailureMode::All => failed == ledger.inputs,
+        FailureMode::Any => failed > 0 || is_nothing,
+        FailureMode::All => failed == all || is_nothing,
         FailureMode::Warn => false,
     };
-    let all = ledger.inputs;
+    if fails && is_nothing {
+        return Some(format!("none of {all} inputs could be used"));
+    }
     fails.then(|| {
         let hint = match mode {
             FailureMode::Any if failed < all => "; --failure-mode=all merges the others",

@@ -39,6 +39,8 @@ pub(crate) struct Layout {
     pub(crate) summary: bool,
     /// Records carry bitmaps (since 11).
     pub(crate) bitmaps: bool,
+    /// The names of vtables are kept (since 12).
+    pub(crate) vtable_names: bool,
 }
 
 impl Layout {
@@ -58,6 +60,7 @@ impl Layout {
             values: version >= 3,
             summary: version >= 4,
             bitmaps: version >= 11,
+            vtable_names: version >= 12,
         })
     }
 }

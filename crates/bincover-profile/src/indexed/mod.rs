@@ -2,7 +2,7 @@
 //!
 //! Layout: LLVM `llvm/include/llvm/ProfileData/InstrProf.h` (namespace `IndexedInstrProf`) at
 //! `llvmorg-22.1.8`; reader `IndexedInstrProfReader`, writer `InstrProfWriter`. Read: versions 1
-//! to 13. Written: 13. All integers are little-endian.
+//! to 13. Written: 10 to 13. All integers are little-endian.
 
 mod hash_table;
 mod header;
@@ -13,7 +13,8 @@ mod writer;
 
 pub use header::IndexedHeader;
 pub use reader::{IndexedProfile, IndexedRecord};
-pub use writer::{WriteOptions, write};
+pub use crate::write::{IndexedVersion, WriteOptions};
+pub use writer::write;
 
 /// The newest version that is read, and the one that is written.
 pub const NEWEST: u32 = 13;

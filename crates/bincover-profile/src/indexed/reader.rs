@@ -10,6 +10,7 @@ use crate::names::NameRef;
 use crate::profile::FunctionHash;
 use crate::raw::Counters;
 use crate::raw::{binary_ids, read_value_block};
+use crate::traces::Trace;
 use crate::values::Values;
 
 /// An indexed profile: header and table checked, nothing copied.
@@ -55,7 +56,7 @@ impl<'a> IndexedProfile<'a> {
             }
         }
         let payload_start = cursor.offset();
-        let mut table = at(bytes, header.hash_offset, "bucket table")?;
+        let mut table = at(bytes, header.hash_offset, "HashOffset", 0x20)?;
         if header.hash_offset < payload_start {
             return Err(Error::new(
                 ErrorKind::BadHeader,
@@ -89,7 +90,7 @@ impl<'a> IndexedProfile<'a> {
     pub fn binary_ids(&self) -> Result<impl Iterator<Item = Result<&'a [u8]>> + use<'a>> {
         let section = match self.header.binary_id_offset {
             Some(offset) => {
-                let mut cursor = at(self.bytes, offset, "binary ids")?;
+                let mut cursor = at(self.bytes, offset, "BinaryIdOffset", 0x30)?;
                 let len = cursor.u64("size of binary ids")?;
                 if len % 8 != 0 {
                     return Err(Error::new(
@@ -106,6 +107,30 @@ impl<'a> IndexedProfile<'a> {
             None => Cursor::new(&[], 0, Endian::Little),
         };
         Ok(binary_ids(section))
+    }
+
+    /// The temporal traces, and how many there were to choose from.
+    ///
+    /// # Errors
+    /// If the section is not inside the file.
+    pub fn traces(&self) -> Result<(Vec<Trace>, u64)> {
+        let is_temporal = self.header.kind.contains(ProfileKind::TEMPORAL);
+        let Some(offset) = self.header.traces_offset.filter(|_| is_temporal) else {
+            return Ok((Vec::new(), 0));
+        };
+        let mut cursor = at(self.bytes, offset, "TemporalProfTracesOffset", 0x38)?;
+        let count = cursor.u64("number of traces")?;
+        let stream_size = cursor.u64("trace stream size")?;
+        let mut traces = Vec::new();
+        for _ in 0..count {
+            let weight = cursor.u64("trace weight")?;
+            let length = cursor.u64("trace length")?;
+            let words = cursor.take_array(length, 8, "trace")?;
+            let functions = words.as_chunks().0.iter();
+            let functions = functions.map(|word| NameRef(u64::from_le_bytes(*word))).collect();
+            traces.push(Trace { weight, functions });
+        }
+        Ok((traces, stream_size))
     }
 
     /// Calls `visit` with each record in the order of the file; `values` holds its value sites.
@@ -207,14 +232,26 @@ impl<'a> IndexedProfile<'a> {
     }
 }
 
-/// A cursor from `offset` to the end of the file.
-fn at<'a>(bytes: &'a [u8], offset: u64, what: &'static str) -> Result<Cursor<'a>> {
+/// A cursor from `offset` to the end of the file. The header's `field`, which lies at `field_at`,
+/// says the offset.
+fn at<'a>(
+    bytes: &'a [u8],
+    offset: u64,
+    field: &'static str,
+    field_at: u64,
+) -> Result<Cursor<'a>> {
     let rest = usize::try_from(offset)
         .ok()
         .and_then(|start| bytes.get(start..));
     match rest {
         Some(rest) => Ok(Cursor::new(rest, offset, Endian::Little)),
-        None => Err(Error::truncated(what, offset, 8, 0)),
+        None => Err(Error::new(
+            ErrorKind::Truncated,
+            field,
+            field_at,
+            format_args!("at most {:#x}, the file's size", bytes.len()),
+            format_args!("{offset:#x}"),
+        )),
     }
 }
 

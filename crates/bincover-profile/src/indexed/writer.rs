@@ -3,34 +3,29 @@
 
 use crate::bytes::pad8;
 use crate::indexed::hash_table::Buckets;
-use crate::indexed::header::MAGIC;
+use crate::indexed::header::{Layout, MAGIC};
 use crate::indexed::record_order::slot_order;
 use crate::indexed::summary::{SUMMARY_BYTES, Summary};
-use crate::indexed::NEWEST;
 use crate::kind::ProfileKind;
 use crate::names::NameRef;
 use crate::profile::{FunctionHash, Profile, Record};
 use crate::values::{VALUE_KINDS, Values};
+use crate::write::{WriteOptions, functions_to_write};
 
-/// How to write a profile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WriteOptions {
-    /// Leave out names of which no record has a non-zero count or bitmap byte (LLVM: `--sparse`).
-    pub sparse: bool,
-}
-
-/// The bytes of an indexed profile, version 13.
+/// The bytes of an indexed profile.
 #[must_use]
 pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
-    let functions = functions_to_write(profile, options);
+    let functions = sorted_functions(profile, options);
+    let layout = Layout::new(options.version.number()).expect("a version that can be written");
     let hashes: Vec<NameRef> = functions.iter().map(|records| records[0].name_ref).collect();
     let buckets = Buckets::build(&hashes);
 
     let mut out = Vec::new();
     let kind = profile.kind();
-    push(&mut out, [MAGIC, u64::from(NEWEST) | kind.indexed_bits(), 0, 0]);
+    push(&mut out, [MAGIC, u64::from(layout.version) | kind.indexed_bits(), 0, 0]);
     let offsets_at = out.len();
-    push(&mut out, [0; 5]);
+    // The offsets of the sections, to be filled in; older versions have fewer.
+    out.resize(usize::try_from(layout.header_bytes).unwrap_or(0), 0);
     let summary_at = out.len();
     let context_sensitive = kind.contains(ProfileKind::CONTEXT_SENSITIVE);
     let summaries = if context_sensitive { 2 } else { 1 };
@@ -57,7 +52,7 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
                     summary.add(record);
                 }
             }
-            write_item(&mut out, &functions[key]);
+            write_item(&mut out, &functions[key], layout.bitmaps);
         }
     }
     pad(&mut out);
@@ -65,12 +60,15 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     let hash_offset = out.len() as u64;
     push(&mut out, [buckets.len() as u64, functions.len() as u64]);
     push(&mut out, bucket_offsets);
-    let binary_id_offset = out.len() as u64;
-    write_binary_ids(&mut out, profile);
-    let vtable_names_offset = out.len() as u64;
-    push(&mut out, [0]);
-
-    let offsets = [hash_offset, 0, binary_id_offset, 0, vtable_names_offset];
+    let mut offsets = vec![hash_offset];
+    offsets.push(section(&mut out, kind.contains(ProfileKind::MEMPROF), write_empty_memprof));
+    offsets.push(section(&mut out, true, |out| write_binary_ids(out, profile)));
+    // The traces come last in the file, but before the vtables' names in the header.
+    let has_vtable_names = layout.vtable_names;
+    let vtable_names = section(&mut out, has_vtable_names, |out| push(out, [0]));
+    let is_temporal = kind.contains(ProfileKind::TEMPORAL);
+    offsets.push(section(&mut out, is_temporal, |out| write_traces(out, profile)));
+    offsets.extend(has_vtable_names.then_some(vtable_names));
     patch(&mut out, offsets_at, offsets.iter().flat_map(|offset| offset.to_le_bytes()));
     let mut summaries = Vec::new();
     summary.write(&mut summaries);
@@ -81,12 +79,9 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     out
 }
 
-/// Names that are to be written, in ascending byte order, each with its records in LLVM's order.
-fn functions_to_write<'a>(profile: &'a Profile, options: &WriteOptions) -> Vec<Vec<Record<'a>>> {
-    let mut functions: Vec<Vec<Record<'a>>> = profile
-        .functions()
-        .filter(|records| !options.sparse || records.iter().any(is_reached))
-        .collect();
+/// Names in ascending byte order, each with its records in LLVM's order.
+fn sorted_functions<'a>(profile: &'a Profile, options: &WriteOptions) -> Vec<Vec<Record<'a>>> {
+    let mut functions: Vec<Vec<Record<'a>>> = functions_to_write(profile, options).collect();
     functions.sort_unstable_by_key(|records| records[0].name);
     for records in &mut functions {
         if records.len() > 1 {
@@ -97,15 +92,38 @@ fn functions_to_write<'a>(profile: &'a Profile, options: &WriteOptions) -> Vec<V
     functions
 }
 
-fn is_reached(record: &Record<'_>) -> bool {
-    record.counts.iter().any(|&count| count != 0) || record.bitmap.iter().any(|&byte| byte != 0)
+/// Writes a section, if it is there, and returns its offset for the header, else 0.
+fn section(out: &mut Vec<u8>, is_there: bool, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+    if !is_there {
+        return 0;
+    }
+    let offset = out.len() as u64;
+    write(out);
+    offset
 }
 
-fn write_item(out: &mut Vec<u8>, records: &[Record<'_>]) {
+/// LLVM keeps the flag of an input's memory profile and writes an empty one (version 3, schema of
+/// five fields, no record).
+fn write_empty_memprof(out: &mut Vec<u8>) {
+    let end = out.len() as u64 + 0x48;
+    push(out, [3, end, end, end, 4, 1, 5, 10, 23, 1, 0, 0]);
+}
+
+fn write_traces(out: &mut Vec<u8>, profile: &Profile) {
+    let traces = profile.traces();
+    push(out, [traces.list().len() as u64, traces.stream_size()]);
+    for trace in traces.list() {
+        push(out, [trace.weight, trace.functions.len() as u64]);
+        push(out, trace.functions.iter().map(|function| function.0));
+    }
+}
+
+fn write_item(out: &mut Vec<u8>, records: &[Record<'_>], bitmaps: bool) {
     let data_bytes: usize = records
         .iter()
         .map(|record| {
-            let words = 3 + record.counts.len() + record.bitmap.len();
+            let bitmap_words = if bitmaps { 1 + record.bitmap.len() } else { 0 };
+            let words = 2 + record.counts.len() + bitmap_words;
             words * 8 + record.values.map_or(8, value_block_bytes)
         })
         .sum();
@@ -115,8 +133,10 @@ fn write_item(out: &mut Vec<u8>, records: &[Record<'_>]) {
     for record in records {
         push(out, [record.hash.0, record.counts.len() as u64]);
         push(out, record.counts.iter().copied());
-        push(out, [record.bitmap.len() as u64]);
-        push(out, record.bitmap.iter().map(|&byte| u64::from(byte)));
+        if bitmaps {
+            push(out, [record.bitmap.len() as u64]);
+            push(out, record.bitmap.iter().map(|&byte| u64::from(byte)));
+        }
         write_values(out, record.values);
     }
 }

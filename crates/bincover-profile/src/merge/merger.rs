@@ -1,5 +1,6 @@
 //! Adds files to a profile, one after another.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
@@ -11,6 +12,8 @@ use crate::merge::{Cause, Ledger};
 use crate::names::{NameRef, NameTable};
 use crate::profile::{FunctionHash, Profile, Pseudo};
 use crate::raw::{Counters, RawProfile, RawProfiles};
+use crate::text::TextProfile;
+use crate::traces::{Trace, TraceLimits};
 use crate::values::{ValueOutcome, Values};
 
 /// What a merge makes.
@@ -20,6 +23,15 @@ pub struct Merged {
     pub profile: Profile,
     /// What was left out of it.
     pub ledger: Ledger,
+}
+
+/// How to merge.
+#[derive(Clone, Debug, Default)]
+pub struct MergeOptions {
+    /// Bounds of the sample of temporal traces.
+    pub traces: TraceLimits,
+    /// Functions of the first name are merged under the second (LLVM: `--remapping-file`).
+    pub renamed: HashMap<Vec<u8>, Vec<u8>>,
 }
 
 /// Merges files into one profile. Files are given one at a time, as bytes, so that the caller
@@ -41,8 +53,17 @@ pub struct Merged {
 pub struct Merger {
     profile: Profile,
     ledger: Ledger,
+    options: MergeOptions,
     /// The last names blob: thousands of profiles of one binary have the same.
     names: Option<(Vec<u8>, Rc<NameTable>)>,
+}
+
+/// What is remembered from one profile of a raw file to the next.
+#[derive(Default)]
+struct RawFile {
+    /// A count was too large; LLVM says so once a file.
+    is_suspicious: bool,
+    timestamps: Vec<(u64, NameRef)>,
 }
 
 /// A record about to be merged.
@@ -94,6 +115,15 @@ impl Merger {
         Self::default()
     }
 
+    /// An empty merge with options.
+    #[must_use]
+    pub fn with_options(options: MergeOptions) -> Self {
+        Self {
+            options,
+            ..Self::default()
+        }
+    }
+
     /// Adds the contents of one file, each count multiplied by `weight`. `source` names the file
     /// in the ledger, where all that is wrong with it ends up.
     pub fn add(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
@@ -107,6 +137,7 @@ impl Merger {
             }
             Some(FileKind::Raw { .. }) => self.add_raw(source, bytes, weight),
             Some(FileKind::Indexed) => self.add_indexed(source, bytes, weight),
+            Some(FileKind::Text) => self.add_text(source, bytes, weight),
             kind => Err(Failure::new(unreadable(kind, bytes))),
         };
         if let Err(Failure { error, announced }) = result {
@@ -141,7 +172,7 @@ impl Merger {
 
     fn add_raw(&mut self, source: &str, bytes: &[u8], weight: u64) -> Result<(), Failure> {
         let mut profiles = RawProfiles::new(bytes);
-        let mut suspicious = false;
+        let mut state = RawFile::default();
         let mut ids = Vec::new();
         let mut end = 0;
         let mut first = true;
@@ -154,7 +185,6 @@ impl Merger {
             let Some(profile) = next else { break };
             let header = profile.header();
             announced = announced.saturating_add(header.record_count);
-            refuse(header.kind)?;
             if header.is_correlated() {
                 return Err(Failure::new(correlated(&profile)));
             }
@@ -162,20 +192,34 @@ impl Merger {
                 return Ok(());
             }
             first = false;
-            end = self
-                .add_raw_records(source, &profile, weight, &mut suspicious)
-                .map_err(|error| Failure {
+            let added = self.add_raw_records(source, &profile, weight, &mut state);
+            end = added.map_err(|error| {
+                self.add_trace(&mut state, weight);
+                Failure {
                     error,
                     announced: Some(announced),
-                })?;
+                }
+            })?;
             for id in profile.binary_ids() {
                 ids.push(id?);
             }
         }
+        self.add_trace(&mut state, weight);
         for id in ids {
             self.profile.add_binary_id(id);
         }
         Ok(())
+    }
+
+    /// The time stamps of a raw file, in order, are one trace.
+    fn add_trace(&mut self, file: &mut RawFile, weight: u64) {
+        file.timestamps.sort_unstable();
+        let functions: Vec<NameRef> = file.timestamps.drain(..).map(|(_, name)| name).collect();
+        if !functions.is_empty() {
+            let limits = self.options.traces;
+            let trace = Trace { weight, functions };
+            self.profile.traces_mut().add(vec![trace], 1, limits);
+        }
     }
 
     /// Merges the records of one raw profile; returns where its value data ended.
@@ -184,13 +228,14 @@ impl Merger {
         source: &str,
         profile: &RawProfile<'_>,
         weight: u64,
-        suspicious: &mut bool,
+        file: &mut RawFile,
     ) -> Result<u64> {
         let names = self.names_of(profile)?;
         let mut value_data = profile.values();
         let mut values = Values::default();
         for record in profile.records() {
             let record = record?;
+            file.timestamps.extend(record.timestamp.map(|time| (time, record.name)));
             let (name, name_ref) = match names.get(record.name) {
                 Some(name) => (name, record.name),
                 // LLVM files such records under the empty name.
@@ -200,8 +245,8 @@ impl Merger {
             if record.has_values {
                 value_data.next_into(&mut values)?;
             }
-            if let Some(count) = suspicious_count(&record.counters).filter(|_| !*suspicious) {
-                *suspicious = true;
+            if let Some(count) = suspicious_count(&record.counters).filter(|_| !file.is_suspicious) {
+                file.is_suspicious = true;
                 let function = printable(name);
                 let cause = Cause::SuspiciousCounter { function, count };
                 self.ledger.add(source, cause);
@@ -235,7 +280,6 @@ impl Merger {
     fn add_indexed(&mut self, source: &str, bytes: &[u8], weight: u64) -> Result<(), Failure> {
         let profile = IndexedProfile::parse(bytes)?;
         let kind = profile.header().kind;
-        refuse(kind)?;
         if !self.join_kind(source, kind) {
             return Ok(());
         }
@@ -258,11 +302,50 @@ impl Merger {
             };
             self.add_record(source, &incoming, weight);
         })?;
+        let (traces, stream_size) = profile.traces()?;
+        let limits = self.options.traces;
+        self.profile.traces_mut().add(traces, stream_size, limits);
         let ids = profile.binary_ids()?.collect::<Result<Vec<_>>>()?;
         for id in ids {
             self.profile.add_binary_id(id);
         }
         Ok(())
+    }
+
+    fn add_text(&mut self, source: &str, text: &[u8], weight: u64) -> Result<(), Failure> {
+        let mut profile = TextProfile::parse(text)?;
+        if !self.join_kind(source, profile.header().kind) {
+            return Ok(());
+        }
+        let header = profile.header();
+        let (traces, stream_size) = (header.traces.clone(), header.trace_stream_size);
+        let mut values = Values::default();
+        let mut left_over: Vec<u8> = Vec::new();
+        let result = loop {
+            let record = match profile.next_record(&mut values) {
+                Ok(Some(record)) => record,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            };
+            // LLVM does not clear a record's bitmap between records: what a record does not say
+            // it has from the one before, unless that was moved into the profile.
+            let bitmap = record.bitmap.unwrap_or(std::mem::take(&mut left_over));
+            let incoming = Incoming {
+                name: record.name,
+                name_ref: NameRef::of(record.name),
+                hash: record.hash,
+                counters: Counters::Decoded(&record.counts),
+                bitmap: Bitmap::Bytes(&bitmap),
+                values: &values,
+            };
+            let was_known = self.add_record(source, &incoming, weight);
+            if was_known {
+                left_over = bitmap;
+            }
+        };
+        let limits = self.options.traces;
+        self.profile.traces_mut().add(traces, stream_size, limits);
+        result
     }
 
     /// False if the file's kind does not fit; that is noted.
@@ -275,45 +358,47 @@ impl Merger {
         joined.is_some()
     }
 
-    fn add_record(&mut self, source: &str, incoming: &Incoming<'_>, weight: u64) {
-        let Incoming {
-            name,
-            name_ref,
-            hash,
-            ..
-        } = *incoming;
+    /// Merges one record; true if there was one of that name and hash already.
+    fn add_record(&mut self, source: &str, incoming: &Incoming<'_>, weight: u64) -> bool {
         self.ledger.records += 1;
-        let cause = match self.profile.find(name, name_ref, hash) {
+        let renamed = self.options.renamed.get(incoming.name);
+        let (name, name_ref) = match renamed {
+            Some(name) => (name.as_slice(), NameRef::of(name)),
+            None => (incoming.name, incoming.name_ref),
+        };
+        let (counts, bitmap) = (incoming.counters.len(), incoming.bitmap.len());
+        let known = self.profile.find(name, name_ref, incoming.hash);
+        let (problem, wanted) = match known {
             Some(id) => {
                 let stored = self.profile.record_mut(id);
                 let wanted = (stored.counts.len(), stored.bitmap.len());
-                merge_record(stored, incoming, weight).map(|problem| (problem, wanted))
+                (merge_record(stored, incoming, weight), wanted)
             }
             None => {
-                let (counts, bytes) = (incoming.counters.len(), incoming.bitmap.len());
-                let id = self.profile.insert(name, name_ref, hash, counts, bytes);
+                let id = self.profile.insert(name, name_ref, incoming.hash, counts, bitmap);
                 let stored = self.profile.record_mut(id);
-                first_record(stored, incoming, weight).map(|problem| (problem, (counts, bytes)))
+                (first_record(stored, incoming, weight), (counts, bitmap))
             }
         };
-        if let Some((problem, (counts, bitmap))) = cause {
+        if let Some(problem) = problem {
             let function = printable(name);
             let cause = match problem {
                 Problem::Counters => Cause::CounterMismatch {
                     function,
-                    expected: counts as u64,
-                    found: incoming.counters.len() as u64,
+                    expected: wanted.0 as u64,
+                    found: counts as u64,
                 },
                 Problem::Bitmap => Cause::BitmapMismatch {
                     function,
-                    expected: bitmap as u64,
-                    found: incoming.bitmap.len() as u64,
+                    expected: wanted.1 as u64,
+                    found: bitmap as u64,
                 },
                 Problem::Sites => Cause::ValueSiteMismatch { function },
                 Problem::Overflow => Cause::CounterOverflow { function },
             };
             self.ledger.add(source, cause);
         }
+        known.is_some()
     }
 }
 
@@ -446,24 +531,6 @@ fn suspicious_count(counters: &Counters<'_>) -> Option<u64> {
     decoded.into_iter().find(|&count| count > SUSPICIOUS_COUNTER)
 }
 
-/// Kinds that this version does not merge.
-fn refuse(kind: ProfileKind) -> Result<()> {
-    let refused = [
-        (ProfileKind::TEMPORAL, "a temporal profile"),
-        (ProfileKind::MEMPROF, "a memory profile"),
-    ];
-    match refused.iter().find(|(flag, _)| kind.contains(*flag)) {
-        Some((_, found)) => Err(Error::new(
-            ErrorKind::UnsupportedVersion,
-            "profile",
-            8,
-            "counters",
-            found,
-        )),
-        None => Ok(()),
-    }
-}
-
 #[cold]
 fn correlated(profile: &RawProfile<'_>) -> Error {
     let header = profile.header();
@@ -483,14 +550,13 @@ fn correlated(profile: &RawProfile<'_>) -> Error {
 fn unreadable(kind: Option<FileKind>, bytes: &[u8]) -> Error {
     let found = match kind {
         Some(FileKind::MemProf) => "a memory profile".to_owned(),
-        Some(FileKind::Text) => "text".to_owned(),
         _ => format!("bytes {:02x?}", &bytes[..bytes.len().min(8)]),
     };
     Error::new(
         ErrorKind::UnrecognizedFormat,
         "magic",
         0,
-        "a raw or indexed profile",
+        "a raw, indexed or text profile",
         found,
     )
 }

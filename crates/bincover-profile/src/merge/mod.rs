@@ -17,4 +17,4 @@ mod ledger;
 mod merger;
 
 pub use ledger::{Cause, Entry, Ledger};
-pub use merger::{Merged, Merger};
+pub use merger::{MergeOptions, Merged, Merger};

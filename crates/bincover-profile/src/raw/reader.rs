@@ -60,7 +60,8 @@ impl<'a> RawProfiles<'a> {
                 self.offset,
                 "zero bytes or another header",
                 format_args!("{} bytes, not enough space for another header", rest.len()),
-            ));
+            )
+            .with_detail("not enough space for another header"));
         }
         if self.offset % 8 != 0 {
             return Err(Error::malformed(
@@ -68,7 +69,8 @@ impl<'a> RawProfiles<'a> {
                 self.offset,
                 "an offset divisible by 8",
                 "insufficient padding",
-            ));
+            )
+            .with_detail("insufficient padding"));
         }
         if rest[..8] != magic {
             return Err(Error::new(
@@ -247,14 +249,19 @@ pub(crate) fn binary_ids<'a>(
 }
 
 fn binary_id<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    let malformed = |error: Error| error.reclassify(ErrorKind::Malformed);
+    let malformed = |detail: &'static str| {
+        move |error: Error| error.reclassify(ErrorKind::Malformed).with_detail(detail)
+    };
     let at = cursor.offset();
-    let len = cursor.u64("binary id length").map_err(malformed)?;
+    let too_short = malformed("not enough data to read binary id length");
+    let len = cursor.u64("binary id length").map_err(too_short)?;
     if len == 0 {
-        return Err(Error::malformed("binary id length", at, "at least 1", 0));
+        return Err(Error::malformed("binary id length", at, "at least 1", 0)
+            .with_detail("binary id length is 0"));
     }
     let padded = len.saturating_add(pad8(len));
-    let id = cursor.take(padded, "binary id data").map_err(malformed)?;
+    let too_short = malformed("not enough data to read binary id data");
+    let id = cursor.take(padded, "binary id data").map_err(too_short)?;
     Ok(&id[..usize::try_from(len).unwrap_or(0)])
 }
 
@@ -333,7 +340,8 @@ pub(crate) fn read_value_block(
             start + 4,
             "at most 3",
             kind_count,
-        ));
+        )
+        .with_detail("number of value profile kinds is invalid"));
     }
     if total_bytes % 8 != 0 || total_bytes < 8 {
         return Err(Error::malformed(
@@ -341,7 +349,8 @@ pub(crate) fn read_value_block(
             start,
             "a multiple of 8, at least 8",
             total_bytes,
-        ));
+        )
+        .with_detail("total size is not multiples of quardword"));
     }
     let block = &rest[8..usize::try_from(total_bytes).unwrap_or(8)];
     let mut inner = probe;
@@ -359,11 +368,16 @@ fn read_kind(
     values: &mut Values,
     map: impl Fn(usize, u64) -> u64,
 ) -> Result<()> {
-    let outside = |error: Error| error.reclassify(ErrorKind::Malformed);
+    let outside = |error: Error| {
+        error
+            .reclassify(ErrorKind::Malformed)
+            .with_detail("value profile address is greater than total size")
+    };
     let at = cursor.offset();
     let kind = cursor.u32("value kind").map_err(outside)? as usize;
     if kind >= VALUE_KINDS {
-        return Err(Error::malformed("value kind", at, "0, 1 or 2", kind));
+        return Err(Error::malformed("value kind", at, "0, 1 or 2", kind)
+            .with_detail("value kind is invalid"));
     }
     let site_count = u64::from(cursor.u32("number of value sites").map_err(outside)?);
     let counts = cursor.take(site_count, "value site counts").map_err(outside)?;

@@ -131,7 +131,8 @@ impl<'p, 'a> RawRecords<'p, 'a> {
                 offset + fields.counter_count as u64,
                 "at least 1",
                 0,
-            ));
+            )
+            .with_detail("number of counters is zero"));
         }
         let counters = place.slice(
             &COUNTERS,
@@ -241,7 +242,8 @@ impl Place {
                 self.offset,
                 "0 or more",
                 at.cast_signed(),
-            ));
+            )
+            .with_detail(format_args!("{} {} is negative", words.offset, at.cast_signed())));
         }
         if at >= len {
             let most = len.cast_signed() - 1;
@@ -250,7 +252,11 @@ impl Place {
                 self.offset,
                 format_args!("at most {most}"),
                 at,
-            ));
+            )
+            .with_detail(format_args!(
+                "{what} {at} is greater than the maximum {what} {most}",
+                what = words.offset
+            )));
         }
         let most = (len - at) / size;
         if count > most {
@@ -259,7 +265,11 @@ impl Place {
                 self.offset,
                 format_args!("at most {most}"),
                 count,
-            ));
+            )
+            .with_detail(format_args!(
+                "{what} {count} is greater than the maximum {what} {most}",
+                what = words.count
+            )));
         }
         // Both ends are inside the section, whose length is a usize.
         let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
