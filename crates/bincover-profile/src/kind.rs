@@ -16,7 +16,7 @@ pub enum FileKind {
     },
     /// Written by a merger (`.profdata`).
     Indexed,
-    /// A memory profile (LLVM: raw memprof), which this crate does not read.
+    /// A memory profile (LLVM: raw memprof, or memprof as YAML), which this crate does not read.
     MemProf,
     /// Printable text, perhaps a `.proftext`.
     Text,
@@ -31,6 +31,9 @@ impl FileKind {
     /// Looks at the first 8 bytes, in LLVM's order of preference. `None` means: no profile.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(b"---") {
+            return Some(Self::MemProf);
+        }
         let head = &bytes[..bytes.len().min(8)];
         if let Ok(magic) = <[u8; 8]>::try_from(head) {
             let (little, big) = (u64::from_le_bytes(magic), u64::from_be_bytes(magic));

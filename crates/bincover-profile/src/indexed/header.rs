@@ -123,6 +123,12 @@ impl IndexedHeader {
         })
     }
 
+    /// The version field: the version, and flags in the high bits (LLVM: `Version`).
+    #[must_use]
+    pub fn version_field(&self) -> u64 {
+        u64::from(self.layout.version) | self.kind.indexed_bits()
+    }
+
     /// The format's version.
     #[must_use]
     pub fn version(&self) -> u32 {

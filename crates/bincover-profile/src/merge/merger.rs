@@ -2,17 +2,15 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::rc::Rc;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::indexed::IndexedProfile;
-use crate::kind::{FileKind, ProfileKind};
+use crate::error::{ErrorKind, Result};
+use crate::kind::ProfileKind;
 use crate::limits::{MAX_COUNT, SUSPICIOUS_COUNTER};
 use crate::merge::{Cause, Ledger};
-use crate::names::{NameRef, NameTable};
-use crate::profile::{FunctionHash, Profile, Pseudo};
-use crate::raw::{Counters, RawProfile, RawProfiles};
-use crate::text::TextProfile;
+use crate::names::NameRef;
+use crate::profile::{Profile, Pseudo};
+use crate::raw::Counters;
+use crate::read::{FileRecord, ReadError, Reader, Visitor};
 use crate::traces::{Trace, TraceLimits};
 use crate::values::{ValueOutcome, Values};
 
@@ -54,58 +52,7 @@ pub struct Merger {
     profile: Profile,
     ledger: Ledger,
     options: MergeOptions,
-    /// The last names blob: thousands of profiles of one binary have the same.
-    names: Option<(Vec<u8>, Rc<NameTable>)>,
-}
-
-/// What is remembered from one profile of a raw file to the next.
-#[derive(Default)]
-struct RawFile {
-    /// A count was too large; LLVM says so once a file.
-    is_suspicious: bool,
-    timestamps: Vec<(u64, NameRef)>,
-}
-
-/// A record about to be merged.
-struct Incoming<'a> {
-    name: &'a [u8],
-    name_ref: NameRef,
-    hash: FunctionHash,
-    counters: Counters<'a>,
-    bitmap: Bitmap<'a>,
-    values: &'a Values,
-}
-
-/// Bitmap bytes as the two binary formats hold them.
-#[derive(Clone, Copy)]
-enum Bitmap<'a> {
-    Bytes(&'a [u8]),
-    /// Each byte is a little-endian word.
-    Words(&'a [u8]),
-}
-
-impl Bitmap<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Words(words) => words.len() / 8,
-        }
-    }
-
-    fn or_into(&self, target: &mut [u8]) {
-        match self {
-            Self::Bytes(bytes) => {
-                for (slot, byte) in target.iter_mut().zip(*bytes) {
-                    *slot |= byte;
-                }
-            }
-            Self::Words(words) => {
-                for (slot, word) in target.iter_mut().zip(words.chunks_exact(8)) {
-                    *slot |= word[0];
-                }
-            }
-        }
-    }
+    reader: Reader,
 }
 
 impl Merger {
@@ -128,31 +75,30 @@ impl Merger {
     /// in the ledger, where all that is wrong with it ends up.
     pub fn add(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
         self.ledger.inputs += 1;
-        let weight = weight.get();
         let before = self.ledger.records;
-        let result = match FileKind::sniff(bytes) {
-            _ if bytes.is_empty() => {
-                self.ledger.add(source, Cause::Empty);
-                return;
-            }
-            Some(FileKind::Raw { .. }) => self.add_raw(source, bytes, weight),
-            Some(FileKind::Indexed) => self.add_indexed(source, bytes, weight),
-            Some(FileKind::Text) => self.add_text(source, bytes, weight),
-            kind => Err(Failure::new(unreadable(kind, bytes))),
+        let mut reader = std::mem::take(&mut self.reader);
+        let mut input = Input {
+            merger: self,
+            source,
+            weight: weight.get(),
+            is_suspicious: false,
         };
-        if let Err(Failure { error, announced }) = result {
-            let kept = self.ledger.records - before;
-            let cause = if kept == 0 {
-                Cause::Unreadable(error)
-            } else {
-                Cause::Damaged {
-                    error,
-                    kept,
-                    announced,
-                }
-            };
-            self.ledger.add(source, cause);
-        }
+        let result = reader.read(bytes, &mut input);
+        self.reader = reader;
+        let Err(ReadError { error, announced }) = result else {
+            return;
+        };
+        let kept = self.ledger.records - before;
+        let cause = match error.kind() {
+            ErrorKind::Empty => Cause::Empty,
+            _ if kept == 0 => Cause::Unreadable(error),
+            _ => Cause::Damaged {
+                error,
+                kept,
+                announced,
+            },
+        };
+        self.ledger.add(source, cause);
     }
 
     /// Notes an input whose bytes could not be had; `reason` says why.
@@ -170,184 +116,6 @@ impl Merger {
         }
     }
 
-    fn add_raw(&mut self, source: &str, bytes: &[u8], weight: u64) -> Result<(), Failure> {
-        let mut profiles = RawProfiles::new(bytes);
-        let mut state = RawFile::default();
-        let mut ids = Vec::new();
-        let mut end = 0;
-        let mut first = true;
-        let mut announced = 0u64;
-        loop {
-            let next = profiles.next(end).map_err(|error| Failure {
-                error,
-                announced: Some(announced).filter(|_| !first),
-            })?;
-            let Some(profile) = next else { break };
-            let header = profile.header();
-            announced = announced.saturating_add(header.record_count);
-            if header.is_correlated() {
-                return Err(Failure::new(correlated(&profile)));
-            }
-            if first && !self.join_kind(source, header.kind) {
-                return Ok(());
-            }
-            first = false;
-            let added = self.add_raw_records(source, &profile, weight, &mut state);
-            end = added.map_err(|error| {
-                self.add_trace(&mut state, weight);
-                Failure {
-                    error,
-                    announced: Some(announced),
-                }
-            })?;
-            for id in profile.binary_ids() {
-                ids.push(id?);
-            }
-        }
-        self.add_trace(&mut state, weight);
-        for id in ids {
-            self.profile.add_binary_id(id);
-        }
-        Ok(())
-    }
-
-    /// The time stamps of a raw file, in order, are one trace.
-    fn add_trace(&mut self, file: &mut RawFile, weight: u64) {
-        file.timestamps.sort_unstable();
-        let functions: Vec<NameRef> = file.timestamps.drain(..).map(|(_, name)| name).collect();
-        if !functions.is_empty() {
-            let limits = self.options.traces;
-            let trace = Trace { weight, functions };
-            self.profile.traces_mut().add(vec![trace], 1, limits);
-        }
-    }
-
-    /// Merges the records of one raw profile; returns where its value data ended.
-    fn add_raw_records(
-        &mut self,
-        source: &str,
-        profile: &RawProfile<'_>,
-        weight: u64,
-        file: &mut RawFile,
-    ) -> Result<u64> {
-        let names = self.names_of(profile)?;
-        let mut value_data = profile.values();
-        let mut values = Values::default();
-        for record in profile.records() {
-            let record = record?;
-            file.timestamps.extend(record.timestamp.map(|time| (time, record.name)));
-            let (name, name_ref) = match names.get(record.name) {
-                Some(name) => (name, record.name),
-                // LLVM files such records under the empty name.
-                None => (&b""[..], NameRef::of(b"")),
-            };
-            values.clear();
-            if record.has_values {
-                value_data.next_into(&mut values)?;
-            }
-            if let Some(count) = suspicious_count(&record.counters).filter(|_| !file.is_suspicious) {
-                file.is_suspicious = true;
-                let function = printable(name);
-                let cause = Cause::SuspiciousCounter { function, count };
-                self.ledger.add(source, cause);
-            }
-            let incoming = Incoming {
-                name,
-                name_ref,
-                hash: record.hash,
-                counters: record.counters,
-                bitmap: Bitmap::Bytes(record.bitmap),
-                values: &values,
-            };
-            self.add_record(source, &incoming, weight);
-        }
-        Ok(value_data.offset())
-    }
-
-    /// The profile's names, decoded once for all profiles in a row that have the same.
-    fn names_of(&mut self, profile: &RawProfile<'_>) -> Result<Rc<NameTable>> {
-        let (blob, _) = profile.names_blob();
-        if let Some((known, table)) = &self.names
-            && known == blob
-        {
-            return Ok(Rc::clone(table));
-        }
-        let table = Rc::new(profile.names()?);
-        self.names = Some((blob.to_vec(), Rc::clone(&table)));
-        Ok(table)
-    }
-
-    fn add_indexed(&mut self, source: &str, bytes: &[u8], weight: u64) -> Result<(), Failure> {
-        let profile = IndexedProfile::parse(bytes)?;
-        let kind = profile.header().kind;
-        if !self.join_kind(source, kind) {
-            return Ok(());
-        }
-        let mut values = Values::default();
-        profile.for_each(&mut values, |record, values| {
-            let claimed = record.claimed_name_ref;
-            // A name that is there under the claimed hash proves the claim; otherwise compute.
-            let known = self.profile.find(record.name, claimed, record.hash);
-            let name_ref = match known {
-                Some(_) => claimed,
-                None => NameRef::of(record.name),
-            };
-            let incoming = Incoming {
-                name: record.name,
-                name_ref,
-                hash: record.hash,
-                counters: record.counters,
-                bitmap: Bitmap::Words(record.bitmap_words),
-                values,
-            };
-            self.add_record(source, &incoming, weight);
-        })?;
-        let (traces, stream_size) = profile.traces()?;
-        let limits = self.options.traces;
-        self.profile.traces_mut().add(traces, stream_size, limits);
-        let ids = profile.binary_ids()?.collect::<Result<Vec<_>>>()?;
-        for id in ids {
-            self.profile.add_binary_id(id);
-        }
-        Ok(())
-    }
-
-    fn add_text(&mut self, source: &str, text: &[u8], weight: u64) -> Result<(), Failure> {
-        let mut profile = TextProfile::parse(text)?;
-        if !self.join_kind(source, profile.header().kind) {
-            return Ok(());
-        }
-        let header = profile.header();
-        let (traces, stream_size) = (header.traces.clone(), header.trace_stream_size);
-        let mut values = Values::default();
-        let mut left_over: Vec<u8> = Vec::new();
-        let result = loop {
-            let record = match profile.next_record(&mut values) {
-                Ok(Some(record)) => record,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error.into()),
-            };
-            // LLVM does not clear a record's bitmap between records: what a record does not say
-            // it has from the one before, unless that was moved into the profile.
-            let bitmap = record.bitmap.unwrap_or(std::mem::take(&mut left_over));
-            let incoming = Incoming {
-                name: record.name,
-                name_ref: NameRef::of(record.name),
-                hash: record.hash,
-                counters: Counters::Decoded(&record.counts),
-                bitmap: Bitmap::Bytes(&bitmap),
-                values: &values,
-            };
-            let was_known = self.add_record(source, &incoming, weight);
-            if was_known {
-                left_over = bitmap;
-            }
-        };
-        let limits = self.options.traces;
-        self.profile.traces_mut().add(traces, stream_size, limits);
-        result
-    }
-
     /// False if the file's kind does not fit; that is noted.
     fn join_kind(&mut self, source: &str, kind: ProfileKind) -> bool {
         let joined = self.profile.kind().join(kind);
@@ -359,7 +127,7 @@ impl Merger {
     }
 
     /// Merges one record; true if there was one of that name and hash already.
-    fn add_record(&mut self, source: &str, incoming: &Incoming<'_>, weight: u64) -> bool {
+    fn add_record(&mut self, source: &str, incoming: &FileRecord<'_>, weight: u64) -> bool {
         self.ledger.records += 1;
         let renamed = self.options.renamed.get(incoming.name);
         let (name, name_ref) = match renamed {
@@ -368,6 +136,11 @@ impl Merger {
         };
         let (counts, bitmap) = (incoming.counters.len(), incoming.bitmap.len());
         let known = self.profile.find(name, name_ref, incoming.hash);
+        let name_ref = match incoming.is_proven || known.is_some() {
+            // A name that is there under the claimed hash proves the claim.
+            true => name_ref,
+            false => NameRef::of(name),
+        };
         let (problem, wanted) = match known {
             Some(id) => {
                 let stored = self.profile.record_mut(id);
@@ -402,24 +175,45 @@ impl Merger {
     }
 }
 
-/// Why a file was not read to its end, and how many records it had announced by then.
-struct Failure {
-    error: Error,
-    announced: Option<u64>,
+/// One file being merged.
+struct Input<'m> {
+    merger: &'m mut Merger,
+    source: &'m str,
+    weight: u64,
+    /// A count was too large; LLVM says so once a file.
+    is_suspicious: bool,
 }
 
-impl Failure {
-    fn new(error: Error) -> Self {
-        Self {
-            error,
-            announced: None,
-        }
+impl Visitor for Input<'_> {
+    fn file(&mut self, kind: ProfileKind, _version: u64) -> bool {
+        self.merger.join_kind(self.source, kind)
     }
-}
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::new(error)
+    fn record(&mut self, record: &FileRecord<'_>) -> bool {
+        if record.is_raw
+            && !self.is_suspicious
+            && let Some(count) = suspicious_count(&record.counters)
+        {
+            self.is_suspicious = true;
+            let function = printable(record.name);
+            let cause = Cause::SuspiciousCounter { function, count };
+            self.merger.ledger.add(self.source, cause);
+        }
+        self.merger.add_record(self.source, record, self.weight)
+    }
+
+    fn traces(&mut self, mut traces: Vec<Trace>, stream_size: u64, has_weights: bool) {
+        if !has_weights {
+            for trace in &mut traces {
+                trace.weight = self.weight;
+            }
+        }
+        let limits = self.merger.options.traces;
+        self.merger.profile.traces_mut().add(traces, stream_size, limits);
+    }
+
+    fn binary_id(&mut self, id: &[u8]) {
+        self.merger.profile.add_binary_id(id);
     }
 }
 
@@ -434,7 +228,7 @@ enum Problem {
 
 fn merge_record(
     stored: crate::profile::RecordMut<'_>,
-    incoming: &Incoming<'_>,
+    incoming: &FileRecord<'_>,
     weight: u64,
 ) -> Option<Problem> {
     if stored.counts.len() != incoming.counters.len() {
@@ -463,7 +257,7 @@ fn merge_record(
 
 /// Marks instead of counts: two marks give the hotter one, a mark and counts do not fit. `None`
 /// if neither is a mark.
-fn merge_pseudo(stored: &mut [u64], incoming: &Incoming<'_>) -> Option<Result<(), Problem>> {
+fn merge_pseudo(stored: &mut [u64], incoming: &FileRecord<'_>) -> Option<Result<(), Problem>> {
     let first = [incoming.counters.first().unwrap_or(0)];
     match (Pseudo::of(stored), Pseudo::of(&first)) {
         (None, None) => None,
@@ -479,7 +273,7 @@ fn merge_pseudo(stored: &mut [u64], incoming: &Incoming<'_>) -> Option<Result<()
 /// A record of a function that was not there: copied as it is, unless it is weighted.
 fn first_record(
     stored: crate::profile::RecordMut<'_>,
-    incoming: &Incoming<'_>,
+    incoming: &FileRecord<'_>,
     weight: u64,
 ) -> Option<Problem> {
     let mut overflowed = false;
@@ -529,36 +323,6 @@ fn suspicious_count(counters: &Counters<'_>) -> Option<u64> {
     let mut decoded = vec![0; words];
     counters.zip_into(&mut decoded, |slot, count| *slot = count);
     decoded.into_iter().find(|&count| count > SUSPICIOUS_COUNTER)
-}
-
-#[cold]
-fn correlated(profile: &RawProfile<'_>) -> Error {
-    let header = profile.header();
-    Error::new(
-        ErrorKind::Correlated,
-        "data records",
-        None,
-        "records and names in the profile",
-        format_args!(
-            "{} counters without them (built with -profile-correlate: they are in the debug info or the binary)",
-            header.counter_count
-        ),
-    )
-}
-
-#[cold]
-fn unreadable(kind: Option<FileKind>, bytes: &[u8]) -> Error {
-    let found = match kind {
-        Some(FileKind::MemProf) => "a memory profile".to_owned(),
-        _ => format!("bytes {:02x?}", &bytes[..bytes.len().min(8)]),
-    };
-    Error::new(
-        ErrorKind::UnrecognizedFormat,
-        "magic",
-        0,
-        "a raw, indexed or text profile",
-        found,
-    )
 }
 
 /// A function's name for people.

@@ -11,6 +11,8 @@ use crate::raw::layout::{Layout, NEWEST};
 #[derive(Clone, Debug)]
 pub struct RawHeader {
     pub(crate) layout: Layout,
+    /// The version field: the version, and flags in the high bits (LLVM: `Version`).
+    pub version_field: u64,
     /// The flags of the version field.
     pub kind: ProfileKind,
     /// Size of the build ids after the header (LLVM: `BinaryIdsSize`).
@@ -106,6 +108,7 @@ impl RawHeader {
 
         Ok(Self {
             layout,
+            version_field: word,
             kind: ProfileKind::from_version(word),
             binary_id_bytes,
             record_count,
