@@ -7,10 +7,12 @@
 mod args;
 mod commands;
 mod exit;
+mod llvm;
 mod merge_args;
 mod ui;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -35,6 +37,14 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The command `bincover-merge`.
 #[must_use]
 pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let program = args.first().map(Path::new).and_then(Path::file_name);
+    let program = program.unwrap_or_default().to_string_lossy().into_owned();
+    // Called as LLVM's tool, or with one of its commands, it is LLVM's tool.
+    let is_llvm = program.starts_with("llvm-profdata");
+    if is_llvm || args.get(1).is_some_and(llvm::profdata::is_subcommand) {
+        return llvm::profdata::run(&program, args.drain(1..)).into();
+    }
     let args = merge_args::normalize(args);
     let args = match merge_args::MergeArgs::try_parse_from(args) {
         Ok(args) => args,

@@ -146,6 +146,25 @@ impl Profile {
         .flat_map(move |function| self.records_of(function))
     }
 
+    /// Keeps the functions whose names are wanted, and forgets the others.
+    pub fn retain(&mut self, mut is_wanted: impl FnMut(&[u8]) -> bool) {
+        let mut kept = Self {
+            kind: self.kind,
+            binary_ids: std::mem::take(&mut self.binary_ids),
+            traces: std::mem::take(&mut self.traces),
+            ..Self::default()
+        };
+        for record in self.records().filter(|record| is_wanted(record.name)) {
+            let (counts, bitmap) = (record.counts.len(), record.bitmap.len());
+            let id = kept.insert(record.name, record.name_ref, record.hash, counts, bitmap);
+            let stored = kept.record_mut(id);
+            stored.counts.copy_from_slice(record.counts);
+            stored.bitmap.copy_from_slice(record.bitmap);
+            *stored.values = record.values.cloned().map(Box::new);
+        }
+        *self = kept;
+    }
+
     /// The build ids of the binaries that made the profile, sorted, each once (LLVM: binary ids).
     pub fn binary_ids(&self) -> impl Iterator<Item = &[u8]> {
         self.binary_ids.iter().map(AsRef::as_ref)

@@ -52,6 +52,24 @@ pub struct FileRecord<'a> {
     pub is_raw: bool,
 }
 
+impl FileRecord<'_> {
+    /// The counters, decoded.
+    #[must_use]
+    pub fn counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.counters.len()];
+        self.counters.zip_into(&mut counts, |slot, count| *slot = count);
+        counts
+    }
+
+    /// The bitmap, one byte a byte.
+    #[must_use]
+    pub fn bitmap_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.bitmap.len()];
+        self.bitmap.or_into(&mut bytes);
+        bytes
+    }
+}
+
 /// Bitmap bytes as the formats hold them.
 #[derive(Clone, Copy, Debug)]
 pub enum Bitmap<'a> {

@@ -8,7 +8,6 @@ mod hash_table;
 mod header;
 mod reader;
 mod record_order;
-mod summary;
 mod writer;
 
 pub use header::IndexedHeader;

@@ -5,10 +5,10 @@ use crate::bytes::pad8;
 use crate::indexed::hash_table::Buckets;
 use crate::indexed::header::{Layout, MAGIC};
 use crate::indexed::record_order::slot_order;
-use crate::indexed::summary::{SUMMARY_BYTES, Summary};
 use crate::kind::ProfileKind;
 use crate::names::NameRef;
 use crate::profile::{FunctionHash, Profile, Record};
+use crate::summary::{CUTOFFS, Summary};
 use crate::values::{VALUE_KINDS, Values};
 use crate::write::{WriteOptions, functions_to_write};
 
@@ -71,12 +71,26 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     offsets.extend(has_vtable_names.then_some(vtable_names));
     patch(&mut out, offsets_at, offsets.iter().flat_map(|offset| offset.to_le_bytes()));
     let mut summaries = Vec::new();
-    summary.write(&mut summaries);
+    write_summary(&mut summaries, summary);
     if context_sensitive {
-        context_summary.write(&mut summaries);
+        write_summary(&mut summaries, context_summary);
     }
     patch(&mut out, summary_at, summaries);
     out
+}
+
+/// Size of a written summary in bytes.
+const SUMMARY_BYTES: usize = (2 + 6 + 3 * CUTOFFS.len()) * 8;
+
+fn write_summary(out: &mut Vec<u8>, mut summary: Summary) {
+    let max_count = summary.max_function_count().max(summary.max_internal_count());
+    push(out, [6, CUTOFFS.len() as u64]);
+    push(out, [u64::from(summary.functions()), u64::from(summary.blocks())]);
+    push(out, [summary.max_function_count(), max_count, summary.max_internal_count()]);
+    push(out, [summary.total()]);
+    for entry in summary.entries(&CUTOFFS) {
+        push(out, [u64::from(entry.cutoff), entry.min_count, u64::from(entry.blocks)]);
+    }
 }
 
 /// Names in ascending byte order, each with its records in LLVM's order.

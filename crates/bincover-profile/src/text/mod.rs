@@ -8,4 +8,4 @@ mod reader;
 mod writer;
 
 pub use reader::{TextHeader, TextProfile, TextRecord};
-pub use writer::write;
+pub use writer::{write, write_record};

@@ -6,6 +6,7 @@ use std::io::Write;
 use crate::kind::ProfileKind;
 use crate::names::{HashedMap, NameRef};
 use crate::profile::{Profile, Record};
+use crate::read::FileRecord;
 use crate::text::reader::EXTERNAL;
 use crate::values::{VALUE_KINDS, Values};
 use crate::write::{WriteOptions, records_to_write};
@@ -37,9 +38,36 @@ fn write_all(
         write_traces(out, profile, names)?;
     }
     for record in records {
-        write_record(out, record, names)?;
+        emit_record(out, record, names)?;
     }
     Ok(())
+}
+
+/// One record of a file as text, as `llvm-profdata show --text` shows it.
+pub fn write_record(
+    record: &FileRecord<'_>,
+    name_of: impl Fn(NameRef) -> Option<Vec<u8>>,
+) -> Vec<u8> {
+    let (counts, bitmap) = (record.counts(), record.bitmap_bytes());
+    let targets = [0, 2].map(|kind| record.values.kind(kind).iter().flatten());
+    let named: Vec<(NameRef, Vec<u8>)> = targets
+        .into_iter()
+        .flatten()
+        .map(|value| NameRef(value.value))
+        .filter_map(|name| Some((name, name_of(name)?)))
+        .collect();
+    let names = named.iter().map(|(name, text)| (*name, text.as_slice())).collect();
+    let record = Record {
+        name: record.name,
+        name_ref: record.name_ref,
+        hash: record.hash,
+        counts: &counts,
+        bitmap: &bitmap,
+        values: Some(record.values),
+    };
+    let mut out = Vec::new();
+    emit_record(&mut out, &record, &names).expect("writing to memory does not fail");
+    out
 }
 
 fn write_header(out: &mut Vec<u8>, kind: ProfileKind) -> std::io::Result<()> {
@@ -79,7 +107,7 @@ fn write_traces(out: &mut Vec<u8>, profile: &Profile, names: &Names<'_>) -> std:
     out.write_all(b"\n")
 }
 
-fn write_record(out: &mut Vec<u8>, record: &Record<'_>, names: &Names<'_>) -> std::io::Result<()> {
+fn emit_record(out: &mut Vec<u8>, record: &Record<'_>, names: &Names<'_>) -> std::io::Result<()> {
     out.write_all(record.name)?;
     writeln!(
         out,
