@@ -297,7 +297,7 @@ fn a_program_without_coverage_is_run_all_the_same() {
     assert_eq!(run.obtained, Obtained::None(Uncovered::NotInstrumented));
 
     let collected = collector.finish().unwrap();
-    assert_eq!(collected.programs, [PathBuf::new(); 0]);
+    assert_eq!(collected.programs, Vec::<PathBuf>::new());
     let error = collected.coverage().unwrap_err();
     assert!(matches!(error, Error::NothingToMeasure { .. }), "{error}");
 }
@@ -394,7 +394,10 @@ fn nothing_is_run_when_the_callback_before_it_fails() {
     );
     assert!(!was_called.get());
     assert_eq!(collector.runs().len(), 0);
-    assert_eq!(profiles_below(folder.path()).unwrap(), [PathBuf::new(); 0]);
+    assert_eq!(
+        profiles_below(folder.path()).unwrap(),
+        Vec::<PathBuf>::new()
+    );
     drop(collector);
     assert_eq!(names_in(folder.path()), [""; 0]);
 }

@@ -12,7 +12,6 @@ mod merge_args;
 mod ui;
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -38,10 +37,9 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[must_use]
 pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args: Vec<OsString> = args.into_iter().collect();
-    let program = args.first().map(Path::new).and_then(Path::file_name);
-    let program = program.unwrap_or_default().to_string_lossy().into_owned();
+    let program = llvm::options::Program::new(args.first().map_or("".as_ref(), OsString::as_os_str));
     // Called as LLVM's tool, or with one of its commands, it is LLVM's tool.
-    let is_llvm = program.starts_with("llvm-profdata");
+    let is_llvm = program.name.starts_with("llvm-profdata");
     if is_llvm || args.get(1).is_some_and(llvm::profdata::is_subcommand) {
         return llvm::profdata::run(&program, args.drain(1..)).into();
     }

@@ -34,9 +34,10 @@ pub enum ErrorKind {
     BadMagic,
     /// The header contradicts the file (LLVM: `bad_header`).
     BadHeader,
-    /// A version that this crate does not read (LLVM: `unsupported_version`,
-    /// `raw_profile_version_mismatch`).
+    /// A version that this crate does not read (LLVM: `unsupported_version`).
     UnsupportedVersion,
+    /// The same of a raw profile (LLVM: `raw_profile_version_mismatch`).
+    RawVersionMismatch,
     /// A hash type other than MD5 (LLVM: `unsupported_hash_type`).
     UnsupportedHashType,
     /// The file ends inside a list (LLVM: `eof`).
@@ -64,6 +65,7 @@ impl ErrorKind {
             Self::BadMagic => "invalid instrumentation profile data (bad magic)",
             Self::BadHeader => "invalid instrumentation profile data (file header is corrupt)",
             Self::UnsupportedVersion => "unsupported instrumentation profile format version",
+            Self::RawVersionMismatch => "raw profile version mismatch",
             Self::UnsupportedHashType => "unsupported instrumentation profile hash type",
             Self::EndOfFile => "end of File",
             Self::Truncated => "truncated profile data",

@@ -80,7 +80,6 @@ impl NameTable {
     pub fn decode(blob: &[u8], offset: u64) -> Result<Self> {
         let mut table = Self::default();
         let mut cursor = Cursor::new(blob, offset, Endian::Little);
-        cursor.skip_zeros();
         while !cursor.is_empty() {
             table.decode_chunk(&mut cursor)?;
             cursor.skip_zeros();
@@ -139,13 +138,15 @@ pub fn decode_blob(cursor: &mut Cursor<'_>, what: &'static str, out: &mut Vec<u8
         out.extend_from_slice(cursor.take(plain_bytes, what)?);
         return Ok(());
     }
-    let packed = cursor.take(packed_bytes, what)?;
+    let cut_off = |error: Error| error.reclassify(ErrorKind::UncompressFailed);
+    let packed = cursor.take(packed_bytes, what).map_err(cut_off)?;
     inflate(packed, plain_bytes, at, what, out)
 }
 
 /// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.
 ///
-/// Fails if it holds more, fewer, or is no zlib stream. `offset` and `what` are for the message.
+/// Fails if it holds more, or is no zlib stream; fewer are fine, as for LLVM. `offset` and `what`
+/// are for the message.
 fn inflate(
     packed: &[u8],
     plain_bytes: u64,
@@ -171,7 +172,11 @@ fn inflate(
     let mut stream = Decompress::new(true);
     let status = stream.decompress(packed, &mut out[start..], FlushDecompress::Finish);
     match status {
-        Ok(Status::StreamEnd) if stream.total_out() == plain_bytes => Ok(()),
+        Ok(Status::StreamEnd) => {
+            // What was inflated fits in what was made room for.
+            out.truncate(start + usize::try_from(stream.total_out()).unwrap_or(wanted));
+            Ok(())
+        }
         Ok(_) => {
             out.truncate(start);
             Err(fail(format!(
@@ -208,7 +213,7 @@ mod tests {
 
     #[test]
     fn several_chunks_with_zeros_between() {
-        let mut blob = vec![0, 0, 9, 0];
+        let mut blob = vec![9, 0];
         blob.extend(b"main\x01half");
         blob.extend([0, 0, 0]);
         blob.extend(packed_chunk(b"one\x01two\x01main"));

@@ -136,9 +136,20 @@ pub struct Reader {
     /// The last names blob: thousands of profiles of one binary have the same.
     names: Option<(Vec<u8>, Rc<NameTable>)>,
     values: Values,
+    accept_correlated: bool,
 }
 
 impl Reader {
+    /// A reader that takes a correlated profile, whose records are elsewhere, for an empty one, as
+    /// llvm-profdata does; else it is an error.
+    #[must_use]
+    pub fn accepting_correlated() -> Self {
+        Self {
+            accept_correlated: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads a file of any format.
     ///
     /// # Errors
@@ -165,7 +176,7 @@ impl Reader {
                 Err(error) => break Err(error),
             };
             let header = profile.header();
-            if header.is_correlated() {
+            if header.is_correlated() && !self.accept_correlated {
                 break Err(correlated(&profile));
             }
             // The first profile speaks for the whole file, as in LLVM.

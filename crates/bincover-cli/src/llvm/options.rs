@@ -1,8 +1,29 @@
 //! Options as LLVM's tools read them: one dash or two, a value after `=` or as the next word,
 //! response files, and LLVM's words for what is wrong (LLVM: `CommandLine.cpp`).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+/// The tool as LLVM's messages name it.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// The file's name.
+    pub(crate) name: String,
+    /// As it was called.
+    pub(crate) invoked: String,
+}
+
+impl Program {
+    /// Of the first word of a command line.
+    pub(crate) fn new(invoked: &OsStr) -> Self {
+        let name = Path::new(invoked).file_name().unwrap_or_default();
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            invoked: invoked.to_string_lossy().into_owned(),
+        }
+    }
+}
 
 /// What follows an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +101,11 @@ impl Parsed {
 
 /// Takes a command line apart; `program` begins each message. The error is LLVM's text.
 pub(crate) fn parse(
-    program: &str,
+    program: &Program,
     specs: &[Spec],
     args: impl IntoIterator<Item = OsString>,
 ) -> Result<Parsed, String> {
+    let name_of_program = &program.name;
     let mut parsed = Parsed::default();
     let mut errors = Vec::new();
     let mut args = expand(args.into_iter().collect(), 0).into_iter();
@@ -117,7 +139,7 @@ pub(crate) fn parse(
                 Some(next) => next,
                 None => {
                     let typed = String::from_utf8_lossy(name).into_owned();
-                    errors.push(format!("{program}: for the {} option: requires a value!", dashed(&typed)));
+                    errors.push(format!("{name_of_program}: for the {} option: requires a value!", dashed(&typed)));
                     continue;
                 }
             },
@@ -125,7 +147,7 @@ pub(crate) fn parse(
         match check(spec, &value) {
             Ok(()) => parsed.values.push((spec.name, value)),
             Err(problem) => {
-                errors.push(format!("{program}: for the {} option: {problem}", dashed(spec.name)));
+                errors.push(format!("{name_of_program}: for the {} option: {problem}", dashed(spec.name)));
             }
         }
     }
@@ -177,20 +199,21 @@ fn auto_base(text: &str) -> Option<u64> {
     }
 }
 
-fn unknown(program: &str, specs: &[Spec], arg: &str) -> String {
+fn unknown(program: &Program, specs: &[Spec], arg: &str) -> String {
+    let Program { name: tool, invoked } = program;
     let mut message = String::new();
     let body = arg.trim_start_matches('-');
     // LLVM first tries to read a one-letter option with more letters glued to it.
     let letter = &body[..body.chars().next().map_or(0, char::len_utf8)];
     let is_letter = specs.iter().any(|spec| spec.alias == Some(letter) || spec.name == letter);
     if is_letter && body.len() > letter.len() {
-        message += &format!("{program}: for the -{letter} option: may not occur within a group!\n");
+        message += &format!("{tool}: for the -{letter} option: may not occur within a group!\n");
     }
-    message += &format!("{program}: Unknown command line argument '{arg}'.  Try: '{program} --help'");
+    message += &format!("{tool}: Unknown command line argument '{arg}'.  Try: '{invoked} --help'");
     let name = body.split('=').next().unwrap_or(body);
     if let Some(nearest) = nearest(specs, name) {
         let value = body.strip_prefix(name).unwrap_or_default();
-        message += &format!("\n{program}: Did you mean '{}{value}'?", dashed(nearest));
+        message += &format!("\n{tool}: Did you mean '{}{value}'?", dashed(nearest));
     }
     message
 }
@@ -271,7 +294,7 @@ mod tests {
     ];
 
     fn parse(line: &str) -> Result<Parsed, String> {
-        super::parse("tool", SPECS, line.split(' ').map(OsString::from))
+        super::parse(&Program::new("tool".as_ref()), SPECS, line.split(' ').map(OsString::from))
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! `IndexedInstrProfReader`). Nothing is looked up by hash, so the bucket table is used for its
 //! count of names only.
 
-use crate::bytes::{Cursor, Endian};
+use crate::bytes::{Cursor, Endian, pad8};
 use crate::error::{Error, ErrorKind, Result};
 use crate::indexed::header::IndexedHeader;
 use crate::kind::ProfileKind;
@@ -58,17 +58,21 @@ impl<'a> IndexedProfile<'a> {
         let payload_start = cursor.offset();
         let mut table = at(bytes, header.hash_offset, "HashOffset", 0x20)?;
         if header.hash_offset < payload_start {
-            return Err(Error::new(
-                ErrorKind::BadHeader,
+            return Err(unreadable_data(Error::malformed(
                 "HashOffset",
                 0x20,
                 format_args!("at least {payload_start:#x}"),
                 format_args!("{:#x}", header.hash_offset),
-            ));
+            )));
         }
         let buckets = table.u64("number of buckets")?;
         let name_count = table.u64("number of names")?;
         table.take_array(buckets, 8, "bucket table")?;
+        if let Some(offset) = header.vtable_names_offset {
+            let mut names = at(bytes, offset, "VTableNamesOffset", 0x40)?;
+            let len = names.u64("size of vtable names")?;
+            names.take(len.saturating_add(pad8(len)), "vtable names")?;
+        }
         Ok(Self {
             bytes,
             header,
@@ -148,17 +152,19 @@ impl<'a> IndexedProfile<'a> {
         let mut cursor = Cursor::new(payload, self.payload_start, Endian::Little);
         let mut names_left = self.name_count;
         while names_left > 0 {
-            let items = u64::from(cursor.u16("number of items in a bucket")?);
+            let items = cursor.u16("number of items in a bucket").map_err(unreadable_data)?;
+            let items = u64::from(items);
             if items == 0 || items > names_left {
-                return Err(Error::malformed(
+                return Err(unreadable_data(Error::malformed(
                     "number of items in a bucket",
                     cursor.offset() - 2,
                     format_args!("1 to {names_left}"),
                     items,
-                ));
+                )));
             }
             for _ in 0..items {
-                self.item(&mut cursor, values, &mut visit)?;
+                self.item(&mut cursor, values, &mut visit)
+                    .map_err(unreadable_data)?;
             }
             names_left -= items;
         }
@@ -185,14 +191,13 @@ impl<'a> IndexedProfile<'a> {
                 data_bytes,
             ));
         }
-        let malformed = |error: Error| error.reclassify(ErrorKind::Malformed);
         let mut data = Cursor::new(data, data_offset, Endian::Little);
         while !data.is_empty() {
             let (hash, counters, bitmap_words) =
-                self.counters_and_bitmap(&mut data).map_err(malformed)?;
+                self.counters_and_bitmap(&mut data)?;
             values.clear();
             if self.header.layout.values {
-                read_value_block(&mut data, values, |_, value| value).map_err(malformed)?;
+                read_value_block(&mut data, values, |_, value| value)?;
             }
             visit(
                 IndexedRecord {
@@ -230,6 +235,14 @@ impl<'a> IndexedProfile<'a> {
             bitmap_words,
         ))
     }
+}
+
+/// LLVM has one message for all that can be wrong with the payload.
+#[cold]
+fn unreadable_data(error: Error) -> Error {
+    error
+        .reclassify(ErrorKind::Malformed)
+        .with_detail("profile data is empty")
 }
 
 /// A cursor from `offset` to the end of the file. The header's `field`, which lies at `field_at`,

@@ -30,6 +30,9 @@ pub struct MergeOptions {
     pub traces: TraceLimits,
     /// Functions of the first name are merged under the second (LLVM: `--remapping-file`).
     pub renamed: HashMap<Vec<u8>, Vec<u8>>,
+    /// Take a correlated profile, whose records are elsewhere, for an empty one, as llvm-profdata
+    /// does; else it is left out with an entry in the ledger.
+    pub accept_correlated: bool,
 }
 
 /// Merges files into one profile. Files are given one at a time, as bytes, so that the caller
@@ -65,8 +68,13 @@ impl Merger {
     /// An empty merge with options.
     #[must_use]
     pub fn with_options(options: MergeOptions) -> Self {
+        let reader = match options.accept_correlated {
+            true => Reader::accepting_correlated(),
+            false => Reader::default(),
+        };
         Self {
             options,
+            reader,
             ..Self::default()
         }
     }

@@ -29,6 +29,10 @@ pub struct RawHeader {
     pub bitmap_bytes: u64,
     /// LLVM: `PaddingBytesAfterBitmapBytes`.
     pub padding_after_bitmap: u64,
+    /// Counters of a GPU's uniform branches, which are stepped over (LLVM: `NumUniformCounters`).
+    pub uniform_counter_count: u64,
+    /// LLVM: `PaddingBytesAfterUniformCounters`.
+    pub padding_after_uniform_counters: u64,
     /// LLVM: `NamesSize`.
     pub name_bytes: u64,
     /// Distance from data to counters in the process, or the counters' address before version 8.
@@ -95,6 +99,13 @@ impl RawHeader {
         } else {
             (0, 0)
         };
+        let (uniform_counter_count, padding_after_uniform_counters) = if layout.uniform_counters {
+            let sizes = (next("NumUniformCounters")?, next("PaddingBytesAfterUniformCounters")?);
+            next("UniformCountersDelta")?;
+            sizes
+        } else {
+            (0, 0)
+        };
         let name_bytes = next("NamesSize")?;
         let counters_delta = next("CountersDelta")?;
         let bitmap_delta = if layout.bitmaps { next("BitmapDelta")? } else { 0 };
@@ -117,6 +128,8 @@ impl RawHeader {
             padding_after_counters,
             bitmap_bytes,
             padding_after_bitmap,
+            uniform_counter_count,
+            padding_after_uniform_counters,
             name_bytes,
             counters_delta,
             bitmap_delta,
@@ -144,12 +157,11 @@ impl RawHeader {
     /// Counters without records: names and records stayed in the debug info or the binary.
     #[must_use]
     pub fn is_correlated(&self) -> bool {
-        self.kind.contains(ProfileKind::DEBUG_INFO_CORRELATED)
-            || self.record_count == 0 && self.counter_count > 0
+        self.record_count == 0 && self.counter_count > 0
     }
 
-    /// Lays the sections out and checks that all of them are inside `available` bytes.
-    pub(crate) fn sections(&self, available: u64, offset: u64) -> Result<Sections> {
+    /// Where the build ids lie; they are checked before anything else.
+    pub(crate) fn binary_ids(&self, available: u64, offset: u64) -> Result<Range<usize>> {
         let layout = &self.layout;
         if self.binary_id_bytes % 8 != 0 {
             return Err(Error::new(
@@ -161,12 +173,15 @@ impl RawHeader {
             )
             .in_context(layout));
         }
-        let mut walk = Walk {
-            at: 0,
-            available,
-            offset,
-            layout,
-        };
+        let mut walk = Walk::new(available, offset, layout);
+        walk.next("header", layout.header_bytes, 1)?;
+        walk.next("binary ids", self.binary_id_bytes, 1)
+    }
+
+    /// Lays the sections out and checks that all of them are inside `available` bytes.
+    pub(crate) fn sections(&self, available: u64, offset: u64) -> Result<Sections> {
+        let layout = &self.layout;
+        let mut walk = Walk::new(available, offset, layout);
         walk.next("header", layout.header_bytes, 1)?;
         let binary_ids = walk.next("binary ids", self.binary_id_bytes, 1)?;
         let records = walk.next("data records", self.record_count, layout.record.bytes)?;
@@ -175,6 +190,8 @@ impl RawHeader {
         walk.next("padding after counters", self.padding_after_counters, 1)?;
         let bitmaps = walk.next("bitmaps", self.bitmap_bytes, 1)?;
         walk.next("padding after bitmaps", self.padding_after_bitmap, 1)?;
+        walk.next("uniform counters", self.uniform_counter_count, 8)?;
+        walk.next("padding after uniform counters", self.padding_after_uniform_counters, 1)?;
         let names = walk.next("names", self.name_bytes, 1)?;
         walk.next("padding after names", pad8(self.name_bytes), 1)?;
         let vtables = walk.next("vtables", self.vtable_count, layout.vtable_bytes())?;
@@ -201,7 +218,16 @@ struct Walk<'a> {
     layout: &'a Layout,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(available: u64, offset: u64, layout: &'a Layout) -> Self {
+        Self {
+            at: 0,
+            available,
+            offset,
+            layout,
+        }
+    }
+
     fn next(&mut self, what: &'static str, count: u64, size: u64) -> Result<Range<usize>> {
         let left = self.available - self.at;
         let bytes = count.checked_mul(size).filter(|bytes| *bytes <= left);
@@ -227,10 +253,14 @@ fn unsupported(version: u32, offset: u64) -> Error {
         format!("{version}")
     };
     Error::new(
-        ErrorKind::UnsupportedVersion,
+        ErrorKind::RawVersionMismatch,
         "raw profile version",
         offset,
-        "4, 5, 7, 8, 9 or 10",
+        "4, 5, 7, 8, 9, 10 or 11",
         found,
     )
+    .with_detail(format_args!(
+        "Profile uses raw profile format version = {version}; expected version = {NEWEST}\n\
+         PLEASE update this tool to version in the raw profile, or regenerate raw profile with expected version."
+    ))
 }

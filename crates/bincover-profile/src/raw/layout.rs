@@ -6,7 +6,7 @@ use std::fmt;
 use crate::bytes::Endian;
 
 /// The newest raw version that this crate reads.
-pub(crate) const NEWEST: u32 = 10;
+pub(crate) const NEWEST: u32 = 11;
 
 /// One row of the table of raw versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) struct Layout {
     pub(crate) bitmaps: bool,
     /// VTables and a third kind of values (since 10).
     pub(crate) vtables: bool,
+    /// Counters of how often a GPU's threads ran a block together (since 11).
+    pub(crate) uniform_counters: bool,
     pub(crate) record: RecordLayout,
 }
 
@@ -49,7 +51,24 @@ impl RecordLayout {
     fn new(version: u32, pointer_bytes: u64) -> Self {
         let value_kinds = if version >= 10 { 3 } else { 2 };
         match (version, pointer_bytes) {
-            (10.., 8) => Self {
+            // UniformCounterPtr before BitmapPtr, OffloadDeviceWaveSize after the site counts.
+            (11.., 8) => Self {
+                bytes: 72,
+                bitmap: Some((32, 68)),
+                function_pointer: 40,
+                counter_count: 56,
+                site_counts: 60,
+                value_kinds,
+            },
+            (11.., _) => Self {
+                bytes: 56,
+                bitmap: Some((24, 48)),
+                function_pointer: 28,
+                counter_count: 36,
+                site_counts: 40,
+                value_kinds,
+            },
+            (10, 8) => Self {
                 bytes: 64,
                 bitmap: Some((24, 60)),
                 function_pointer: 32,
@@ -57,7 +76,7 @@ impl RecordLayout {
                 site_counts: 52,
                 value_kinds,
             },
-            (10.., _) => Self {
+            (10, _) => Self {
                 bytes: 48,
                 bitmap: Some((20, 44)),
                 function_pointer: 24,
@@ -110,6 +129,7 @@ impl Layout {
             7 | 8 => 11,
             9 => 14,
             10 => 16,
+            11 => 19,
             _ => return None,
         };
         Some(Self {
@@ -122,6 +142,7 @@ impl Layout {
             relative_counters: version >= 8,
             bitmaps: version >= 9,
             vtables: version >= 10,
+            uniform_counters: version >= 11,
             record: RecordLayout::new(version, pointer_bytes),
         })
     }
@@ -152,10 +173,10 @@ mod tests {
     #[test]
     fn sizes() {
         let record = |version, width| Layout::new(version, Endian::Little, width).unwrap().record.bytes;
-        assert_eq!([4, 5, 7, 8, 9, 10].map(|v| record(v, 8)), [48, 48, 48, 48, 64, 64]);
-        assert_eq!([4, 5, 7, 8, 9, 10].map(|v| record(v, 4)), [40, 40, 40, 40, 48, 48]);
+        assert_eq!([4, 5, 7, 8, 9, 10, 11].map(|v| record(v, 8)), [48, 48, 48, 48, 64, 64, 72]);
+        assert_eq!([4, 5, 7, 8, 9, 10, 11].map(|v| record(v, 4)), [40, 40, 40, 40, 48, 48, 56]);
         let header = |version| Layout::new(version, Endian::Big, 8).unwrap().header_bytes;
-        assert_eq!([4, 5, 7, 8, 9, 10].map(header), [64, 80, 88, 88, 112, 128]);
+        assert_eq!([4, 5, 7, 8, 9, 10, 11].map(header), [64, 80, 88, 88, 112, 128, 152]);
         assert_eq!(Layout::new(6, Endian::Little, 8), None);
         assert_eq!(Layout::new(10, Endian::Little, 8).unwrap().vtable_bytes(), 24);
         assert_eq!(Layout::new(10, Endian::Little, 4).unwrap().vtable_bytes(), 16);

@@ -102,17 +102,19 @@ impl<'a> RawProfile<'a> {
     /// If the header is not one of a known version, or its sizes do not fit the bytes.
     pub fn parse(bytes: &'a [u8], offset: u64) -> Result<Self> {
         let header = RawHeader::parse(bytes, offset)?;
-        let sections = header.sections(bytes.len() as u64, offset)?;
-        let profile = Self {
+        let available = bytes.len() as u64;
+        let ids = header.binary_ids(available, offset)?;
+        let ids_offset = offset + ids.start as u64;
+        for id in binary_ids(Cursor::new(&bytes[ids], ids_offset, header.layout.endian)) {
+            id.map_err(|error| error.in_context(header.layout))?;
+        }
+        let sections = header.sections(available, offset)?;
+        Ok(Self {
             bytes,
             offset,
             header,
             sections,
-        };
-        for id in profile.binary_ids() {
-            id.map_err(|error| error.in_context(profile.header.layout))?;
-        }
-        Ok(profile)
+        })
     }
 
     /// The header.

@@ -50,7 +50,10 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// LLVM takes a zero byte for the end of the text.
     fn new(text: &'a [u8]) -> Self {
+        let end = text.iter().position(|&byte| byte == 0);
+        let text = &text[..end.unwrap_or(text.len())];
         let mut lines = Self {
             rest: text,
             offset: 0,

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use bincover::ProfileInput;
 use bincover::profile::indexed::{self, IndexedVersion};
-use bincover::profile::{Cause, Ledger, MergeOptions, Merger, Profile, TraceLimits, WriteOptions, text};
+use bincover::profile::{Cause, FileKind, Ledger, MergeOptions, Merger, Profile, TraceLimits, WriteOptions, text};
 use regex::bytes::Regex;
 
 use super::{Failure, os_words, put, read_message, write};
-use crate::llvm::options::{Parsed, Spec, Takes, parse};
+use crate::llvm::options::{Parsed, Program, Spec, Takes, parse};
 use crate::ui;
 
 const SPECS: &[Spec] = &[
@@ -68,7 +68,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("profiled-binary", "memory profiles are not supported"),
 ];
 
-pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
+pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure> {
     let parsed = parse(program, SPECS, args)?;
     if let Some((_, why)) = REFUSED.iter().find(|(name, _)| parsed.value(name).is_some()) {
         return Err(Failure::error(why));
@@ -82,10 +82,14 @@ pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
     let mut merger = Merger::with_options(MergeOptions {
         traces: trace_limits(&parsed),
         renamed: renamed(&parsed)?,
+        accept_correlated: true,
     });
     for input in &inputs {
         let source = input.path.display().to_string();
         match std::fs::read(&input.path) {
+            Ok(bytes) if FileKind::sniff(&bytes) == Some(FileKind::MemProf) => {
+                return Err(memory_profile(&source, &bytes));
+            }
             Ok(bytes) => merger.add(&source, &bytes, input.weight),
             Err(error) => merger.add_failure(&source, os_words(&error)),
         }
@@ -103,6 +107,16 @@ pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
     }
     filter(&parsed, &mut merged.profile)?;
     output(&parsed, &merged.profile)
+}
+
+/// LLVM reads memory profiles; without the binary that made them it fails, with these words for
+/// raw ones.
+fn memory_profile(source: &str, bytes: &[u8]) -> Failure {
+    if bytes.starts_with(b"---") {
+        return Failure::error(format_args!("{source}: memory profiles are not supported"));
+    }
+    let text = "unsupported instrumentation profile format version";
+    Failure::error(format_args!("{source}: {source}\n{text}"))
 }
 
 fn output(parsed: &Parsed, profile: &Profile) -> Result<(), Failure> {
@@ -152,7 +166,7 @@ fn trace_limits(parsed: &Parsed) -> TraceLimits {
 }
 
 /// The inputs in LLVM's order: positional ones, weighted ones, those of list files.
-fn inputs(program: &str, parsed: &Parsed) -> Result<Vec<ProfileInput>, Failure> {
+fn inputs(program: &Program, parsed: &Parsed) -> Result<Vec<ProfileInput>, Failure> {
     let mut inputs = Vec::new();
     for path in &parsed.positional {
         add_input(&mut inputs, path, NonZeroU64::MIN)?;
@@ -177,7 +191,7 @@ fn inputs(program: &str, parsed: &Parsed) -> Result<Vec<ProfileInput>, Failure> 
         }
     }
     if inputs.is_empty() {
-        return Err(Failure::error(format_args!("no input files specified. See {program} merge -help")));
+        return Err(Failure::error(format_args!("no input files specified. See {} merge -help", program.invoked)));
     }
     Ok(inputs)
 }

@@ -7,6 +7,7 @@ mod show;
 use std::ffi::OsString;
 
 use crate::exit::Exit;
+use crate::llvm::options::Program;
 use crate::ui;
 
 /// The version of LLVM whose output this is.
@@ -47,9 +48,10 @@ pub(crate) fn is_subcommand(word: &OsString) -> bool {
 }
 
 /// Runs the tool under its name, which LLVM's messages begin with.
-pub(crate) fn run(program: &str, mut args: impl Iterator<Item = OsString>) -> Exit {
+pub(crate) fn run(program: &Program, mut args: impl Iterator<Item = OsString>) -> Exit {
     let Some(command) = args.next() else {
-        ui::say(format_args!("{program}: No subcommand specified! Run llvm-profdata --help for usage."));
+        let name = &program.name;
+        ui::say(format_args!("{name}: No subcommand specified! Run llvm-profdata --help for usage."));
         return Exit::Failure;
     };
     let args: Vec<OsString> = args.collect();
@@ -66,11 +68,11 @@ pub(crate) fn run(program: &str, mut args: impl Iterator<Item = OsString>) -> Ex
             Some("merge") => merge::run(program, args),
             Some("show") => show::run(program, args),
             Some("overlap") => overlap::run(program, args),
-            _ => Err(format!(
-                "{program}: Unknown subcommand '{}'.  Try: '{program} --help'",
-                command.display()
-            )
-            .into()),
+            _ => {
+                let Program { name, invoked } = program;
+                let word = command.display();
+                Err(format!("{name}: Unknown subcommand '{word}'.  Try: '{invoked} --help'").into())
+            }
         }
     };
     match result {

@@ -9,7 +9,7 @@ use bincover::profile::{
 };
 
 use super::{Failure, os_words, put, read_message};
-use crate::llvm::options::{Spec, Takes, parse};
+use crate::llvm::options::{Program, Spec, Takes, parse};
 
 const SPECS: &[Spec] = &[
     Spec::new("output", Takes::Text).or("o"),
@@ -21,18 +21,19 @@ const SPECS: &[Spec] = &[
     Spec::new("sample", Takes::Flag),
 ];
 
-pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
+pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure> {
     let parsed = parse(program, SPECS, args)?;
+    let Program { name, invoked } = program;
     if parsed.flag("sample") {
         return Err(Failure::error("sample profiles are not supported"));
     }
     let [base_path, test_path] = &parsed.positional[..] else {
         return Err(match parsed.positional.len() {
             0 | 1 => format!(
-                "{program}: Not enough positional command line arguments specified!\nMust specify at least 2 positional arguments: See: {program} --help"
+                "{name}: Not enough positional command line arguments specified!\nMust specify at least 2 positional arguments: See: {invoked} --help"
             ),
             _ => format!(
-                "{program}: Too many positional arguments specified!\nCan specify at most 2 positional arguments: See: {program} --help"
+                "{name}: Too many positional arguments specified!\nCan specify at most 2 positional arguments: See: {invoked} --help"
             ),
         }
         .into());
@@ -63,7 +64,7 @@ pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
         unique: Sums::default(),
         text: String::new(),
     };
-    Reader::default()
+    Reader::accepting_correlated()
         .read(&test_bytes, &mut overlap)
         .map_err(|failed| failure(&failed.error))?;
     let text = overlap.program_level(&base_path.to_string_lossy(), &test_path.to_string_lossy());
@@ -72,7 +73,7 @@ pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
 
 fn read(path: &OsString) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| {
-        Failure::error(format_args!("error in getting profile count sums: {}: {}", path.display(), os_words(&error)))
+        Failure::error(format_args!("error in getting profile count sums: {}", os_words(&error)))
     })
 }
 
@@ -171,7 +172,7 @@ fn sum(bytes: &[u8], filter: &Filter) -> Result<Sums, Failure> {
         is_ir: false,
         sums: Sums::default(),
     };
-    match Reader::default().read(bytes, &mut summing) {
+    match Reader::accepting_correlated().read(bytes, &mut summing) {
         Ok(()) => Ok(summing.sums),
         Err(failed) if failed.error.kind() == ErrorKind::Empty => Err(failure(&failed.error)),
         Err(failed) => Err(failure(&failed.error)),

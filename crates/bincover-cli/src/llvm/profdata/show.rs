@@ -10,7 +10,7 @@ use bincover::profile::{
 };
 
 use super::{Failure, os_words, put, read_message};
-use crate::llvm::options::{Parsed, Spec, Takes, parse};
+use crate::llvm::options::{Parsed, Program, Spec, Takes, parse};
 
 const SPECS: &[Spec] = &[
     Spec::new("output", Takes::Text).or("o"),
@@ -40,7 +40,7 @@ const SPECS: &[Spec] = &[
     Spec::new("debug-info", Takes::Text),
 ];
 
-pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
+pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure> {
     let parsed = parse(program, SPECS, args)?;
     for (name, what) in [("sample", "sample"), ("memory", "memory"), ("debug-info", "correlated")] {
         if parsed.value(name).is_some() {
@@ -66,10 +66,10 @@ pub(super) fn run(program: &str, args: Vec<OsString>) -> Result<(), Failure> {
     let options = Options::new(&parsed)?;
     let mut names = Names::default();
     // If the file is damaged, the second reading says so.
-    let _ = Reader::default().read(&bytes, &mut names);
+    let _ = Reader::accepting_correlated().read(&bytes, &mut names);
     let is_indexed = FileKind::sniff(&bytes) == Some(FileKind::Indexed);
     let mut show = Show::new(&options, names.0, is_indexed);
-    let result = Reader::default().read(&bytes, &mut show);
+    let result = Reader::accepting_correlated().read(&bytes, &mut show);
     let text = match result {
         Ok(()) => show.finish(&parsed),
         Err(failed) => {
@@ -389,20 +389,20 @@ impl Show<'_> {
         }
         let functions = self.summary.functions();
         self.line(format_args!("Total functions: {functions}"));
+        let (max, internal) = (self.summary.max_function_count(), self.summary.max_internal_count());
+        self.line(format_args!("Maximum function count: {max}"));
+        self.line(format_args!("Maximum internal block count: {internal}"));
+        let (blocks, total) = (self.summary.blocks(), self.summary.total());
+        self.line(format_args!("Total number of blocks: {blocks}"));
+        self.line(format_args!("Total count: {total}"));
         if options.cutoff > 0 {
             let (cutoff, below) = (options.cutoff, self.below);
             self.line(format_args!("Number of functions with maximum count (< {cutoff}): {below}"));
             let above = u64::from(functions).wrapping_sub(below);
             self.line(format_args!("Number of functions with maximum count (>= {cutoff}): {above}"));
         }
-        let (max, internal) = (self.summary.max_function_count(), self.summary.max_internal_count());
-        self.line(format_args!("Maximum function count: {max}"));
-        self.line(format_args!("Maximum internal block count: {internal}"));
         self.top();
         self.statistics();
-        let (blocks, total) = (self.summary.blocks(), self.summary.total());
-        self.line(format_args!("Total number of blocks: {blocks}"));
-        self.line(format_args!("Total count: {total}"));
         self.hot();
         self.detailed();
         self.extras(parsed);
@@ -440,7 +440,7 @@ impl Show<'_> {
             self.line(format_args!("  Total number of sites: {}", stats.sites));
             self.line(format_args!("  Total number of sites with values: {}", stats.with_values));
             self.line(format_args!("  Total number of profiled values: {}", stats.values));
-            self.line("  Value sites histogram:\n    NumTargets, SiteCount");
+            self.line("  Value sites histogram:\n\tNumTargets, SiteCount");
             for (index, count) in stats.histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
                 self.line(format_args!("\t{}, {count}", index + 1));
             }
