@@ -16,12 +16,15 @@ const BODIES: [Body; 4] = [bodies::raw, bodies::indexed, bodies::mapping, bodies
 /// The files below `testdata/` that end in one of these, contents that repeat left out.
 fn files(suffixes: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
     let mut seen = HashSet::new();
-    let paths = suffixes.iter().flat_map(|suffix| fixtures_ending("", suffix));
+    let paths = suffixes
+        .iter()
+        .flat_map(|suffix| fixtures_ending("", suffix));
     let read = paths.map(|path| {
         let bytes = std::fs::read(&path).expect("a fixture");
         (path, bytes)
     });
-    read.filter(|(_, bytes)| seen.insert(bytes.clone())).collect()
+    read.filter(|(_, bytes)| seen.insert(bytes.clone()))
+        .collect()
 }
 
 /// The body over the bytes cut and flipped.

@@ -12,10 +12,22 @@ const ORACLE: &str = "llvm-profdata-22";
 
 /// Broken profiles of which we say something else than LLVM, and why.
 const DIFFERENT: &[(&str, &str)] = &[
-    ("indexed-ids-size-huge.profdata", "LLVM reads the ids before it sees that they end nowhere"),
-    ("raw-num-counters-less.profraw", "LLVM reads names beyond their section"),
-    ("raw-num-data-wraps.profraw", "LLVM's sum of sizes wraps, ours does not"),
-    ("raw-padding-huge.profraw", "LLVM's sum of sizes wraps, ours does not"),
+    (
+        "indexed-ids-size-huge.profdata",
+        "LLVM reads the ids before it sees that they end nowhere",
+    ),
+    (
+        "raw-num-counters-less.profraw",
+        "LLVM reads names beyond their section",
+    ),
+    (
+        "raw-num-data-wraps.profraw",
+        "LLVM's sum of sizes wraps, ours does not",
+    ),
+    (
+        "raw-padding-huge.profraw",
+        "LLVM's sum of sizes wraps, ours does not",
+    ),
     ("raw-trailing-version.profraw", "we read version 9"),
     ("raw-version-9.profraw", "we read version 9"),
     ("raw-version-flags.profraw", "we read version 7"),
@@ -25,12 +37,22 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for stderr in fixtures_ending("malformed", ".stderr") {
         let input = stderr.with_extension("");
-        let name = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        trials.push(Trial::test(format!("malformed/{name}"), move || malformed(&input)));
+        let name = input
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        trials.push(Trial::test(format!("malformed/{name}"), move || {
+            malformed(&input)
+        }));
     }
     let is_required = std::env::var_os("BINCOVER_REQUIRE_ORACLES").is_some_and(|set| set == "1");
     let is_missing = which::which(ORACLE).is_err();
-    for line in COMMANDS.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in COMMANDS
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
         let trial = Trial::test(line.to_owned(), move || same_as_tool(line));
         trials.push(trial.with_ignored_flag(is_missing && !is_required));
     }
@@ -101,7 +123,12 @@ fn malformed(input: &Path) -> Result<(), Failed> {
 fn explain(ours: &Outcome, theirs: &Outcome) -> Failed {
     let show = |outcome: &Outcome| {
         let size = outcome.out.as_ref().map(Vec::len);
-        let Outcome { code, stdout, stderr, .. } = outcome;
+        let Outcome {
+            code,
+            stdout,
+            stderr,
+            ..
+        } = outcome;
         format!("code {code:?}, out {size:?} bytes\nstdout:\n{stdout}\nstderr:\n{stderr}")
     };
     format!("--- ours\n{}\n--- theirs\n{}", show(ours), show(theirs)).into()

@@ -28,7 +28,11 @@ fn main() -> ExitCode {
             }));
         }
     }
-    assert!(trials.len() > 80, "only {} merges in the recipes", trials.len());
+    assert!(
+        trials.len() > 80,
+        "only {} merges in the recipes",
+        trials.len()
+    );
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -44,9 +48,13 @@ struct Case {
 /// The merge commands whose output is committed.
 fn cases(recipe: &Path) -> Vec<Case> {
     let text = std::fs::read_to_string(recipe).expect("a recipe");
-    let commands = text.lines().filter_map(|line| line.strip_prefix("llvm-profdata-22 merge -j 1 "));
+    let commands = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("llvm-profdata-22 merge -j 1 "));
     let files = Files::of(recipe, &text);
-    commands.filter_map(|command| case(&files, command)).collect()
+    commands
+        .filter_map(|command| case(&files, command))
+        .collect()
 }
 
 fn case(files: &Files, command: &str) -> Option<Case> {
@@ -102,7 +110,9 @@ struct Files {
 
 impl Files {
     fn of(recipe: &Path, text: &str) -> Self {
-        let line = text.lines().find_map(|line| line.strip_prefix("Taken from other cases: "));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Taken from other cases: "));
         // Names stand between backquotes.
         let names = line.unwrap_or_default().split('`').skip(1).step_by(2);
         Self {
@@ -160,10 +170,23 @@ impl Case {
             Some(path) => std::fs::read_to_string(path)?,
             None => return Ok(()),
         };
-        let entries: Vec<String> = merged.ledger.entries.iter().map(ToString::to_string).collect();
-        let theirs: Vec<&str> = stderr.lines().filter(|line| !line.starts_with("Make sure")).collect();
+        let entries: Vec<String> = merged
+            .ledger
+            .entries
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let theirs: Vec<&str> = stderr
+            .lines()
+            .filter(|line| !line.starts_with("Make sure"))
+            .collect();
         let is_same = |(ours, theirs): (&String, &&str)| {
-            let function = |line: &str| line.split(':').take(2).map(str::to_owned).collect::<Vec<_>>();
+            let function = |line: &str| {
+                line.split(':')
+                    .take(2)
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
             function(ours) == function(theirs)
         };
         match entries.len() == theirs.len() && entries.iter().zip(&theirs).all(is_same) {

@@ -18,10 +18,18 @@ const COV: &str = "llvm-cov-22";
 fn main() -> ExitCode {
     let trials = vec![
         trial("demo_equals_llvm", &[PROFDATA, COV], demo_equals_llvm),
-        trial("bincover_itself_equals_llvm", &[PROFDATA, COV], itself_equals_llvm),
+        trial(
+            "bincover_itself_equals_llvm",
+            &[PROFDATA, COV],
+            itself_equals_llvm,
+        ),
         trial("sparse_equals_llvm", &[PROFDATA], sparse_equals_llvm),
         trial("weights_equal_llvm", &[PROFDATA], weights_equal_llvm),
-        trial("pycobertura_reads_ours", &["pycobertura"], pycobertura_reads_ours),
+        trial(
+            "pycobertura_reads_ours",
+            &["pycobertura"],
+            pycobertura_reads_ours,
+        ),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -67,34 +75,45 @@ fn same(what: &str, ours: &[u8], theirs: &[u8]) -> Result<(), Failed> {
 }
 
 /// Merges with both tools and compares; returns our file.
-fn compare_merge(
-    folder: &Path,
-    options: &[&str],
-    inputs: &[PathBuf],
-) -> Result<PathBuf, Failed> {
+fn compare_merge(folder: &Path, options: &[&str], inputs: &[PathBuf]) -> Result<PathBuf, Failed> {
     let (ours, theirs) = (folder.join("ours.profdata"), folder.join("theirs.profdata"));
     let output = [OsStr::new("-o"), ours.as_os_str()];
     let inputs = || inputs.iter().map(|path| path.as_os_str());
     let options = || options.iter().map(OsStr::new);
-    tool(bincover_merge(), output.into_iter().chain(options()).chain(inputs()))?;
+    tool(
+        bincover_merge(),
+        output.into_iter().chain(options()).chain(inputs()),
+    )?;
     let one_thread = ["merge", "-j", "1", "-o"].map(OsStr::new);
     let args = one_thread.into_iter().chain([theirs.as_os_str()]);
     tool(PROFDATA, args.chain(options()).chain(inputs()))?;
-    same("merged profile", &std::fs::read(&ours)?, &std::fs::read(&theirs)?)?;
+    same(
+        "merged profile",
+        &std::fs::read(&ours)?,
+        &std::fs::read(&theirs)?,
+    )?;
     Ok(ours)
 }
 
 /// Exports with both tools and compares; llvm-cov reads our merged profile.
 fn compare_lcov(folder: &Path, objects: &[PathBuf], profile: &Path) -> Result<(), Failed> {
     let lcov = folder.join("ours.info");
-    let mut args = vec!["report".into(), "--lcov".into(), lcov.clone().into_os_string()];
+    let mut args = vec![
+        "report".into(),
+        "--lcov".into(),
+        lcov.clone().into_os_string(),
+    ];
     args.extend(["--profile".into(), profile.as_os_str().to_owned()]);
     for object in objects {
         args.extend(["--object".into(), object.as_os_str().to_owned()]);
     }
     tool(bincover(), &args)?;
     let profile_option = format!("-instr-profile={}", profile.display());
-    let mut args = vec!["export".to_owned(), "-format=lcov".to_owned(), profile_option];
+    let mut args = vec![
+        "export".to_owned(),
+        "-format=lcov".to_owned(),
+        profile_option,
+    ];
     for (index, object) in objects.iter().enumerate() {
         args.extend((index > 0).then(|| "-object".to_owned()));
         args.push(object.display().to_string());
@@ -110,7 +129,10 @@ fn compare_lcov(folder: &Path, objects: &[PathBuf], profile: &Path) -> Result<()
 }
 
 fn run_demo(folder: &Path) -> Result<PathBuf, Failed> {
-    tool(bincover(), [OsStr::new("demo"), OsStr::new("--out"), folder.as_os_str()])?;
+    tool(
+        bincover(),
+        [OsStr::new("demo"), OsStr::new("--out"), folder.as_os_str()],
+    )?;
     Ok(folder.to_owned())
 }
 
@@ -126,11 +148,19 @@ fn demo_equals_llvm() -> Result<(), Failed> {
     }
     let ours = compare_merge(scratch.path(), &[], &profiles)?;
     let merged = demo.join("merged.profdata");
-    same("the demo's profile", &std::fs::read(&merged)?, &std::fs::read(ours)?)?;
+    same(
+        "the demo's profile",
+        &std::fs::read(&merged)?,
+        &std::fs::read(ours)?,
+    )?;
     let binary = find(&demo.join("target"), "echo-arg")?;
     compare_lcov(scratch.path(), std::slice::from_ref(&binary), &merged)?;
     let theirs = tool(COV, export_args(&binary, &merged))?;
-    same("the demo's lcov", &std::fs::read(demo.join("lcov.info"))?, &theirs)
+    same(
+        "the demo's lcov",
+        &std::fs::read(demo.join("lcov.info"))?,
+        &theirs,
+    )
 }
 
 fn export_args(binary: &Path, profile: &Path) -> [String; 4] {
@@ -163,7 +193,11 @@ fn itself_equals_llvm() -> Result<(), Failed> {
     let merge = build("bincover-merge")?.path;
     let bincover = build("bincover")?.path;
     let collected = run_itself(scratch.path(), &merge, &bincover)?;
-    let uncovered = collected.runs.iter().filter(|run| !run.obtained.is_some()).count();
+    let uncovered = collected
+        .runs
+        .iter()
+        .filter(|run| !run.obtained.is_some())
+        .count();
     if uncovered > 0 {
         return Err(format!("{uncovered} runs have no coverage").into());
     }
@@ -187,7 +221,11 @@ fn run_itself(scratch: &Path, merge: &Path, bincover: &Path) -> Result<Collected
     for object in fixtures_ending("object", ".elf") {
         let case = object.parent().and_then(Path::file_name).ok_or("a case")?;
         let profile = fixture("raw").join(case).join("merged.profdata");
-        let command = collector.command(bincover).arg("report").arg("--object").arg(&object);
+        let command = collector
+            .command(bincover)
+            .arg("report")
+            .arg("--object")
+            .arg(&object);
         command
             .arg("--profile")
             .arg(profile)
@@ -239,12 +277,22 @@ fn pycobertura_reads_ours() -> Result<(), Failed> {
     let scratch = tempfile::tempdir()?;
     let demo = run_demo(&scratch.path().join("demo"))?;
     let report = demo.join("cobertura.xml");
-    let printed = tool("python3", [OsStr::new("-c"), OsStr::new(READ_COBERTURA), report.as_os_str()])?;
+    let printed = tool(
+        "python3",
+        [
+            OsStr::new("-c"),
+            OsStr::new(READ_COBERTURA),
+            report.as_os_str(),
+        ],
+    )?;
     let printed = String::from_utf8_lossy(&printed);
     let numbers: Vec<usize> = printed.split_whitespace().flat_map(str::parse).collect();
 
     let lcov = std::fs::read_to_string(demo.join("lcov.info"))?;
-    let lines: Vec<&str> = lcov.lines().filter(|line| line.starts_with("DA:")).collect();
+    let lines: Vec<&str> = lcov
+        .lines()
+        .filter(|line| line.starts_with("DA:"))
+        .collect();
     let missed = lines.iter().filter(|line| line.ends_with(",0")).count();
     let expected = [lines.len(), missed, missed];
     match numbers == expected && missed > 0 {

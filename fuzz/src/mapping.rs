@@ -121,7 +121,12 @@ fn profile_for(names: &[u8], covfun: &[u8]) -> Profile {
     while let Ok((wanted, hash)) = next() {
         if let Some(name) = known.iter().find(|name| name_ref(name) == wanted) {
             let counts: Vec<u64> = (0..64).collect();
-            functions.push(Function { name: name.clone(), hash, counts, ..Function::default() });
+            functions.push(Function {
+                name: name.clone(),
+                hash,
+                counts,
+                ..Function::default()
+            });
         }
     }
     merged(&[&RawFile::new(Shape::CURRENT, &functions).bytes()]).profile
@@ -136,7 +141,9 @@ fn known_names(blob: &[u8]) -> Vec<Vec<u8>> {
         if decode_blob(&mut cursor, "names", &mut text).is_err() {
             break;
         }
-        let chunk = text.split(|&byte| byte == 1).filter(|name| !name.is_empty());
+        let chunk = text
+            .split(|&byte| byte == 1)
+            .filter(|name| !name.is_empty());
         names.extend(chunk.map(<[u8]>::to_vec));
         cursor.skip_zeros();
     }
@@ -163,18 +170,33 @@ fn check_object(object: &[u8], profile: &Profile) {
 fn check_error(error: &bincover_mapping::Error, object: &[u8]) {
     assert!(!error.to_string().is_empty());
     if let (Some(_), Some(offset)) = (error.section(), error.offset()) {
-        assert!(offset <= object.len() as u64, "{} bytes, but {error}", object.len());
+        assert!(
+            offset <= object.len() as u64,
+            "{} bytes, but {error}",
+            object.len()
+        );
     }
 }
 
 fn check_evaluation(evaluation: &Evaluation, function_count: usize) {
     let coverage = &evaluation.coverage;
     assert!(coverage.functions.len() + evaluation.left_out.len() <= function_count);
-    assert!(coverage.files.is_sorted_by(|a, b| a.name < b.name), "files are not in order");
+    assert!(
+        coverage.files.is_sorted_by(|a, b| a.name < b.name),
+        "files are not in order"
+    );
     let mut line_count = 0;
     for file in &coverage.files {
-        assert!(file.segments.is_sorted_by_key(|segment| segment.start), "{:?}", file.segments);
-        assert!(file.lines.is_sorted_by(|a, b| a.number < b.number), "{:?}", file.lines);
+        assert!(
+            file.segments.is_sorted_by_key(|segment| segment.start),
+            "{:?}",
+            file.segments
+        );
+        assert!(
+            file.lines.is_sorted_by(|a, b| a.number < b.number),
+            "{:?}",
+            file.lines
+        );
         assert!(file.groups.is_sorted_by(|a, b| a.start < b.start));
         assert!(file.groups.iter().all(|group| !group.members.is_empty()));
         for expansion in &file.expansions {
@@ -184,7 +206,13 @@ fn check_evaluation(evaluation: &Evaluation, function_count: usize) {
         line_count += file.lines.len();
     }
     let totals = coverage.totals();
-    for tally in [totals.lines, totals.regions, totals.branches, totals.functions, totals.instantiations] {
+    for tally in [
+        totals.lines,
+        totals.regions,
+        totals.branches,
+        totals.functions,
+        totals.instantiations,
+    ] {
         assert!(tally.covered <= tally.total, "{totals:?}");
     }
     if line_count > MAX_REPORTED_LINES {

@@ -13,9 +13,13 @@ use super::profile::{check_profile, merged, weighted};
 pub fn merge(bytes: &[u8]) {
     let mut recipe = Recipe(bytes);
     let binary = recipe.binary();
-    let runs: Vec<(Shape, Vec<Function>)> = (0..2 + recipe.below(3)).map(|_| recipe.run(&binary)).collect();
-    let assembled: Vec<Vec<u8>> =
-        runs.iter().map(|(shape, functions)| RawFile::new(*shape, functions).bytes()).collect();
+    let runs: Vec<(Shape, Vec<Function>)> = (0..2 + recipe.below(3))
+        .map(|_| recipe.run(&binary))
+        .collect();
+    let assembled: Vec<Vec<u8>> = runs
+        .iter()
+        .map(|(shape, functions)| RawFile::new(*shape, functions).bytes())
+        .collect();
     let files: Vec<&[u8]> = assembled.iter().map(Vec::as_slice).collect();
 
     let all = merged(&files);
@@ -23,14 +27,23 @@ pub fn merge(bytes: &[u8]) {
     check_profile(&all.profile);
 
     let backwards: Vec<&[u8]> = files.iter().rev().copied().collect();
-    assert!(written(&merged(&backwards)) == expected, "the order of files matters");
+    assert!(
+        written(&merged(&backwards)) == expected,
+        "the order of files matters"
+    );
 
     let (left, right) = files.split_at(1 + recipe.below(files.len() - 1));
     let (left, right) = (written(&merged(left)), written(&merged(right)));
-    assert!(written(&merged(&[&left, &right])) == expected, "the grouping matters");
+    assert!(
+        written(&merged(&[&left, &right])) == expected,
+        "the grouping matters"
+    );
 
     let nothing = written(&merged(&[]));
-    assert!(written(&merged(&[&nothing, &expected, &[], &nothing])) == expected, "nothing matters");
+    assert!(
+        written(&merged(&[&nothing, &expected, &[], &nothing])) == expected,
+        "nothing matters"
+    );
 
     check_weight(&runs[0].1);
     check_shapes(&runs[0].1);
@@ -40,12 +53,18 @@ pub fn merge(bytes: &[u8]) {
 fn check_weight(functions: &[Function]) {
     let functions: Vec<Function> = functions
         .iter()
-        .map(|function| Function { values: Default::default(), ..function.clone() })
+        .map(|function| Function {
+            values: Default::default(),
+            ..function.clone()
+        })
         .collect();
     let file = RawFile::new(Shape::CURRENT, &functions).bytes();
     let three = NonZeroU64::MIN.saturating_add(2);
     let once = written(&weighted(&[&file], three));
-    assert!(written(&merged(&[&file, &file, &file])) == once, "weight 3 is not three times");
+    assert!(
+        written(&merged(&[&file, &file, &file])) == once,
+        "weight 3 is not three times"
+    );
 }
 
 /// Every version, byte order and width of the same functions is the same profile.
@@ -61,7 +80,11 @@ fn check_shapes(functions: &[Function]) {
 }
 
 fn written(merged: &Merged) -> Vec<u8> {
-    let refused = merged.ledger.entries.iter().find(|entry| entry.cause.is_error());
+    let refused = merged
+        .ledger
+        .entries
+        .iter()
+        .find(|entry| entry.cause.is_error());
     assert!(
         refused.is_none_or(|entry| entry.to_string().contains("suggests a damaged file")),
         "a valid file was refused: {refused:?}"
@@ -74,7 +97,9 @@ struct Recipe<'a>(&'a [u8]);
 
 impl Recipe<'_> {
     fn byte(&mut self) -> u8 {
-        let Some((&byte, rest)) = self.0.split_first() else { return 0 };
+        let Some((&byte, rest)) = self.0.split_first() else {
+            return 0;
+        };
         self.0 = rest;
         byte
     }
@@ -87,7 +112,8 @@ impl Recipe<'_> {
     fn binary(&mut self) -> Vec<Function> {
         let count = 1 + self.below(8);
         let function = |index: usize| {
-            let mut function = Function::new(&format!("f{index}"), u64::from(self.byte()) << 56, []);
+            let mut function =
+                Function::new(&format!("f{index}"), u64::from(self.byte()) << 56, []);
             function.counts = vec![0; 1 + self.below(5)];
             function.bitmap = vec![0; self.below(4)];
             // Sizes of memory operations: the kind that needs no addresses.
@@ -113,7 +139,9 @@ impl Recipe<'_> {
             function.bitmap.fill_with(|| self.byte());
             for site in &mut function.values[1] {
                 // Each value once: a real runtime counts a value in one place.
-                *site = (0..self.below(4)).map(|value| (value as u64, self.count())).collect();
+                *site = (0..self.below(4))
+                    .map(|value| (value as u64, self.count()))
+                    .collect();
                 let turn = self.below(4).min(site.len());
                 site.rotate_left(turn);
             }

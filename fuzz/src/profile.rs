@@ -104,7 +104,11 @@ fn read_indexed(bytes: &[u8]) -> Result<()> {
 /// An error points into the file, or at its end.
 fn check_offset(error: &Error, bytes: &[u8]) {
     if let Some(offset) = error.offset() {
-        assert!(offset <= bytes.len() as u64, "{} bytes, but {error}", bytes.len());
+        assert!(
+            offset <= bytes.len() as u64,
+            "{} bytes, but {error}",
+            bytes.len()
+        );
     }
 }
 
@@ -113,7 +117,12 @@ fn check_merge(bytes: &[u8]) {
     check_ledger(&once.ledger, bytes);
     check_profile(&once.profile);
     let twice = merged(&[bytes, bytes]);
-    if !twice.ledger.entries.iter().any(|entry| matches!(entry.cause, Cause::KindMismatch)) {
+    if !twice
+        .ledger
+        .entries
+        .iter()
+        .any(|entry| matches!(entry.cause, Cause::KindMismatch))
+    {
         check_double(&once.profile, &twice.profile);
     }
 }
@@ -125,9 +134,16 @@ fn check_ledger(ledger: &Ledger, bytes: &[u8]) {
         assert!(!entry.to_string().is_empty());
         match &entry.cause {
             Cause::Unreadable(error) => check_offset(error, bytes),
-            Cause::Damaged { error, kept, announced } => {
+            Cause::Damaged {
+                error,
+                kept,
+                announced,
+            } => {
                 check_offset(error, bytes);
-                assert!(announced.is_none_or(|announced| *kept <= announced), "{entry}");
+                assert!(
+                    announced.is_none_or(|announced| *kept <= announced),
+                    "{entry}"
+                );
             }
             _ => {}
         }
@@ -151,7 +167,11 @@ pub(crate) fn weighted(files: &[&[u8]], weight: NonZeroU64) -> Merged {
 pub(crate) fn check_profile(profile: &Profile) {
     let bytes = indexed::write(profile, &WriteOptions::default());
     let again = merged(&[&bytes]);
-    assert!(again.ledger.is_empty(), "we refuse what we wrote: {:?}", again.ledger);
+    assert!(
+        again.ledger.is_empty(),
+        "we refuse what we wrote: {:?}",
+        again.ledger
+    );
     assert_eq!(again.profile.kind(), profile.kind());
     assert_eq!(listed(&again.profile), listed(profile));
     assert!(again.profile.binary_ids().eq(profile.binary_ids()));
@@ -169,7 +189,11 @@ pub(crate) fn check_profile(profile: &Profile) {
     let sparse = merged(&[&sparse]);
     assert!(sparse.ledger.is_empty(), "{:?}", sparse.ledger);
     let everything = listed(profile);
-    assert!(listed(&sparse.profile).iter().all(|(key, record)| everything[key] == *record));
+    assert!(
+        listed(&sparse.profile)
+            .iter()
+            .all(|(key, record)| everything[key] == *record)
+    );
 }
 
 type Key<'p> = (&'p [u8], u64);
@@ -179,9 +203,18 @@ type Contents<'p> = (&'p [u64], &'p [u8], Option<&'p Values>);
 pub(crate) fn listed(profile: &Profile) -> BTreeMap<Key<'_>, Contents<'_>> {
     let listed: BTreeMap<_, _> = profile
         .records()
-        .map(|record| ((record.name, record.hash.0), (record.counts, record.bitmap, record.values)))
+        .map(|record| {
+            (
+                (record.name, record.hash.0),
+                (record.counts, record.bitmap, record.values),
+            )
+        })
         .collect();
-    assert_eq!(listed.len(), profile.record_count(), "a record is there twice");
+    assert_eq!(
+        listed.len(),
+        profile.record_count(),
+        "a record is there twice"
+    );
     listed
 }
 
@@ -195,10 +228,14 @@ fn check_double(once: &Profile, twice: &Profile) {
             true => count,
             false => count.saturating_mul(2).min(MAX_COUNT),
         };
-        assert!(one.0.iter().map(expected).eq(two.0.iter().copied()), "{one:?} {two:?}");
+        assert!(
+            one.0.iter().map(expected).eq(two.0.iter().copied()),
+            "{one:?} {two:?}"
+        );
         assert_eq!(one.1, two.1, "a bitmap changed");
         for kind in 0..bincover_profile::VALUE_KINDS {
-            let sites = |values: Option<&Values>| values.map_or(0, |values| values.kind(kind).len());
+            let sites =
+                |values: Option<&Values>| values.map_or(0, |values| values.kind(kind).len());
             assert_eq!(sites(one.2), sites(two.2), "value sites changed");
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::merge_args::MergeArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   bincover demo                              the whole way, on a small program
@@ -28,6 +30,11 @@ pub(crate) enum Action {
     ///
     /// Output, input, signals and the exit code are the program's own.
     Run(RunArgs),
+    /// Merge profiles, raw, indexed and text, of any version, into one.
+    ///
+    /// A file that is unreadable or damaged does not end the merge: what is good is merged, what
+    /// was left out is said, and the exit code is 92.
+    Merge(MergeArgs),
     /// Merge the profiles of all runs and report.
     Report(ReportArgs),
 }
@@ -79,7 +86,12 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// The program and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROG ARGS")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROG ARGS"
+    )]
     pub(crate) program: Vec<OsString>,
 }
 

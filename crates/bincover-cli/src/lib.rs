@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod exit;
+mod ledger;
 mod llvm;
 mod merge_args;
 mod ui;
@@ -28,6 +29,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match args.command {
         args::Action::Demo(args) => commands::demo::run(&args),
         args::Action::Run(args) => commands::run::run(&args),
+        args::Action::Merge(args) => commands::merge::run("bincover", &args),
         args::Action::Report(args) => commands::report::run(&args),
     };
     finish("bincover", result)
@@ -37,18 +39,18 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[must_use]
 pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args: Vec<OsString> = args.into_iter().collect();
-    let program = llvm::options::Program::new(args.first().map_or("".as_ref(), OsString::as_os_str));
+    let program =
+        llvm::options::Program::new(args.first().map_or("".as_ref(), OsString::as_os_str));
     // Called as LLVM's tool, or with one of its commands, it is LLVM's tool.
     let is_llvm = program.name.starts_with("llvm-profdata");
     if is_llvm || args.get(1).is_some_and(llvm::profdata::is_subcommand) {
         return llvm::profdata::run(&program, args.drain(1..)).into();
     }
-    let args = merge_args::normalize(args);
-    let args = match merge_args::MergeArgs::try_parse_from(args) {
-        Ok(args) => args,
+    let args = match merge_args::Merge::try_parse_from(args) {
+        Ok(merge) => merge.args,
         Err(error) => return usage(&error),
     };
-    finish("bincover-merge", commands::merge::run(&args))
+    finish("bincover-merge", commands::merge::run("bincover-merge", &args))
 }
 
 /// Help goes to standard output and is a success, a mistake to standard error.

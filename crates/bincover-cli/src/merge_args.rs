@@ -1,68 +1,76 @@
-//! What can be typed after `bincover-merge`: our own spelling, and llvm-profdata's `merge`.
+//! What can be typed after `bincover merge`, and after `bincover-merge` where that is not called
+//! as llvm-profdata is.
 
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use bincover::ProfileInput;
+use bincover::profile::indexed::IndexedVersion;
 use clap::builder::TypedValueParser;
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser};
 
 const EXAMPLES: &str = "\
 Examples:
   bincover-merge -o merged.profdata run1.profraw run2.profraw earlier.profdata
-  bincover-merge -o merged.profdata profiles/
+  bincover-merge -o merged.profdata profiles/ 'more/*.profraw' @list-of-files
+  find . -name '*.profraw' -print0 | bincover-merge -o merged.profdata --files-from - --null
   bincover-merge merge -sparse -o merged.profdata *.profraw     as llvm-profdata is called";
 
-/// Merge LLVM profiles, raw and indexed, into one indexed profile.
+/// Merge LLVM profiles, raw, indexed and text, of any version, into one.
+///
+/// A file that is unreadable or damaged does not end the merge: what is good is merged, what was
+/// left out is said, and the exit code is 92. With one of llvm-profdata's commands (merge, show,
+/// overlap, order) as the first word, or under its name, this is llvm-profdata.
 #[derive(Debug, Parser)]
 #[command(name = "bincover-merge", version, before_help = EXAMPLES)]
+pub(crate) struct Merge {
+    #[command(flatten)]
+    pub(crate) args: MergeArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
-    /// Where the merged profile goes; - for standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-    /// Leave out functions that were never reached
-    #[arg(long)]
-    pub(crate) sparse: bool,
-    /// When unusable inputs make the merge fail, so that nothing is written
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = FailureMode::Any)]
-    pub(crate) failure_mode: FailureMode,
-    /// A profile whose counts are multiplied by N; can be repeated; merged after the others
-    #[arg(long, value_name = "N,FILE", value_parser = clap::builder::OsStringValueParser::new().try_map(parse_weighted))]
-    pub(crate) weighted_input: Vec<ProfileInput>,
-    /// Profiles, or folders of them
-    #[arg(value_name = "INPUT")]
+    /// Profiles, folders of them, patterns such as 'runs/*.profraw', or @FILE with one of those on
+    /// each line
+    #[arg(value_name = "INPUT", help_heading = "Inputs")]
     pub(crate) inputs: Vec<PathBuf>,
+    /// Read more inputs from a file, one a line; - for standard input
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(crate) files_from: Option<PathBuf>,
+    /// The inputs of --files-from end in a zero byte each, not a line feed
+    #[arg(short = '0', long, requires = "files_from", help_heading = "Inputs")]
+    pub(crate) null: bool,
+    /// A profile whose counts are multiplied by N; can be repeated; merged after the others
+    #[arg(long, value_name = "N,FILE", help_heading = "Inputs",
+          value_parser = clap::builder::OsStringValueParser::new().try_map(parse_weighted))]
+    pub(crate) weighted_input: Vec<ProfileInput>,
+    /// An instrumented binary whose names help its profiles that are cut; can be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(crate) object: Vec<PathBuf>,
+    /// Write nothing if anything had to be left out
+    #[arg(long, help_heading = "What to merge")]
+    pub(crate) strict: bool,
+    /// Leave out functions that were never reached
+    #[arg(long, help_heading = "What to merge")]
+    pub(crate) sparse: bool,
+    /// Where the merged profile goes; - for standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) output: PathBuf,
+    /// Write text
+    #[arg(long, help_heading = "Output")]
+    pub(crate) text: bool,
+    /// The indexed version to write: 10 (LLVM 17), 11 (18), 12 (19 to 21) or 13 (22)
+    #[arg(long, value_name = "N", value_parser = parse_version, default_value = "13", help_heading = "Output")]
+    pub(crate) write_version: IndexedVersion,
+    /// Write the account of what was left out, as JSON, to this file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) ledger: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailureMode {
-    /// Fail if any input is unusable or damaged
-    Any,
-    /// Fail only if all are; merge what is good
-    All,
-    /// Never fail; merge what is good
-    Warn,
-}
-
-/// LLVM's spelling to clap's: a leading `merge` is dropped, and long options may have one dash.
-pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|first| first == "merge") {
-        args.remove(1);
-    }
-    let mut only_inputs = false;
-    for arg in args.iter_mut().skip(1) {
-        only_inputs |= arg == "--";
-        let Some(text) = arg.to_str() else { continue };
-        let is_long = text.starts_with('-') && !text.starts_with("--") && text.len() > 2;
-        if is_long && !only_inputs && !text.starts_with("-o") {
-            *arg = format!("-{text}").into();
-        } else if let Some(long) = text.strip_prefix("-output").filter(|_| !only_inputs) {
-            *arg = format!("--output{long}").into();
-        }
-    }
-    args
+fn parse_version(text: &str) -> Result<IndexedVersion, String> {
+    let version = text.parse().ok().and_then(IndexedVersion::from_number);
+    version.ok_or_else(|| format!("expected 10, 11, 12 or 13, found `{text}`"))
 }
 
 fn parse_weighted(text: OsString) -> Result<ProfileInput, String> {
@@ -77,10 +85,7 @@ fn parse_weighted(text: OsString) -> Result<ProfileInput, String> {
         .ok()
         .and_then(|weight| weight.parse::<NonZeroU64>().ok())
         .ok_or("input weight must be a positive integer")?;
-    Ok(ProfileInput {
-        path: OsString::from_vec(path.to_vec()).into(),
-        weight,
-    })
+    Ok(ProfileInput { path: OsString::from_vec(path.to_vec()).into(), weight })
 }
 
 #[cfg(test)]
@@ -89,37 +94,15 @@ mod tests {
 
     use super::*;
 
-    fn parse(line: &str) -> MergeArgs {
-        let args = line.split(' ').map(OsString::from);
-        MergeArgs::try_parse_from(normalize(args)).expect(line)
-    }
-
     #[test]
     fn the_definitions_are_consistent() {
-        MergeArgs::command().debug_assert();
+        Merge::command().debug_assert();
     }
 
     #[test]
-    fn spellings() {
-        for line in [
-            "bincover-merge -o out a b --sparse",
-            "bincover-merge merge -sparse a b -o out",
-            "bincover-merge merge -sparse -output=out a b",
-            "bincover-merge merge --sparse --output out a b",
-            "bincover-merge merge -sparse -oout a b",
-            "bincover-merge merge -sparse -o=out a b",
-        ] {
-            let args = parse(line);
-            assert!(args.sparse, "{line}");
-            assert_eq!(args.output, PathBuf::from("out"), "{line}");
-            assert_eq!(args.inputs, [PathBuf::from("a"), PathBuf::from("b")], "{line}");
-        }
-    }
-
-    #[test]
-    fn weights_and_modes() {
-        let args = parse("x merge -failure-mode=all -weighted-input=3,a,b -o out");
-        assert_eq!(args.failure_mode, FailureMode::All);
+    fn weights() {
+        let line = "x --weighted-input=3,a,b -o out c";
+        let args = Merge::try_parse_from(line.split(' ')).expect(line).args;
         assert_eq!(args.weighted_input[0].weight.get(), 3);
         assert_eq!(args.weighted_input[0].path, PathBuf::from("a,b"));
         for wrong in ["0,a", "x,a", "a", "-1,a"] {

@@ -56,8 +56,7 @@ impl Error {
         expected: impl fmt::Display,
         found: impl fmt::Display,
     ) -> Self {
-        let message =
-            format!("{what}: expected {expected} at offset {offset:#x}, found {found}");
+        let message = format!("{what}: expected {expected} at offset {offset:#x}, found {found}");
         let mut error = Self::new(ErrorKind::Malformed, message);
         error.0.offset = Some(offset);
         error

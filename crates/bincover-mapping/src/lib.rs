@@ -41,4 +41,4 @@ mod object_file;
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{Evaluation, LeftOut, Reason, evaluate};
 pub use mapping::Mapping;
-pub use object_file::{Instrumentation, inspect};
+pub use object_file::{Instrumentation, inspect, names};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bincover_profile::NameTable;
 use bincover_profile::bytes::Endian;
 use object::{Endianness, File, FileKind, Object, ObjectSection, ObjectSymbol};
 
@@ -135,6 +136,18 @@ pub fn inspect(bytes: &[u8]) -> Result<Instrumentation> {
         relocatable_counters: relocatable_counters(&file),
         build_id: file.build_id().ok().flatten().unwrap_or_default().to_vec(),
     })
+}
+
+/// The names of an instrumented binary's functions, and its build id.
+///
+/// # Errors
+/// If it is not an ELF object, or has no names.
+pub fn names(bytes: &[u8]) -> Result<(Vec<u8>, NameTable)> {
+    let file = parse(bytes)?;
+    let names = NameTable::decode(exactly_one(&file, NAMES)?, 0)
+        .map_err(|error| Error::from(error).in_section(NAMES))?;
+    let build_id = file.build_id().ok().flatten().unwrap_or_default();
+    Ok((build_id.to_vec(), names))
 }
 
 /// The runtime defines `__llvm_profile_counter_bias` weakly, as another name of

@@ -30,11 +30,15 @@ impl Coverage {
     /// llvm-cov's rule for lcov with `-unify-instantiations` (its default).
     #[must_use]
     pub fn branches_by_line(&self, file: &File) -> Vec<LineBranch> {
-        let direct = file.branches.iter().enumerate().map(|(order, branch)| Reached {
-            path: vec![branch.start],
-            order,
-            branch: *branch,
-        });
+        let direct = file
+            .branches
+            .iter()
+            .enumerate()
+            .map(|(order, branch)| Reached {
+                path: vec![branch.start],
+                order,
+                branch: *branch,
+            });
         let mut reached: Vec<Reached> = direct.collect();
 
         let mut nested = Vec::new();
@@ -86,7 +90,11 @@ fn collect(function: &Function, file: LocalFile, path: &mut Vec<Position>, out: 
             path.pop();
         }
     }
-    for branch in function.branches.iter().filter(|branch| branch.file == file) {
+    for branch in function
+        .branches
+        .iter()
+        .filter(|branch| branch.file == file)
+    {
         out.push(Reached {
             path: path.clone(),
             order: out.len(),

@@ -15,7 +15,10 @@ impl Tally {
     /// `covered / total * 100`, in this order of operations (as LLVM computes it); 0 when there is
     /// nothing to cover.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a percentage of more than 2^53 items is not exact, nor is LLVM's")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a percentage of more than 2^53 items is not exact, nor is LLVM's"
+    )]
     pub fn percent(self) -> f64 {
         if self.total == 0 {
             return 0.0;
@@ -109,8 +112,20 @@ mod tests {
 
     #[test]
     fn max_takes_each_field_on_its_own() {
-        let a = Tally { covered: 3, total: 4 };
-        let b = Tally { covered: 1, total: 9 };
-        assert_eq!(a.max(b), Tally { covered: 3, total: 9 });
+        let a = Tally {
+            covered: 3,
+            total: 4,
+        };
+        let b = Tally {
+            covered: 1,
+            total: 9,
+        };
+        assert_eq!(
+            a.max(b),
+            Tally {
+                covered: 3,
+                total: 9
+            }
+        );
     }
 }

@@ -140,12 +140,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// As [`Cursor::take`].
-    pub fn take_array(
-        &mut self,
-        count: u64,
-        size: u64,
-        what: &'static str,
-    ) -> Result<&'a [u8]> {
+    pub fn take_array(&mut self, count: u64, size: u64, what: &'static str) -> Result<&'a [u8]> {
         match count.checked_mul(size) {
             Some(len) => self.take(len, what),
             None => Err(Error::truncated(
@@ -260,7 +255,13 @@ mod tests {
         assert_eq!(uleb(&too_large).unwrap_err().offset(), Some(0x10));
         assert_eq!(uleb(&[0x80]).unwrap_err().kind(), ErrorKind::Truncated);
         // Superfluous zero bits are legal, however many.
-        assert_eq!(uleb(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00]).unwrap(), 1);
+        assert_eq!(
+            uleb(&[
+                0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00
+            ])
+            .unwrap(),
+            1
+        );
     }
 
     #[test]

@@ -164,6 +164,16 @@ impl Error {
         self.0.offset
     }
 
+    /// The bytes end too early, or names do not inflate to what they claim: the file may have been
+    /// cut.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::BadHeader | ErrorKind::Truncated | ErrorKind::UncompressFailed | ErrorKind::TooLarge
+        )
+    }
+
     /// The part of the format in question.
     #[must_use]
     pub fn what(&self) -> &'static str {

@@ -138,7 +138,8 @@ impl ProfileKind {
             return None;
         }
         let entries_only = |kind: Self| kind.contains(Self::FUNCTION_ENTRY_ONLY);
-        let blocks = |kind: Self| kind.contains(Self::ENTRY_FIRST) || kind.contains(Self::LOOP_ENTRIES);
+        let blocks =
+            |kind: Self| kind.contains(Self::ENTRY_FIRST) || kind.contains(Self::LOOP_ENTRIES);
         if entries_only(self) && blocks(incoming) || entries_only(incoming) && blocks(self) {
             return None;
         }
@@ -172,13 +173,21 @@ mod tests {
     #[test]
     fn sniffing() {
         let raw = *b"\x81rforpl\xff";
-        let kind = |endian, pointer_bytes| Some(FileKind::Raw { endian, pointer_bytes });
+        let kind = |endian, pointer_bytes| {
+            Some(FileKind::Raw {
+                endian,
+                pointer_bytes,
+            })
+        };
         assert_eq!(FileKind::sniff(&raw), kind(Endian::Little, 8));
         let mut swapped = raw;
         swapped.reverse();
         assert_eq!(FileKind::sniff(&swapped), kind(Endian::Big, 8));
         assert_eq!(FileKind::sniff(b"\x81Rforpl\xff"), kind(Endian::Little, 4));
-        assert_eq!(FileKind::sniff(b"\xfflprofi\x81..."), Some(FileKind::Indexed));
+        assert_eq!(
+            FileKind::sniff(b"\xfflprofi\x81..."),
+            Some(FileKind::Indexed)
+        );
         assert_eq!(FileKind::sniff(b":ir\nma\x80"), None);
         assert_eq!(FileKind::sniff(b":ir\n"), Some(FileKind::Text));
         assert_eq!(FileKind::sniff(b""), None);
@@ -192,6 +201,9 @@ mod tests {
         assert_eq!(unknown.join(front_end), Some(front_end));
         assert_eq!(front_end.join(unknown), None);
         assert_eq!(unknown.join(ProfileKind::IR), Some(ProfileKind::IR));
-        assert_eq!(ProfileKind::FUNCTION_ENTRY_ONLY.join(ProfileKind::ENTRY_FIRST), None);
+        assert_eq!(
+            ProfileKind::FUNCTION_ENTRY_ONLY.join(ProfileKind::ENTRY_FIRST),
+            None
+        );
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | format | versions read | versions written |
 //! | --- | --- | --- |
-//! | raw, 32 and 64 bits, both byte orders ([`raw`]) | 4, 5, 7, 8, 9, 10 | none |
+//! | raw, 32 and 64 bits, both byte orders ([`raw`]) | 4, 5, 7, 8, 9, 10, 11 | none |
 //! | indexed ([`indexed`]) | 1 to 13 | 10 to 13 |
 //! | text ([`text`]) | all of the grammar | all of it |
 //!
@@ -38,9 +38,12 @@ mod kind;
 mod limits;
 mod merge;
 mod names;
+pub mod order;
 mod profile;
+mod random;
 pub mod raw;
 mod read;
+mod salvage;
 mod summary;
 pub mod text;
 mod traces;
@@ -54,6 +57,7 @@ pub use merge::{Cause, Entry, Ledger, MergeOptions, Merged, Merger};
 pub use names::{HashedMap, NameRef, NameTable, PassThrough, decode_blob, md5_low64};
 pub use profile::{FunctionHash, Profile, Record};
 pub use read::{Bitmap, FileRecord, ReadError, Reader, Visitor};
+pub use salvage::Salvaged;
 pub use summary::{CUTOFFS, CutoffEntry, Summary};
 pub use traces::{Trace, TraceLimits, Traces};
 pub use values::{Sites, VALUE_KINDS, ValueCount, Values};

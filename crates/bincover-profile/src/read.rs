@@ -1,6 +1,7 @@
 //! One way to read any profile: a [`Reader`] sniffs the format and tells a [`Visitor`] what the
 //! file holds, piece by piece and in the file's order.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -57,7 +58,8 @@ impl FileRecord<'_> {
     #[must_use]
     pub fn counts(&self) -> Vec<u64> {
         let mut counts = vec![0; self.counters.len()];
-        self.counters.zip_into(&mut counts, |slot, count| *slot = count);
+        self.counters
+            .zip_into(&mut counts, |slot, count| *slot = count);
         counts
     }
 
@@ -135,7 +137,9 @@ impl From<Error> for ReadError {
 pub struct Reader {
     /// The last names blob: thousands of profiles of one binary have the same.
     names: Option<(Vec<u8>, Rc<NameTable>)>,
-    values: Values,
+    /// Names by build id, for profiles that have lost theirs.
+    pub(crate) names_by_id: HashMap<Vec<u8>, Rc<NameTable>>,
+    pub(crate) values: Values,
     accept_correlated: bool,
 }
 
@@ -183,7 +187,11 @@ impl Reader {
             if announced.is_none() && !visitor.file(header.kind, header.version_field) {
                 return Ok(());
             }
-            announced = Some(announced.unwrap_or(0u64).saturating_add(header.record_count));
+            announced = Some(
+                announced
+                    .unwrap_or(0u64)
+                    .saturating_add(header.record_count),
+            );
             end = match self.read_raw_records(&profile, visitor, &mut timestamps) {
                 Ok(end) => end,
                 Err(error) => break Err(error),
@@ -193,7 +201,10 @@ impl Reader {
         timestamps.sort_unstable();
         if !timestamps.is_empty() {
             let functions = timestamps.into_iter().map(|(_, name)| name).collect();
-            let trace = Trace { weight: 1, functions };
+            let trace = Trace {
+                weight: 1,
+                functions,
+            };
             visitor.traces(vec![trace], 1, false);
         }
         result.map_err(|error| ReadError { error, announced })?;
@@ -248,6 +259,9 @@ impl Reader {
         }
         let table = Rc::new(profile.names()?);
         self.names = Some((blob.to_vec(), Rc::clone(&table)));
+        for id in profile.binary_ids().filter_map(Result::ok) {
+            self.names_by_id.insert(id.to_vec(), Rc::clone(&table));
+        }
         Ok(table)
     }
 

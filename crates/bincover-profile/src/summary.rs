@@ -90,7 +90,10 @@ impl Summary {
     }
 
     /// For each cutoff, which must ascend, the hottest counters that reach it.
-    #[expect(clippy::cast_possible_truncation, reason = "LLVM counts blocks in 32 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "LLVM counts blocks in 32 bits"
+    )]
     pub fn entries(&mut self, cutoffs: &[u32]) -> Vec<CutoffEntry> {
         self.counts.sort_unstable_by(|a, b| b.cmp(a));
         let mut frequencies = self.counts.chunk_by(|a, b| a == b);
@@ -126,7 +129,10 @@ mod tests {
         summary.add_counts(&[10, 5, 5]);
         summary.add_counts(&[0]);
         summary.add_counts(&[u64::MAX, 1]);
-        assert_eq!((summary.functions(), summary.blocks(), summary.total()), (2, 4, 20));
+        assert_eq!(
+            (summary.functions(), summary.blocks(), summary.total()),
+            (2, 4, 20)
+        );
         let entries = summary.entries(&[10_000, 500_000, 500_001, 999_999]);
         let listed: Vec<_> = entries.iter().map(|e| (e.min_count, e.blocks)).collect();
         assert_eq!(listed, [(10, 1), (10, 1), (10, 1), (5, 3)]);

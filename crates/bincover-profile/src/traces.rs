@@ -3,6 +3,7 @@
 //! (LLVM: `InstrProfWriter::addTemporalProfileTraces`).
 
 use crate::names::NameRef;
+use crate::random::MersenneTwister;
 
 /// One program run's trace (LLVM: `TemporalProfTraceTy`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,7 +88,9 @@ impl Traces {
         let mut index = self.list.len() as u64;
         while index < stream_size && rest.len() > 0 {
             let place = self.random.up_to(index);
-            if let Some(slot) = usize::try_from(place).ok().and_then(|at| self.list.get_mut(at))
+            if let Some(slot) = usize::try_from(place)
+                .ok()
+                .and_then(|at| self.list.get_mut(at))
                 && let Some(trace) = rest.next()
             {
                 *slot = trace;
@@ -97,96 +100,17 @@ impl Traces {
     }
 }
 
-/// C++'s `std::mt19937` with its default seed.
-#[derive(Clone, Debug)]
-struct MersenneTwister {
-    state: Vec<u32>,
-    index: usize,
-}
-
-const STATE: usize = 624;
-
-impl Default for MersenneTwister {
-    fn default() -> Self {
-        Self {
-            state: Vec::new(),
-            index: STATE,
-        }
-    }
-}
-
-impl MersenneTwister {
-    fn seed(&mut self) {
-        let mut value = 5489u32;
-        self.state.push(value);
-        for index in 1u32..624 {
-            value = (value ^ value >> 30).wrapping_mul(1_812_433_253).wrapping_add(index);
-            self.state.push(value);
-        }
-    }
-
-    fn next(&mut self) -> u32 {
-        if self.state.is_empty() {
-            self.seed();
-        }
-        if self.index >= STATE {
-            self.twist();
-        }
-        let mut value = self.state[self.index];
-        self.index += 1;
-        value ^= value >> 11;
-        value ^= value << 7 & 0x9d2c_5680;
-        value ^= value << 15 & 0xefc6_0000;
-        value ^ value >> 18
-    }
-
-    fn twist(&mut self) {
-        for index in 0..STATE {
-            let upper = self.state[index] & 0x8000_0000;
-            let lower = self.state[(index + 1) % STATE] & 0x7fff_ffff;
-            let joined = upper | lower;
-            let odd = if joined & 1 == 1 { 0x9908_b0df } else { 0 };
-            self.state[index] = self.state[(index + 397) % STATE] ^ joined >> 1 ^ odd;
-        }
-        self.index = 0;
-    }
-
-    /// 0 to `most`, as libstdc++'s `uniform_int_distribution` draws it (Lemire's method).
-    #[expect(clippy::cast_possible_truncation, reason = "the method works on halves of the product")]
-    fn up_to(&mut self, most: u64) -> u64 {
-        let range = most.wrapping_add(1) as u32;
-        if range == 0 {
-            return u64::from(self.next());
-        }
-        let mut product = u64::from(self.next()) * u64::from(range);
-        let mut low = product as u32;
-        if low < range {
-            let threshold = range.wrapping_neg() % range;
-            while low < threshold {
-                product = u64::from(self.next()) * u64::from(range);
-                low = product as u32;
-            }
-        }
-        product >> 32
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The C++ standard gives the 10,000th number.
-    #[test]
-    fn the_generator_is_cplusplus_s() {
-        let mut random = MersenneTwister::default();
-        let numbers: Vec<u32> = (0..10_000).map(|_| random.next()).collect();
-        assert_eq!(numbers[9_999], 4_123_659_995);
-    }
-
     #[test]
     fn empty_traces_do_not_count() {
         let mut traces = Traces::default();
-        let empty = Trace { weight: 1, functions: Vec::new() };
+        let empty = Trace {
+            weight: 1,
+            functions: Vec::new(),
+        };
         traces.add(vec![empty], 5, TraceLimits::default());
         assert_eq!((traces.list().len(), traces.stream_size()), (0, 0));
     }

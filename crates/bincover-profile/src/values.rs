@@ -282,12 +282,7 @@ fn median_of_three<T, K: Ord>(
 }
 
 /// The pivot lies at `low`; the median of three guards both inner loops.
-fn partition<T, K: Ord>(
-    items: &mut [T],
-    low: usize,
-    high: usize,
-    key: impl Fn(&T) -> K,
-) -> usize {
+fn partition<T, K: Ord>(items: &mut [T], low: usize, high: usize, key: impl Fn(&T) -> K) -> usize {
     let (mut left, mut right) = (low + 1, high);
     loop {
         while key(&items[left]) < key(&items[low]) {
@@ -373,13 +368,21 @@ mod tests {
 
     fn site(values: &[(u64, u64)]) -> Values {
         let mut all = Values::default();
-        all.kind_mut(0)
-            .push(values.iter().map(|&(value, count)| ValueCount { value, count }));
+        all.kind_mut(0).push(
+            values
+                .iter()
+                .map(|&(value, count)| ValueCount { value, count }),
+        );
         all
     }
 
     fn listed(values: &Values) -> Vec<(u64, u64)> {
-        values.kind(0).iter().flatten().map(|v| (v.value, v.count)).collect()
+        values
+            .kind(0)
+            .iter()
+            .flatten()
+            .map(|v| (v.value, v.count))
+            .collect()
     }
 
     #[test]

@@ -13,14 +13,24 @@ pub fn build(sections: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = vec![0; HEADER_BYTES];
     let mut headers = vec![[0u8; SECTION_HEADER_BYTES]];
     for (name, contents) in sections {
-        headers.push(section_header(names.len(), PROGBITS, out.len(), contents.len()));
+        headers.push(section_header(
+            names.len(),
+            PROGBITS,
+            out.len(),
+            contents.len(),
+        ));
         names.extend(name.bytes().chain([0]));
         out.extend_from_slice(contents);
         out.resize(out.len().next_multiple_of(8), 0);
     }
     let own_name = names.len();
     names.extend(b".shstrtab\0");
-    headers.push(section_header(own_name, STRING_TABLE, out.len(), names.len()));
+    headers.push(section_header(
+        own_name,
+        STRING_TABLE,
+        out.len(),
+        names.len(),
+    ));
     out.extend(names);
     out.resize(out.len().next_multiple_of(8), 0);
     let table = out.len() as u64;
@@ -38,7 +48,12 @@ pub fn build(sections: &[(&str, &[u8])]) -> Vec<u8> {
     out
 }
 
-fn section_header(name: usize, kind: u32, offset: usize, size: usize) -> [u8; SECTION_HEADER_BYTES] {
+fn section_header(
+    name: usize,
+    kind: u32,
+    offset: usize,
+    size: usize,
+) -> [u8; SECTION_HEADER_BYTES] {
     let mut header = [0; SECTION_HEADER_BYTES];
     header[..4].copy_from_slice(&u32::try_from(name).unwrap_or(0).to_le_bytes());
     header[4..8].copy_from_slice(&kind.to_le_bytes());
@@ -63,7 +78,11 @@ fn sections(bytes: &[u8], name: &str) -> Option<Vec<u8>> {
         let (word, _) = bytes.get(at..)?.split_first_chunk()?;
         usize::try_from(u64::from_le_bytes(*word)).ok()
     };
-    let half = |at: usize| Some(usize::from(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?)));
+    let half = |at: usize| {
+        Some(usize::from(u16::from_le_bytes(
+            *bytes.get(at..)?.first_chunk()?,
+        )))
+    };
     let table = word(bytes, 40)?;
     let header = |index: usize| {
         let at = table.checked_add(index * SECTION_HEADER_BYTES)?;

@@ -48,8 +48,8 @@ pub fn fixtures_ending(folder: &str, suffix: &str) -> Vec<PathBuf> {
 }
 
 fn collect(folder: &Path, suffix: &str, found: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let path = entry.expect("a readable entry").path();
         if path.is_dir() {

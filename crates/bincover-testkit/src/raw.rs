@@ -116,11 +116,19 @@ pub fn binary(seed: u64, count: usize, counters: u64, bitmaps: bool) -> Vec<Func
     let mut rng = Rng::new(seed);
     let function = |index: usize| {
         let len = 1 + rng.below(2 * counters - 1);
-        let bitmap_bytes = if bitmaps && index.is_multiple_of(8) { 1 + rng.below(4) } else { 0 };
+        let bitmap_bytes = if bitmaps && index.is_multiple_of(8) {
+            1 + rng.below(4)
+        } else {
+            0
+        };
         let length = |len: u64| usize::try_from(len).unwrap_or(0);
         Function {
-            name: format!("_RNvNtCs{:08x}_7example6module{}f{index}", rng.below(1 << 32), rng.below(90))
-                .into_bytes(),
+            name: format!(
+                "_RNvNtCs{:08x}_7example6module{}f{index}",
+                rng.below(1 << 32),
+                rng.below(90)
+            )
+            .into_bytes(),
             hash: rng.bits(),
             counts: vec![0; length(len)],
             bitmap: vec![0; length(bitmap_bytes)],
@@ -237,12 +245,26 @@ impl<'f> RawFile<'f> {
         out
     }
 
-    fn header(&self, out: &mut Assembled, counter_bytes: usize, bitmap_bytes: usize, name_bytes: usize) {
+    fn header(
+        &self,
+        out: &mut Assembled,
+        counter_bytes: usize,
+        bitmap_bytes: usize,
+        name_bytes: usize,
+    ) {
         let Shape { version, .. } = self.shape;
         let relative = version >= 8;
         let pad = |len: usize| (len.next_multiple_of(8) - len) as u64;
-        let counter_width = if self.flags & BYTE_COVERAGE == 0 { 8 } else { 1 };
-        let ids: usize = self.binary_ids.iter().map(|id| 8 + id.len().next_multiple_of(8)).sum();
+        let counter_width = if self.flags & BYTE_COVERAGE == 0 {
+            8
+        } else {
+            1
+        };
+        let ids: usize = self
+            .binary_ids
+            .iter()
+            .map(|id| 8 + id.len().next_multiple_of(8))
+            .sum();
         out.label("Magic");
         out.raw(&self.shape.magic());
         out.field("Version", 8, u64::from(version) | self.flags);
@@ -262,10 +284,18 @@ impl<'f> RawFile<'f> {
             out.field("PaddingBytesAfterBitmapBytes", 8, pad(bitmap_bytes));
         }
         out.field("NamesSize", 8, name_bytes as u64);
-        let delta = if relative { COUNTERS_ADDRESS.wrapping_sub(DATA_ADDRESS) } else { COUNTERS_ADDRESS };
+        let delta = if relative {
+            COUNTERS_ADDRESS.wrapping_sub(DATA_ADDRESS)
+        } else {
+            COUNTERS_ADDRESS
+        };
         out.field("CountersDelta", 8, self.pointer(delta));
         if version >= 9 {
-            out.field("BitmapDelta", 8, self.pointer(BITMAPS_ADDRESS - DATA_ADDRESS));
+            out.field(
+                "BitmapDelta",
+                8,
+                self.pointer(BITMAPS_ADDRESS - DATA_ADDRESS),
+            );
         }
         out.field("NamesDelta", 8, 0x1234);
         if version >= 10 {
@@ -284,12 +314,20 @@ impl<'f> RawFile<'f> {
     }
 
     fn record(&self, out: &mut Assembled, index: u64, function: &Function, place: (u64, u64)) {
-        let Shape { version, pointer_bytes: width, .. } = self.shape;
+        let Shape {
+            version,
+            pointer_bytes: width,
+            ..
+        } = self.shape;
         let name = |field: &str| format!("record {index} {field}");
         let start = out.bytes.len() as u64;
         let itself = DATA_ADDRESS + index * self.shape.record_bytes();
         let base = if version >= 8 { itself } else { 0 };
-        let bitmap_bytes = if self.shape.has_bitmaps() { function.bitmap.len() } else { 0 };
+        let bitmap_bytes = if self.shape.has_bitmaps() {
+            function.bitmap.len()
+        } else {
+            0
+        };
         let bitmap = match bitmap_bytes {
             0 => 0,
             _ => BITMAPS_ADDRESS + place.1 - itself,
@@ -321,8 +359,11 @@ impl<'f> RawFile<'f> {
 
     fn value_data(&self, out: &mut Assembled, function: &Function) {
         let kinds = if self.shape.version >= 10 { 3 } else { 2 };
-        let present: Vec<_> =
-            function.values[..kinds].iter().enumerate().filter(|(_, sites)| !sites.is_empty()).collect();
+        let present: Vec<_> = function.values[..kinds]
+            .iter()
+            .enumerate()
+            .filter(|(_, sites)| !sites.is_empty())
+            .collect();
         if present.is_empty() {
             return;
         }
@@ -355,14 +396,19 @@ impl<'f> RawFile<'f> {
 #[must_use]
 pub fn name_ref(name: &[u8]) -> u64 {
     let digest: [u8; 16] = Md5::digest(name).into();
-    let [head, _] = digest.as_chunks().0 else { return 0 };
+    let [head, _] = digest.as_chunks().0 else {
+        return 0;
+    };
     u64::from_le_bytes(*head)
 }
 
 /// Names in one stored chunk, each once, as a linker leaves them.
 #[must_use]
 pub fn names_blob(functions: &[Function]) -> Vec<u8> {
-    let mut names: Vec<&[u8]> = functions.iter().map(|function| &function.name[..]).collect();
+    let mut names: Vec<&[u8]> = functions
+        .iter()
+        .map(|function| &function.name[..])
+        .collect();
     names.sort_unstable();
     names.dedup();
     let text = names.join(&1);
@@ -436,7 +482,9 @@ impl Assembled {
         if !self.big_endian {
             field.reverse();
         }
-        field.iter().fold(0, |value, &byte| value << 8 | u64::from(byte))
+        field
+            .iter()
+            .fold(0, |value, &byte| value << 8 | u64::from(byte))
     }
 
     fn place(&self, label: &str) -> (usize, usize) {
@@ -447,11 +495,15 @@ impl Assembled {
     }
 
     fn label(&mut self, label: impl Into<String>) {
-        self.fields.entry(label.into()).or_insert((self.bytes.len(), 0));
+        self.fields
+            .entry(label.into())
+            .or_insert((self.bytes.len(), 0));
     }
 
     fn field(&mut self, label: impl Into<String>, width: usize, value: u64) {
-        self.fields.entry(label.into()).or_insert((self.bytes.len(), width));
+        self.fields
+            .entry(label.into())
+            .or_insert((self.bytes.len(), width));
         self.bytes.extend(ordered(value, width, self.big_endian));
     }
 
@@ -498,7 +550,10 @@ mod tests {
             assert_eq!(file.offset("data"), header, "{shape:?}");
             let record = file.offset("record 1 NameRef") - header;
             assert_eq!(record as u64, shape.record_bytes(), "{shape:?}");
-            assert_eq!(file.offset("counters") as u64, header as u64 + 2 * shape.record_bytes());
+            assert_eq!(
+                file.offset("counters") as u64,
+                header as u64 + 2 * shape.record_bytes()
+            );
         }
     }
 

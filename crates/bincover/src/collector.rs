@@ -371,7 +371,8 @@ impl<'c> Command<'c> {
     /// Called just before this run; it may change the command. If it fails, nothing is run.
     pub fn before_run(
         mut self,
-        callback: impl FnOnce(bincover_run::Command) -> Result<bincover_run::Command, CallbackError> + 'c,
+        callback: impl FnOnce(bincover_run::Command) -> Result<bincover_run::Command, CallbackError>
+        + 'c,
     ) -> Self {
         self.before = Some(Box::new(callback));
         self
@@ -412,7 +413,9 @@ impl<'c> Command<'c> {
         let program_file = find_program(&program, &command);
         let found = collector.inspect(program_file.as_deref());
         let mechanism = mechanism_for(found.as_ref());
-        let folder = collector.profiles().map(|all| all.join(format!("{number:06}")));
+        let folder = collector
+            .profiles()
+            .map(|all| all.join(format!("{number:06}")));
         command = match &folder {
             Some(folder) => command.profiles(folder, mechanism),
             None => command.discard_profiles(),

@@ -48,8 +48,14 @@ pub fn write_atomically(
     check_folder(path)?;
     let fail = |source| Error::write(path, source);
     let existing = std::fs::metadata(path).ok();
-    if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
-        let mut file = std::fs::File::options().write(true).open(path).map_err(fail)?;
+    if existing
+        .as_ref()
+        .is_some_and(|metadata| !metadata.is_file())
+    {
+        let mut file = std::fs::File::options()
+            .write(true)
+            .open(path)
+            .map_err(fail)?;
         return emit(&mut file).map_err(fail);
     }
     // A link stays a link: what it leads to is replaced.

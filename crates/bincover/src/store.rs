@@ -89,7 +89,9 @@ impl Obtained {
 }
 
 /// How the counters of a program are best kept.
-pub(crate) fn mechanism_for(instrumentation: Option<&bincover_mapping::Instrumentation>) -> Mechanism {
+pub(crate) fn mechanism_for(
+    instrumentation: Option<&bincover_mapping::Instrumentation>,
+) -> Mechanism {
     match instrumentation {
         Some(found) if found.relocatable_counters == Some(true) => Mechanism::Continuous,
         _ => Mechanism::Exit,
@@ -227,7 +229,9 @@ impl Store {
     fn begin_run(&self) -> Result<(TempDir, u64)> {
         let runs = self.folder.join("runs");
         std::fs::create_dir_all(&runs).map_err(|source| Error::write(&runs, source))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let started_ms = milliseconds(now);
         // The name sorts by time.
         let folder = private_folder(format!("{started_ms:013}-").as_ref())
@@ -280,26 +284,28 @@ impl Store {
 
 /// Writes a run's record.
 fn record(run: &StoredRun) -> Result<()> {
-        let json = Json {
-            version: RECORD_VERSION,
-            program: run.program.clone().map(|path| path.into_os_string().into()),
-            argv: run.argv.iter().cloned().map(Text::from).collect(),
-            context: run.context.clone(),
-            started_ms: run.started_ms,
-            wall_ms: run.wall_ms,
-            exit_code: run.exit_code,
-            ended: run.ended.clone(),
-            obtained: run.obtained,
-        };
-        write_atomically(&run.folder.join(RECORD), |out| {
-            serde_json::to_writer_pretty(out, &json).map_err(std::io::Error::from)
-        })
+    let json = Json {
+        version: RECORD_VERSION,
+        program: run.program.clone().map(|path| path.into_os_string().into()),
+        argv: run.argv.iter().cloned().map(Text::from).collect(),
+        context: run.context.clone(),
+        started_ms: run.started_ms,
+        wall_ms: run.wall_ms,
+        exit_code: run.exit_code,
+        ended: run.ended.clone(),
+        obtained: run.obtained,
+    };
+    write_atomically(&run.folder.join(RECORD), |out| {
+        serde_json::to_writer_pretty(out, &json).map_err(std::io::Error::from)
+    })
 }
 
 /// The file that a program's name stands for, when it is run by this command.
 pub(crate) fn find_program(program: &OsStr, command: &Command) -> Option<PathBuf> {
     // Without a `PATH`, the system looks in these.
-    let path = command.search_path().unwrap_or_else(|| "/bin:/usr/bin".into());
+    let path = command
+        .search_path()
+        .unwrap_or_else(|| "/bin:/usr/bin".into());
     let here = std::env::current_dir().ok()?;
     let found = which::which_in(program, Some(path), here).ok()?;
     Some(std::path::absolute(&found).unwrap_or(found))
@@ -317,7 +323,9 @@ fn parse_record(path: &Path, bytes: &[u8], folder: PathBuf) -> Result<StoredRun>
     let json: Json = serde_json::from_slice(bytes).map_err(|error| fail(error.to_string()))?;
     if json.version != RECORD_VERSION {
         let found = json.version;
-        return Err(fail(format!("expected version {RECORD_VERSION}, found {found}")));
+        return Err(fail(format!(
+            "expected version {RECORD_VERSION}, found {found}"
+        )));
     }
     Ok(StoredRun {
         folder,

@@ -20,25 +20,57 @@ const STEPS: &[Step] = &[
     Step {
         name: "clippy",
         run: || {
-            let args = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+            let args = [
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ];
             cargo(&args, &[])
         },
     },
     Step {
         name: "doc",
         run: || {
-            let args = ["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"];
+            let args = [
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--locked",
+                "--document-private-items",
+            ];
             cargo(&args, &[("RUSTDOCFLAGS", "-D warnings")])
         },
     },
     Step {
         // The README's command, as it stands there.
         name: "test",
-        run: || cargo(&["test", "--workspace"], &[("BINCOVER_REQUIRE_ORACLES", "1")]),
+        run: || {
+            cargo(
+                &["test", "--workspace"],
+                &[("BINCOVER_REQUIRE_ORACLES", "1")],
+            )
+        },
     },
     Step {
         name: "bench",
-        run: || cargo(&["bench", "-p", "bincover-profile", "--bench", "merge", "--", "--test"], &[]),
+        run: || {
+            cargo(
+                &[
+                    "bench",
+                    "-p",
+                    "bincover-profile",
+                    "--bench",
+                    "merge",
+                    "--",
+                    "--test",
+                ],
+                &[],
+            )
+        },
     },
     Step {
         // The README's other command.
@@ -53,7 +85,10 @@ const STEPS: &[Step] = &[
 
 /// Runs the steps that are named, or all of them, and stops at the first that fails.
 pub(crate) fn run(names: &[String]) -> Result<ExitCode, Failure> {
-    if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != *name)) {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| STEPS.iter().all(|step| step.name != *name))
+    {
         let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
         return Err(format!("no step `{unknown}`; there are {}", known.join(", ")).into());
     }
@@ -91,7 +126,9 @@ fn fuzz() -> Result<(), Failure> {
 }
 
 fn command(command: &mut Command) -> Result<(), Failure> {
-    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    let status = command
+        .status()
+        .map_err(|error| format!("{command:?}: {error}"))?;
     if status.success() {
         Ok(())
     } else {

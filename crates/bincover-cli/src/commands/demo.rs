@@ -90,7 +90,11 @@ fn remove_earlier_runs(out: &Path) -> Result<(), Error> {
     };
     for entry in std::fs::read_dir(out).map_err(fail)? {
         let entry = entry.map_err(fail)?;
-        if entry.file_name().to_string_lossy().starts_with("merged.profdata.runs-") {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("merged.profdata.runs-")
+        {
             std::fs::remove_dir_all(entry.path()).map_err(fail)?;
         }
     }
@@ -117,8 +121,16 @@ fn run_all(collector: &Collector, program: &Path) -> Result<(), Error> {
 fn runs_table(runs: &[RunRecord]) -> String {
     let header = ["Arguments", "Ended", "Coverage"].map(str::to_owned);
     let rows = runs.iter().map(|run| {
-        let args: Vec<String> = run.args.iter().map(|arg| arg.display().to_string()).collect();
-        let args = if args.is_empty() { "(none)".to_owned() } else { args.join(" ") };
+        let args: Vec<String> = run
+            .args
+            .iter()
+            .map(|arg| arg.display().to_string())
+            .collect();
+        let args = if args.is_empty() {
+            "(none)".to_owned()
+        } else {
+            args.join(" ")
+        };
         [args, run.ending.to_string(), run.obtained.to_string()]
     });
     let rows: Vec<[String; 3]> = std::iter::once(header).chain(rows).collect();
@@ -131,7 +143,11 @@ fn runs_table(runs: &[RunRecord]) -> String {
 }
 
 fn paths(collected: &Collected, written: &[PathBuf]) -> String {
-    let all = collected.merged_profile.iter().chain(written).chain(&collected.profiles);
+    let all = collected
+        .merged_profile
+        .iter()
+        .chain(written)
+        .chain(&collected.profiles);
     let lines = all.map(|path| format!("wrote {}\n", from_here(path).display()));
     std::iter::once("\n".to_owned()).chain(lines).collect()
 }

@@ -1,87 +1,128 @@
-//! `bincover-merge`: profiles to one indexed profile.
+//! `bincover merge` and `bincover-merge`: profiles to one profile, in our own manners.
 
-use std::io::IsTerminal;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::io::{IsTerminal, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use bincover::profile::indexed::{self, WriteOptions};
-use bincover::profile::{Cause, Ledger};
-use bincover::{Error, ProfileInput, check_folder, merge_files, profiles_below, write_atomically};
+use bincover::profile::{Cause, Ledger, WriteOptions, indexed, text};
+use bincover::{
+    BinaryNames, Error, ProfileInput, check_folder, merge_files_knowing, profiles_below,
+    write_atomically,
+};
 
 use crate::exit::Exit;
-use crate::merge_args::{FailureMode, MergeArgs};
+use crate::merge_args::MergeArgs;
 use crate::ui;
 
-const NAME: &str = "bincover-merge";
-
-pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
+pub(crate) fn run(name: &str, args: &MergeArgs) -> Result<Exit, Error> {
     let to_stdout = args.output == Path::new("-");
-    if to_stdout && std::io::stdout().is_terminal() {
-        ui::say(format_args!("{NAME}: error: a profile is not for the terminal: give -o a file"));
+    if to_stdout && !args.text && std::io::stdout().is_terminal() {
+        ui::say(format_args!("{name}: error: a profile is not for the terminal: give -o a file"));
         return Ok(Exit::Usage);
     }
-    if !to_stdout {
-        check_folder(&args.output)?;
+    let files = [&args.output].into_iter().filter(|_| !to_stdout);
+    for path in files.chain(&args.ledger) {
+        check_folder(path)?;
     }
-    let merged = merge_files(inputs(args)?);
-    ui::ledger(NAME, &merged.ledger);
-    if let Some(reason) = failure(&merged.ledger, args.failure_mode) {
+    let inputs = inputs(args)?;
+    let binaries = args.object.iter().map(|path| BinaryNames::of(path));
+    let merged = merge_files_knowing(inputs, binaries.collect::<Result<_, _>>()?);
+    ui::ledger(name, &merged.ledger);
+    if let Some(path) = &args.ledger {
+        let json = crate::ledger::json(&merged.ledger);
+        write_atomically(path, |out| out.write_all(json.as_bytes()))?;
+    }
+    if let Some(reason) = failure(&merged.ledger, args.strict) {
         return Err(Error::NothingToMerge { reason });
     }
-    let options = WriteOptions {
-        sparse: args.sparse,
-        ..WriteOptions::default()
+    let mut options = WriteOptions::default();
+    options.sparse = args.sparse;
+    options.version = args.write_version;
+    let bytes = match args.text {
+        true => text::write(&merged.profile, &options),
+        false => indexed::write(&merged.profile, &options),
     };
-    let bytes = indexed::write(&merged.profile, &options);
     if to_stdout {
         ui::print(&bytes)?;
     } else {
         write_atomically(&args.output, |out| out.write_all(&bytes))?;
     }
+    // An empty file is a program that wrote nothing; there is nothing in it to be lost.
     let is_loss = |cause: &Cause| !matches!(cause, Cause::Empty);
     let lost = merged.ledger.entries.iter().any(|entry| is_loss(&entry.cause));
     Ok(if lost { Exit::LeftOut } else { Exit::Done })
 }
 
-/// The inputs in LLVM's order: plain ones first, then the weighted; folders unfolded.
+/// The inputs in the order in which they were given, weighted ones last.
 fn inputs(args: &MergeArgs) -> Result<Vec<ProfileInput>, Error> {
-    let mut inputs = Vec::new();
+    let mut words = Vec::new();
     for input in &args.inputs {
-        inputs.extend(profiles_below(input)?.into_iter().map(ProfileInput::from));
+        match input.as_os_str().as_bytes().strip_prefix(b"@") {
+            Some(list) => words.extend(list_in(Path::new(OsStr::from_bytes(list)), b'\n')?),
+            None => words.push(input.clone()),
+        }
+    }
+    if let Some(list) = &args.files_from {
+        words.extend(list_in(list, if args.null { 0 } else { b'\n' })?);
+    }
+    let mut inputs = Vec::new();
+    for word in &words {
+        for path in matching(word)? {
+            inputs.extend(profiles_below(&path)?.into_iter().map(ProfileInput::from));
+        }
     }
     for weighted in &args.weighted_input {
-        let below = profiles_below(&weighted.path)?;
-        inputs.extend(below.into_iter().map(|path| ProfileInput {
-            path,
-            weight: weighted.weight,
-        }));
+        let weight = weighted.weight;
+        let below = profiles_below(&weighted.path)?.into_iter();
+        inputs.extend(below.map(|path| ProfileInput { path, weight }));
     }
     if inputs.is_empty() {
-        return Err(Error::NothingToMerge {
-            reason: "no inputs were given, or folders without profiles".to_owned(),
-        });
+        let reason = "no inputs were given, or folders without profiles".to_owned();
+        return Err(Error::NothingToMerge { reason });
     }
     Ok(inputs)
 }
 
-/// Why nothing is to be written, if so.
-fn failure(ledger: &Ledger, mode: FailureMode) -> Option<String> {
-    let failed = ledger.failed_inputs();
-    let all = ledger.inputs;
-    // An empty input is no failure beside others (LLVM passes over it), but alone it is nothing.
-    let is_nothing = ledger.unused_inputs() == all;
-    let fails = match mode {
-        FailureMode::Any => failed > 0 || is_nothing,
-        FailureMode::All => failed == all || is_nothing,
-        FailureMode::Warn => false,
+/// The entries of a list; empty ones are passed over.
+fn list_in(path: &Path, end: u8) -> Result<Vec<PathBuf>, Error> {
+    let mut text = Vec::new();
+    let read = match path == Path::new("-") {
+        true => std::io::stdin().lock().read_to_end(&mut text).map(drop),
+        false => std::fs::read(path).map(|bytes| text = bytes),
     };
-    if fails && is_nothing {
+    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let entries = text.split(|&byte| byte == end).map(|entry| match end {
+        b'\n' => entry.strip_suffix(b"\r").unwrap_or(entry),
+        _ => entry,
+    });
+    let present = entries.filter(|entry| !entry.is_empty());
+    Ok(present.map(|entry| OsStr::from_bytes(entry).into()).collect())
+}
+
+/// A path that exists stands for itself; else it may be a pattern.
+fn matching(word: &Path) -> Result<Vec<PathBuf>, Error> {
+    let pattern = word.to_str().filter(|text| text.contains(['*', '?', '[']));
+    let Some(pattern) = pattern.filter(|_| !word.exists()) else {
+        return Ok(vec![word.to_owned()]);
+    };
+    let fail = |source: std::io::Error| Error::Read { path: word.to_owned(), source };
+    let paths = glob::glob(pattern)
+        .map_err(|error| fail(std::io::Error::other(format!("not a pattern: {error}"))))?;
+    let found = paths.collect::<Result<Vec<_>, _>>().map_err(|error| fail(error.into()))?;
+    match found.is_empty() {
+        true => Err(fail(std::io::Error::other("no file matches the pattern"))),
+        false => Ok(found),
+    }
+}
+
+/// Why nothing is to be written, if so.
+fn failure(ledger: &Ledger, is_strict: bool) -> Option<String> {
+    let all = ledger.inputs;
+    if ledger.unused_inputs() == all {
         return Some(format!("none of {all} inputs could be used"));
     }
-    fails.then(|| {
-        let hint = match mode {
-            FailureMode::Any if failed < all => "; --failure-mode=all merges the others",
-            _ => "",
-        };
-        format!("{failed} of {all} inputs could not be used as they are{hint}")
-    })
+    let left_out = ledger.entries.len();
+    let fails = is_strict && left_out > 0;
+    fails.then(|| format!("{left_out} entries in the ledger, and --strict allows none"))
 }

@@ -32,7 +32,10 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     }
     let covered = objects.coverage(&merged.profile)?;
     for (path, error) in &covered.without_mapping {
-        ui::say(format_args!("{NAME}: left out: {}: {error}", path.display()));
+        ui::say(format_args!(
+            "{NAME}: left out: {}: {error}",
+            path.display()
+        ));
     }
 
     if let Some(path) = &args.profdata {
@@ -128,7 +131,8 @@ fn object_paths(args: &ReportArgs, store: &Store) -> Result<Vec<PathBuf>, Error>
     let mut programs = Vec::new();
     if store.folder().is_dir() {
         for program in store.runs()?.into_iter().filter_map(|run| run.program) {
-            let is_instrumented = bincover::instrumentation(&program).is_some_and(|found| found.mapping);
+            let is_instrumented =
+                bincover::instrumentation(&program).is_some_and(|found| found.mapping);
             if is_instrumented && !programs.contains(&program) {
                 programs.push(program);
             }

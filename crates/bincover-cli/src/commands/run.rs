@@ -27,7 +27,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     })?;
     if !run.obtained.is_some() {
         let why = run.obtained;
-        ui::say(format_args!("bincover: warning: no coverage of this run ({why})"));
+        ui::say(format_args!(
+            "bincover: warning: no coverage of this run ({why})"
+        ));
     }
-    Ok(Exit::Program(u8::try_from(run.exit_code).unwrap_or(u8::MAX)))
+    Ok(Exit::Program(
+        u8::try_from(run.exit_code).unwrap_or(u8::MAX),
+    ))
 }

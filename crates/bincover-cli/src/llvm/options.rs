@@ -85,7 +85,8 @@ impl Parsed {
     /// The flag was given, and not as `=false`.
     pub(crate) fn flag(&self, name: &str) -> bool {
         let value = self.value(name);
-        value.is_some_and(|value| !matches!(value.as_bytes(), b"false" | b"FALSE" | b"False" | b"0"))
+        value
+            .is_some_and(|value| !matches!(value.as_bytes(), b"false" | b"FALSE" | b"False" | b"0"))
     }
 
     /// The number, which was checked when the option was read.
@@ -123,11 +124,16 @@ pub(crate) fn parse(
         let body = bytes.strip_prefix(b"--").unwrap_or(&bytes[1..]);
         let equals = body.iter().position(|&byte| byte == b'=');
         let (name, glued) = match equals {
-            Some(equals) => (&body[..equals], Some(OsString::from_vec(body[equals + 1..].to_vec()))),
+            Some(equals) => (
+                &body[..equals],
+                Some(OsString::from_vec(body[equals + 1..].to_vec())),
+            ),
             None => (body, None),
         };
         let is_this = |known: &str| known.as_bytes() == name;
-        let spec = specs.iter().find(|spec| is_this(spec.name) || spec.alias.is_some_and(is_this));
+        let spec = specs
+            .iter()
+            .find(|spec| is_this(spec.name) || spec.alias.is_some_and(is_this));
         let Some(spec) = spec else {
             errors.push(unknown(program, specs, &arg.to_string_lossy()));
             continue;
@@ -139,7 +145,10 @@ pub(crate) fn parse(
                 Some(next) => next,
                 None => {
                     let typed = String::from_utf8_lossy(name).into_owned();
-                    errors.push(format!("{name_of_program}: for the {} option: requires a value!", dashed(&typed)));
+                    errors.push(format!(
+                        "{name_of_program}: for the {} option: requires a value!",
+                        dashed(&typed)
+                    ));
                     continue;
                 }
             },
@@ -147,7 +156,10 @@ pub(crate) fn parse(
         match check(spec, &value) {
             Ok(()) => parsed.values.push((spec.name, value)),
             Err(problem) => {
-                errors.push(format!("{name_of_program}: for the {} option: {problem}", dashed(spec.name)));
+                errors.push(format!(
+                    "{name_of_program}: for the {} option: {problem}",
+                    dashed(spec.name)
+                ));
             }
         }
     }
@@ -170,8 +182,12 @@ fn check(spec: &Spec, value: &OsString) -> Result<(), String> {
     match spec.takes {
         Takes::Text => Ok(()),
         Takes::Flag => match value.as_bytes() {
-            b"" | b"true" | b"TRUE" | b"True" | b"1" | b"false" | b"FALSE" | b"False" | b"0" => Ok(()),
-            _ => Err(format!("'{shown}' is invalid value for boolean argument! Try 0 or 1")),
+            b"" | b"true" | b"TRUE" | b"True" | b"1" | b"false" | b"FALSE" | b"False" | b"0" => {
+                Ok(())
+            }
+            _ => Err(format!(
+                "'{shown}' is invalid value for boolean argument! Try 0 or 1"
+            )),
         },
         Takes::Number => match auto_base(&shown).filter(|number| *number <= u64::from(u32::MAX)) {
             Some(_) => Ok(()),
@@ -200,12 +216,17 @@ fn auto_base(text: &str) -> Option<u64> {
 }
 
 fn unknown(program: &Program, specs: &[Spec], arg: &str) -> String {
-    let Program { name: tool, invoked } = program;
+    let Program {
+        name: tool,
+        invoked,
+    } = program;
     let mut message = String::new();
     let body = arg.trim_start_matches('-');
     // LLVM first tries to read a one-letter option with more letters glued to it.
     let letter = &body[..body.chars().next().map_or(0, char::len_utf8)];
-    let is_letter = specs.iter().any(|spec| spec.alias == Some(letter) || spec.name == letter);
+    let is_letter = specs
+        .iter()
+        .any(|spec| spec.alias == Some(letter) || spec.name == letter);
     if is_letter && body.len() > letter.len() {
         message += &format!("{tool}: for the -{letter} option: may not occur within a group!\n");
     }
@@ -220,7 +241,10 @@ fn unknown(program: &Program, specs: &[Spec], arg: &str) -> String {
 
 /// The known name with the fewest letters changed, in alphabetical order.
 fn nearest(specs: &[Spec], name: &str) -> Option<&'static str> {
-    let names = specs.iter().flat_map(|spec| [Some(spec.name), spec.alias]).flatten();
+    let names = specs
+        .iter()
+        .flat_map(|spec| [Some(spec.name), spec.alias])
+        .flatten();
     names.min_by_key(|known| (distance(known.as_bytes(), name.as_bytes()), *known))
 }
 
@@ -247,7 +271,10 @@ const MAX_DEPTH: u32 = 20;
 fn expand(args: Vec<OsString>, depth: u32) -> Vec<OsString> {
     let mut expanded = Vec::with_capacity(args.len());
     for arg in args {
-        let file = arg.as_bytes().strip_prefix(b"@").filter(|_| depth < MAX_DEPTH);
+        let file = arg
+            .as_bytes()
+            .strip_prefix(b"@")
+            .filter(|_| depth < MAX_DEPTH);
         let path = file.map(|name| OsString::from_vec(name.to_vec()));
         match path.and_then(|path| std::fs::read(path).ok()) {
             Some(text) => expanded.extend(expand(words(&text), depth + 1)),
@@ -294,12 +321,21 @@ mod tests {
     ];
 
     fn parse(line: &str) -> Result<Parsed, String> {
-        super::parse(&Program::new("tool".as_ref()), SPECS, line.split(' ').map(OsString::from))
+        super::parse(
+            &Program::new("tool".as_ref()),
+            SPECS,
+            line.split(' ').map(OsString::from),
+        )
     }
 
     #[test]
     fn spellings() {
-        let lines = ["-o x -sparse in", "--o=x --sparse=1 in", "--output x in -sparse=true", "-output=x -sparse -- in"];
+        let lines = [
+            "-o x -sparse in",
+            "--o=x --sparse=1 in",
+            "--output x in -sparse=true",
+            "-output=x -sparse -- in",
+        ];
         for line in lines {
             let parsed = parse(line).unwrap();
             assert_eq!(parsed.text("output").as_deref(), Some("x"), "{line}");
@@ -314,11 +350,23 @@ mod tests {
     #[test]
     fn mistakes() {
         let table = [
-            ("-j4", "tool: for the -j option: may not occur within a group!\ntool: Unknown command line argument '-j4'.  Try: 'tool --help'\ntool: Did you mean '-j'?"),
+            (
+                "-j4",
+                "tool: for the -j option: may not occur within a group!\ntool: Unknown command line argument '-j4'.  Try: 'tool --help'\ntool: Did you mean '-j'?",
+            ),
             ("-o", "tool: for the -o option: requires a value!"),
-            ("-sparse=maybe", "tool: for the --sparse option: 'maybe' is invalid value for boolean argument! Try 0 or 1"),
-            ("-failure-mode=zzz", "tool: for the --failure-mode option: Cannot find option named 'zzz'!"),
-            ("-j x", "tool: for the --num-threads option: 'x' value invalid for uint argument!"),
+            (
+                "-sparse=maybe",
+                "tool: for the --sparse option: 'maybe' is invalid value for boolean argument! Try 0 or 1",
+            ),
+            (
+                "-failure-mode=zzz",
+                "tool: for the --failure-mode option: Cannot find option named 'zzz'!",
+            ),
+            (
+                "-j x",
+                "tool: for the --num-threads option: 'x' value invalid for uint argument!",
+            ),
         ];
         for (line, expected) in table {
             assert_eq!(parse(line).unwrap_err(), expected);
@@ -328,6 +376,9 @@ mod tests {
     #[test]
     fn response_files_are_split_like_a_shell_would() {
         let text = b"one 'two words' \"th\\\"ree\" \\ four\n\t'' end";
-        assert_eq!(words(text), ["one", "two words", "th\"ree", " four", "", "end"]);
+        assert_eq!(
+            words(text),
+            ["one", "two words", "th\"ree", " four", "", "end"]
+        );
     }
 }

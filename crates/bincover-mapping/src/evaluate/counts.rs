@@ -62,14 +62,17 @@ impl Evaluator {
         let has_expansions = self.resolve_expansions(decoded);
         for region in &decoded.regions {
             let counter = match region.kind {
-                MappedKind::Expansion => self.targets[region.expanded.0 as usize]
-                    .unwrap_or_default(),
+                MappedKind::Expansion => {
+                    self.targets[region.expanded.0 as usize].unwrap_or_default()
+                }
                 _ => region.counter,
             };
             let count = self.count(counter, decoded, counts)?;
             if region.kind == MappedKind::Branch {
                 let false_count = self.count(region.false_counter, decoded, counts)?;
-                function.branches.push(model_branch(region, count, false_count));
+                function
+                    .branches
+                    .push(model_branch(region, count, false_count));
             } else if let Some(region) = model_region(region, count) {
                 function.regions.push(region);
             }
@@ -87,7 +90,15 @@ impl Evaluator {
     /// an expansion itself. False if there are no expansions.
     fn resolve_expansions(&mut self, decoded: &Decoded) -> bool {
         self.targets.clear();
-        let is_expansion = |region: &&_| matches!(region, crate::mapping::MappedRegion { kind: MappedKind::Expansion, .. });
+        let is_expansion = |region: &&_| {
+            matches!(
+                region,
+                crate::mapping::MappedRegion {
+                    kind: MappedKind::Expansion,
+                    ..
+                }
+            )
+        };
         if !decoded.regions.iter().any(|region| is_expansion(&region)) {
             return false;
         }

@@ -89,7 +89,9 @@ impl<'r> Builder<'r> {
                 continue;
             }
             // Of those that end together, the last one is the innermost.
-            let same_end = ending[index..].iter().take_while(|region| region.end == ending[index].end);
+            let same_end = ending[index..]
+                .iter()
+                .take_while(|region| region.end == ending[index].end);
             let innermost = same_end.last().unwrap_or(&ending[index]);
             self.emit(innermost, ended, false, false);
         }
@@ -126,7 +128,9 @@ impl<'r> Builder<'r> {
 pub(super) fn lines(segments: &[Segment]) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut wrapped: Option<Segment> = None;
-    let mut groups = segments.chunk_by(|a, b| a.start.line == b.start.line).peekable();
+    let mut groups = segments
+        .chunk_by(|a, b| a.start.line == b.start.line)
+        .peekable();
     while let Some(of_line) = groups.next() {
         let number = of_line[0].start.line;
         lines.extend(line_count(of_line, wrapped).map(|count| Line { number, count }));
@@ -148,7 +152,9 @@ fn line_count(segments: &[Segment], wrapped: Option<Segment>) -> Option<u64> {
         .is_some_and(|first| !first.has_count && first.is_entry);
     let continues = wrapped.is_some_and(|wrapped| wrapped.has_count);
     let is_mapped = !starts_skipped && (continues || segments.iter().any(|s| starts(&s)))
-        || segments.iter().any(|segment| segment.is_entry && segment.has_count);
+        || segments
+            .iter()
+            .any(|segment| segment.is_entry && segment.has_count);
     let wrapped_count = wrapped.map_or(0, |wrapped| wrapped.count);
     let started = segments.iter().filter(starts).map(|segment| segment.count);
     is_mapped.then(|| started.fold(wrapped_count, u64::max))

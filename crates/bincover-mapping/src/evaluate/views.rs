@@ -41,7 +41,10 @@ fn sort_files(names: Vec<BString>, functions: &mut [Function]) -> Vec<File> {
     for (new, &old) in order.iter().enumerate() {
         renumbered[old] = FileId(u32::try_from(new).unwrap_or(u32::MAX));
     }
-    for file in functions.iter_mut().flat_map(|function| &mut function.files) {
+    for file in functions
+        .iter_mut()
+        .flat_map(|function| &mut function.files)
+    {
         *file = renumbered[file.0 as usize];
     }
     let mut names: Vec<Option<BString>> = names.into_iter().map(Some).collect();
@@ -78,12 +81,14 @@ fn view_file(name: BString, id: FileId, touching: &[FunctionId], functions: &[Fu
         let function = &functions[function_id.0 as usize];
         let here = |local: LocalFile| function.files.get(local.0 as usize) == Some(&id);
         regions.extend(function.regions.iter().filter(|region| here(region.file)));
-        file.branches.extend(function.branches.iter().filter(|branch| here(branch.file)));
+        file.branches
+            .extend(function.branches.iter().filter(|branch| here(branch.file)));
         if function.files.first() == Some(&id) {
             file.functions.push(function_id);
         }
         if let Some(main) = function.main_file.filter(|main| here(*main)) {
-            file.expansions.extend(expansions_in(function, function_id, main));
+            file.expansions
+                .extend(expansions_in(function, function_id, main));
             if let Some(first) = function.regions.iter().find(|region| region.file == main) {
                 groups.entry(first.start).or_default().push(function_id);
             }
@@ -106,9 +111,8 @@ fn expansions_in(
     main: LocalFile,
 ) -> impl Iterator<Item = Expansion> {
     let regions = function.regions.iter().enumerate();
-    let here = regions.filter(move |(_, region)| {
-        region.file == main && region.kind == RegionKind::Expansion
-    });
+    let here = regions
+        .filter(move |(_, region)| region.file == main && region.kind == RegionKind::Expansion);
     here.map(move |(index, _)| Expansion {
         function: id,
         region: u32::try_from(index).unwrap_or(u32::MAX),
@@ -149,7 +153,13 @@ fn summarize(function: &Function) -> Summary {
         total: 1,
     };
     let code = |region: &&Region| region.kind == RegionKind::Code;
-    let regions = tally(function.regions.iter().filter(code).map(|region| region.count));
+    let regions = tally(
+        function
+            .regions
+            .iter()
+            .filter(code)
+            .map(|region| region.count),
+    );
     let mut summary = Summary {
         regions,
         functions: itself,
@@ -173,9 +183,16 @@ fn branches_below(function: &Function, main: LocalFile) -> Tally {
     let mut total = Tally::default();
     let mut open = vec![main];
     // Expansions that lead back to themselves would never end; a real chain has a file a step.
-    let mut budget = function.regions.len().saturating_mul(8).saturating_add(1024);
+    let mut budget = function
+        .regions
+        .len()
+        .saturating_mul(8)
+        .saturating_add(1024);
     while let Some(file) = open.pop() {
-        let branches = function.branches.iter().filter(|branch| branch.file == file);
+        let branches = function
+            .branches
+            .iter()
+            .filter(|branch| branch.file == file);
         for branch in branches {
             total += outcomes(branch);
         }

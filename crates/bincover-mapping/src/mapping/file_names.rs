@@ -101,7 +101,11 @@ mod tests {
             ("/", "a.c", "/a.c"),
         ];
         for (base, name, expected) in table {
-            assert_eq!(absolute(base.as_bytes(), name.as_bytes()), expected, "{base} {name}");
+            assert_eq!(
+                absolute(base.as_bytes(), name.as_bytes()),
+                expected,
+                "{base} {name}"
+            );
         }
     }
 
@@ -110,7 +114,10 @@ mod tests {
         let text = b"\x02/w\x03e.c";
         let table: Vec<u8> = [&[2, 7, 0][..], text].concat();
         assert_eq!(read(&table, 0, true, b"").unwrap(), ["/w", "/w/e.c"]);
-        assert_eq!(read(&table, 0, true, b"/else").unwrap(), ["/w", "/else/e.c"]);
+        assert_eq!(
+            read(&table, 0, true, b"/else").unwrap(),
+            ["/w", "/else/e.c"]
+        );
         assert_eq!(read(&table, 0, false, b"").unwrap(), ["/w", "e.c"]);
         for end in 0..table.len() {
             assert!(read(&table[..end], 0, true, b"").is_err(), "{end}");

@@ -210,7 +210,12 @@ fn count(cursor: &mut Cursor<'_>, what: &'static str) -> Result<usize> {
     let count = cursor.uleb(what)?;
     let most = cursor.remaining();
     if count > most {
-        return Err(Error::malformed(at, what, format_args!("at most {most}"), count));
+        return Err(Error::malformed(
+            at,
+            what,
+            format_args!("at most {most}"),
+            count,
+        ));
     }
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
@@ -222,7 +227,12 @@ fn bounded(cursor: &mut Cursor<'_>, what: &'static str, most: u64) -> Result<u32
     let most = most.min(u64::from(u32::MAX));
     match u32::try_from(value) {
         Ok(number) if value <= most => Ok(number),
-        _ => Err(Error::malformed(at, what, format_args!("at most {most}"), value)),
+        _ => Err(Error::malformed(
+            at,
+            what,
+            format_args!("at most {most}"),
+            value,
+        )),
     }
 }
 
@@ -265,7 +275,10 @@ fn place(cursor: &mut Cursor<'_>, line: &mut u64, region: &mut MappedRegion) -> 
     if end_column & GAP_BIT != 0 {
         region.kind = MappedKind::Gap;
     }
-    let mut columns = (start_column, u32::try_from(end_column & !GAP_BIT).unwrap_or(u32::MAX));
+    let mut columns = (
+        start_column,
+        u32::try_from(end_column & !GAP_BIT).unwrap_or(u32::MAX),
+    );
     if columns == (0, 0) {
         columns = (1, LAST_COLUMN);
     }
@@ -282,10 +295,7 @@ fn place(cursor: &mut Cursor<'_>, line: &mut u64, region: &mut MappedRegion) -> 
             at,
             "region",
             "a start before its end",
-            format_args!(
-                "{}:{} to {}:{}",
-                start_line, columns.0, end_line, columns.1
-            ),
+            format_args!("{}:{} to {}:{}", start_line, columns.0, end_line, columns.1),
         ));
     }
     Ok(())
@@ -339,7 +349,10 @@ mod tests {
         for end in 0..F.len() {
             let error = decoded.read(&F[..end], 0x1000, 2).unwrap_err();
             let offset = error.offset().unwrap();
-            assert!((0x1000..=0x1000 + end as u64).contains(&offset), "{end}: {error}");
+            assert!(
+                (0x1000..=0x1000 + end as u64).contains(&offset),
+                "{end}: {error}"
+            );
         }
     }
 

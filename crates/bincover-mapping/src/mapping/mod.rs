@@ -230,4 +230,3 @@ fn read_records(
     }
     Ok(records)
 }
-

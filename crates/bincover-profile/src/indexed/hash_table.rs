@@ -76,7 +76,17 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (keys, buckets) in [(0, 1), (1, 1), (2, 1), (3, 8), (5, 8), (6, 16), (23, 32), (24, 64), (48, 128)] {
+        for (keys, buckets) in [
+            (0, 1),
+            (1, 1),
+            (2, 1),
+            (3, 8),
+            (5, 8),
+            (6, 16),
+            (23, 32),
+            (24, 64),
+            (48, 128),
+        ] {
             let hashes: Vec<NameRef> = (0..keys).map(NameRef).collect();
             assert_eq!(Buckets::build(&hashes).len(), buckets, "{keys} keys");
         }

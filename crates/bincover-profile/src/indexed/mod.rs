@@ -10,9 +10,9 @@ mod reader;
 mod record_order;
 mod writer;
 
+pub use crate::write::{IndexedVersion, WriteOptions};
 pub use header::IndexedHeader;
 pub use reader::{IndexedProfile, IndexedRecord};
-pub use crate::write::{IndexedVersion, WriteOptions};
 pub use writer::write;
 
 /// The newest version that is read, and the one that is written.

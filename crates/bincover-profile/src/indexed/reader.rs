@@ -131,7 +131,9 @@ impl<'a> IndexedProfile<'a> {
             let length = cursor.u64("trace length")?;
             let words = cursor.take_array(length, 8, "trace")?;
             let functions = words.as_chunks().0.iter();
-            let functions = functions.map(|word| NameRef(u64::from_le_bytes(*word))).collect();
+            let functions = functions
+                .map(|word| NameRef(u64::from_le_bytes(*word)))
+                .collect();
             traces.push(Trace { weight, functions });
         }
         Ok((traces, stream_size))
@@ -152,7 +154,9 @@ impl<'a> IndexedProfile<'a> {
         let mut cursor = Cursor::new(payload, self.payload_start, Endian::Little);
         let mut names_left = self.name_count;
         while names_left > 0 {
-            let items = cursor.u16("number of items in a bucket").map_err(unreadable_data)?;
+            let items = cursor
+                .u16("number of items in a bucket")
+                .map_err(unreadable_data)?;
             let items = u64::from(items);
             if items == 0 || items > names_left {
                 return Err(unreadable_data(Error::malformed(
@@ -193,8 +197,7 @@ impl<'a> IndexedProfile<'a> {
         }
         let mut data = Cursor::new(data, data_offset, Endian::Little);
         while !data.is_empty() {
-            let (hash, counters, bitmap_words) =
-                self.counters_and_bitmap(&mut data)?;
+            let (hash, counters, bitmap_words) = self.counters_and_bitmap(&mut data)?;
             values.clear();
             if self.header.layout.values {
                 read_value_block(&mut data, values, |_, value| value)?;
@@ -247,12 +250,7 @@ fn unreadable_data(error: Error) -> Error {
 
 /// A cursor from `offset` to the end of the file. The header's `field`, which lies at `field_at`,
 /// says the offset.
-fn at<'a>(
-    bytes: &'a [u8],
-    offset: u64,
-    field: &'static str,
-    field_at: u64,
-) -> Result<Cursor<'a>> {
+fn at<'a>(bytes: &'a [u8], offset: u64, field: &'static str, field_at: u64) -> Result<Cursor<'a>> {
     let rest = usize::try_from(offset)
         .ok()
         .and_then(|start| bytes.get(start..));

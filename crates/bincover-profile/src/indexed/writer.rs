@@ -17,12 +17,18 @@ use crate::write::{WriteOptions, functions_to_write};
 pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     let functions = sorted_functions(profile, options);
     let layout = Layout::new(options.version.number()).expect("a version that can be written");
-    let hashes: Vec<NameRef> = functions.iter().map(|records| records[0].name_ref).collect();
+    let hashes: Vec<NameRef> = functions
+        .iter()
+        .map(|records| records[0].name_ref)
+        .collect();
     let buckets = Buckets::build(&hashes);
 
     let mut out = Vec::new();
     let kind = profile.kind();
-    push(&mut out, [MAGIC, u64::from(layout.version) | kind.indexed_bits(), 0, 0]);
+    push(
+        &mut out,
+        [MAGIC, u64::from(layout.version) | kind.indexed_bits(), 0, 0],
+    );
     let offsets_at = out.len();
     // The offsets of the sections, to be filled in; older versions have fewer.
     out.resize(usize::try_from(layout.header_bytes).unwrap_or(0), 0);
@@ -61,15 +67,27 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     push(&mut out, [buckets.len() as u64, functions.len() as u64]);
     push(&mut out, bucket_offsets);
     let mut offsets = vec![hash_offset];
-    offsets.push(section(&mut out, kind.contains(ProfileKind::MEMPROF), write_empty_memprof));
-    offsets.push(section(&mut out, true, |out| write_binary_ids(out, profile)));
+    offsets.push(section(
+        &mut out,
+        kind.contains(ProfileKind::MEMPROF),
+        write_empty_memprof,
+    ));
+    offsets.push(section(&mut out, true, |out| {
+        write_binary_ids(out, profile)
+    }));
     // The traces come last in the file, but before the vtables' names in the header.
     let has_vtable_names = layout.vtable_names;
     let vtable_names = section(&mut out, has_vtable_names, |out| push(out, [0]));
     let is_temporal = kind.contains(ProfileKind::TEMPORAL);
-    offsets.push(section(&mut out, is_temporal, |out| write_traces(out, profile)));
+    offsets.push(section(&mut out, is_temporal, |out| {
+        write_traces(out, profile)
+    }));
     offsets.extend(has_vtable_names.then_some(vtable_names));
-    patch(&mut out, offsets_at, offsets.iter().flat_map(|offset| offset.to_le_bytes()));
+    patch(
+        &mut out,
+        offsets_at,
+        offsets.iter().flat_map(|offset| offset.to_le_bytes()),
+    );
     let mut summaries = Vec::new();
     write_summary(&mut summaries, summary);
     if context_sensitive {
@@ -83,13 +101,32 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
 const SUMMARY_BYTES: usize = (2 + 6 + 3 * CUTOFFS.len()) * 8;
 
 fn write_summary(out: &mut Vec<u8>, mut summary: Summary) {
-    let max_count = summary.max_function_count().max(summary.max_internal_count());
+    let max_count = summary
+        .max_function_count()
+        .max(summary.max_internal_count());
     push(out, [6, CUTOFFS.len() as u64]);
-    push(out, [u64::from(summary.functions()), u64::from(summary.blocks())]);
-    push(out, [summary.max_function_count(), max_count, summary.max_internal_count()]);
+    push(
+        out,
+        [u64::from(summary.functions()), u64::from(summary.blocks())],
+    );
+    push(
+        out,
+        [
+            summary.max_function_count(),
+            max_count,
+            summary.max_internal_count(),
+        ],
+    );
     push(out, [summary.total()]);
     for entry in summary.entries(&CUTOFFS) {
-        push(out, [u64::from(entry.cutoff), entry.min_count, u64::from(entry.blocks)]);
+        push(
+            out,
+            [
+                u64::from(entry.cutoff),
+                entry.min_count,
+                u64::from(entry.blocks),
+            ],
+        );
     }
 }
 
@@ -100,7 +137,10 @@ fn sorted_functions<'a>(profile: &'a Profile, options: &WriteOptions) -> Vec<Vec
     for records in &mut functions {
         if records.len() > 1 {
             let hashes: Vec<FunctionHash> = records.iter().map(|record| record.hash).collect();
-            *records = slot_order(&hashes).into_iter().map(|index| records[index]).collect();
+            *records = slot_order(&hashes)
+                .into_iter()
+                .map(|index| records[index])
+                .collect();
         }
     }
     functions
@@ -142,7 +182,10 @@ fn write_item(out: &mut Vec<u8>, records: &[Record<'_>], bitmaps: bool) {
         })
         .sum();
     let name = records[0].name;
-    push(out, [records[0].name_ref.0, name.len() as u64, data_bytes as u64]);
+    push(
+        out,
+        [records[0].name_ref.0, name.len() as u64, data_bytes as u64],
+    );
     out.extend_from_slice(name);
     for record in records {
         push(out, [record.hash.0, record.counts.len() as u64]);
@@ -179,7 +222,11 @@ fn write_values(out: &mut Vec<u8>, values: Option<&Values>) {
         push_u32(out, kind);
         push_u32(out, sites.len());
         // Ranked sites have at most 255 values.
-        out.extend(sites.iter().map(|site| u8::try_from(site.len()).unwrap_or(u8::MAX)));
+        out.extend(
+            sites
+                .iter()
+                .map(|site| u8::try_from(site.len()).unwrap_or(u8::MAX)),
+        );
         let padding = (8 + sites.len()).next_multiple_of(8) - (8 + sites.len());
         out.resize(out.len() + padding, 0);
         for value in sites.iter().flatten() {

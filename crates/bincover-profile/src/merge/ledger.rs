@@ -42,6 +42,8 @@ pub enum Cause {
         kept: u64,
         /// Records that the file announced, if it did.
         announced: Option<u64>,
+        /// Functions whose records are known to be lost.
+        lost: Vec<String>,
     },
     /// Counters of another kind than those merged before (LLVM: kind mismatch); the file was
     /// left out.
@@ -118,12 +120,13 @@ impl fmt::Display for Cause {
                 error,
                 kept,
                 announced,
+                lost: _,
             } => {
                 write!(f, "{error}; kept {kept}")?;
                 if let Some(announced) = announced {
                     write!(f, " of {announced}")?;
                 }
-                write!(f, " functions before it")
+                write!(f, " functions")
             }
             Self::KindMismatch => write!(
                 f,
@@ -150,7 +153,10 @@ impl fmt::Display for Cause {
                 write!(f, "{function}: another number of value sites")
             }
             Self::CounterOverflow { function } => {
-                write!(f, "{function}: a counter overflowed and stays at its maximum")
+                write!(
+                    f,
+                    "{function}: a counter overflowed and stays at its maximum"
+                )
             }
         }
     }
@@ -168,6 +174,16 @@ impl Ledger {
             source: source.to_owned(),
             cause,
         });
+    }
+
+    /// Replaces what was said of a whole file.
+    pub(super) fn replace(&mut self, source: &str, cause: Cause) {
+        let mut entries = self.entries.iter_mut();
+        let known = entries.rfind(|entry| entry.source == source && entry.cause.is_whole_file());
+        match known {
+            Some(entry) => entry.cause = cause,
+            None => self.add(source, cause),
+        }
     }
 
     /// Nothing was left out.

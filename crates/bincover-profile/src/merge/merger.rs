@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use crate::error::{ErrorKind, Result};
-use crate::kind::ProfileKind;
+use crate::kind::{FileKind, ProfileKind};
 use crate::limits::{MAX_COUNT, SUSPICIOUS_COUNTER};
 use crate::merge::{Cause, Ledger};
-use crate::names::NameRef;
+use crate::names::{NameRef, NameTable};
 use crate::profile::{Profile, Pseudo};
 use crate::raw::Counters;
 use crate::read::{FileRecord, ReadError, Reader, Visitor};
+use crate::salvage::Salvaged;
 use crate::traces::{Trace, TraceLimits};
 use crate::values::{ValueOutcome, Values};
 
@@ -84,15 +85,7 @@ impl Merger {
     pub fn add(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
         self.ledger.inputs += 1;
         let before = self.ledger.records;
-        let mut reader = std::mem::take(&mut self.reader);
-        let mut input = Input {
-            merger: self,
-            source,
-            weight: weight.get(),
-            is_suspicious: false,
-        };
-        let result = reader.read(bytes, &mut input);
-        self.reader = reader;
+        let result = self.reading(source, weight, |reader, input| reader.read(bytes, input));
         let Err(ReadError { error, announced }) = result else {
             return;
         };
@@ -100,19 +93,68 @@ impl Merger {
         let cause = match error.kind() {
             ErrorKind::Empty => Cause::Empty,
             _ if kept == 0 => Cause::Unreadable(error),
-            _ => Cause::Damaged {
-                error,
-                kept,
-                announced,
-            },
+            _ => Cause::Damaged { error, kept, announced, lost: Vec::new() },
         };
         self.ledger.add(source, cause);
+    }
+
+    /// A file of which [`Merger::add`] could use nothing, and that may still be
+    /// [salvaged](Merger::salvage) once more names are known: the last entry of the ledger is the
+    /// file's, and it is a raw profile that ends too early.
+    #[must_use]
+    pub fn may_be_salvaged(&self, bytes: &[u8]) -> bool {
+        let is_raw = matches!(FileKind::sniff(bytes), Some(FileKind::Raw { .. }));
+        let last = self.ledger.entries.last().map(|entry| &entry.cause);
+        is_raw && matches!(last, Some(Cause::Unreadable(error)) if error.is_cut())
+    }
+
+    /// Makes the names of a binary known, for its profiles that have lost theirs. Those of
+    /// profiles that were added are known.
+    pub fn learn_names(&mut self, build_id: &[u8], names: NameTable) {
+        self.reader.learn_names(build_id, names);
+    }
+
+    /// Merges what can be saved of a file that was added before in vain; its entry in the ledger
+    /// then says what was kept and what was lost.
+    pub fn salvage(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
+        let before = self.ledger.records;
+        let result = self.reading(source, weight, |reader, input| reader.salvage(bytes, input));
+        let Ok(Salvaged { error, announced, lost, names }) = result else {
+            return;
+        };
+        let lost = lost.into_iter().map(|name| printable(names.get(name).unwrap_or_default()));
+        let cause = Cause::Damaged {
+            error,
+            kept: self.ledger.records - before,
+            announced: Some(announced),
+            lost: lost.collect(),
+        };
+        self.ledger.replace(source, cause);
+    }
+
+    fn reading<T>(
+        &mut self,
+        source: &str,
+        weight: NonZeroU64,
+        read: impl FnOnce(&mut Reader, &mut Input<'_>) -> T,
+    ) -> T {
+        let mut reader = std::mem::take(&mut self.reader);
+        let weight = weight.get();
+        let result = read(&mut reader, &mut Input { merger: self, source, weight, is_suspicious: false });
+        self.reader = reader;
+        result
     }
 
     /// Notes an input whose bytes could not be had; `reason` says why.
     pub fn add_failure(&mut self, source: &str, reason: String) {
         self.ledger.inputs += 1;
         self.ledger.add(source, Cause::Inaccessible(reason));
+    }
+
+    /// The account so far.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The merged profile and the account of what was left out.
@@ -156,7 +198,9 @@ impl Merger {
                 (merge_record(stored, incoming, weight), wanted)
             }
             None => {
-                let id = self.profile.insert(name, name_ref, incoming.hash, counts, bitmap);
+                let id = self
+                    .profile
+                    .insert(name, name_ref, incoming.hash, counts, bitmap);
                 let stored = self.profile.record_mut(id);
                 (first_record(stored, incoming, weight), (counts, bitmap))
             }
@@ -217,7 +261,10 @@ impl Visitor for Input<'_> {
             }
         }
         let limits = self.merger.options.traces;
-        self.merger.profile.traces_mut().add(traces, stream_size, limits);
+        self.merger
+            .profile
+            .traces_mut()
+            .add(traces, stream_size, limits);
     }
 
     fn binary_id(&mut self, id: &[u8]) {
@@ -286,7 +333,9 @@ fn first_record(
 ) -> Option<Problem> {
     let mut overflowed = false;
     if weight == 1 {
-        incoming.counters.zip_into(stored.counts, |slot, count| *slot = count);
+        incoming
+            .counters
+            .zip_into(stored.counts, |slot, count| *slot = count);
     } else {
         incoming.counters.zip_into(stored.counts, |slot, count| {
             let product = count.saturating_mul(weight);
@@ -330,7 +379,9 @@ fn suspicious_count(counters: &Counters<'_>) -> Option<u64> {
     }
     let mut decoded = vec![0; words];
     counters.zip_into(&mut decoded, |slot, count| *slot = count);
-    decoded.into_iter().find(|&count| count > SUSPICIOUS_COUNTER)
+    decoded
+        .into_iter()
+        .find(|&count| count > SUSPICIOUS_COUNTER)
 }
 
 /// A function's name for people.

@@ -89,18 +89,36 @@ impl RawHeader {
                 .u64(what)
                 .map_err(|error| bad_header(error).in_context(layout))
         };
-        let binary_id_bytes = if layout.binary_ids { next("BinaryIdsSize")? } else { 0 };
+        let binary_id_bytes = if layout.binary_ids {
+            next("BinaryIdsSize")?
+        } else {
+            0
+        };
         let record_count = next("NumData")?;
-        let padding_before_counters = if layout.padding { next("PaddingBytesBeforeCounters")? } else { 0 };
+        let padding_before_counters = if layout.padding {
+            next("PaddingBytesBeforeCounters")?
+        } else {
+            0
+        };
         let counter_count = next("NumCounters")?;
-        let padding_after_counters = if layout.padding { next("PaddingBytesAfterCounters")? } else { 0 };
+        let padding_after_counters = if layout.padding {
+            next("PaddingBytesAfterCounters")?
+        } else {
+            0
+        };
         let (bitmap_bytes, padding_after_bitmap) = if layout.bitmaps {
-            (next("NumBitmapBytes")?, next("PaddingBytesAfterBitmapBytes")?)
+            (
+                next("NumBitmapBytes")?,
+                next("PaddingBytesAfterBitmapBytes")?,
+            )
         } else {
             (0, 0)
         };
         let (uniform_counter_count, padding_after_uniform_counters) = if layout.uniform_counters {
-            let sizes = (next("NumUniformCounters")?, next("PaddingBytesAfterUniformCounters")?);
+            let sizes = (
+                next("NumUniformCounters")?,
+                next("PaddingBytesAfterUniformCounters")?,
+            );
             next("UniformCountersDelta")?;
             sizes
         } else {
@@ -108,7 +126,11 @@ impl RawHeader {
         };
         let name_bytes = next("NamesSize")?;
         let counters_delta = next("CountersDelta")?;
-        let bitmap_delta = if layout.bitmaps { next("BitmapDelta")? } else { 0 };
+        let bitmap_delta = if layout.bitmaps {
+            next("BitmapDelta")?
+        } else {
+            0
+        };
         next("NamesDelta")?;
         let (vtable_count, vtable_name_bytes) = if layout.vtables {
             (next("NumVTables")?, next("VNamesSize")?)
@@ -191,13 +213,21 @@ impl RawHeader {
         let bitmaps = walk.next("bitmaps", self.bitmap_bytes, 1)?;
         walk.next("padding after bitmaps", self.padding_after_bitmap, 1)?;
         walk.next("uniform counters", self.uniform_counter_count, 8)?;
-        walk.next("padding after uniform counters", self.padding_after_uniform_counters, 1)?;
+        walk.next(
+            "padding after uniform counters",
+            self.padding_after_uniform_counters,
+            1,
+        )?;
         let names = walk.next("names", self.name_bytes, 1)?;
         walk.next("padding after names", pad8(self.name_bytes), 1)?;
         let vtables = walk.next("vtables", self.vtable_count, layout.vtable_bytes())?;
         walk.next("padding after vtables", pad8(vtables.len() as u64), 1)?;
         walk.next("vtable names", self.vtable_name_bytes, 1)?;
-        let end = walk.next("padding after vtable names", pad8(self.vtable_name_bytes), 1)?;
+        let end = walk.next(
+            "padding after vtable names",
+            pad8(self.vtable_name_bytes),
+            1,
+        )?;
         Ok(Sections {
             binary_ids,
             records,
@@ -207,6 +237,23 @@ impl RawHeader {
             vtables,
             end: end.end,
         })
+    }
+}
+
+impl Sections {
+    /// The part of each section that lies in the first `available` bytes; what lies behind is
+    /// empty.
+    pub(crate) fn clipped(&self, available: usize) -> Self {
+        let clip = |range: &Range<usize>| range.start.min(available)..range.end.min(available);
+        Self {
+            binary_ids: clip(&self.binary_ids),
+            records: clip(&self.records),
+            counters: clip(&self.counters),
+            bitmaps: clip(&self.bitmaps),
+            names: clip(&self.names),
+            vtables: clip(&self.vtables),
+            end: self.end.min(available),
+        }
     }
 }
 
@@ -259,8 +306,9 @@ fn unsupported(version: u32, offset: u64) -> Error {
         "4, 5, 7, 8, 9, 10 or 11",
         found,
     )
+    // LLVM 22's words; its tools read version 10 alone.
     .with_detail(format_args!(
-        "Profile uses raw profile format version = {version}; expected version = {NEWEST}\n\
+        "Profile uses raw profile format version = {version}; expected version = 10\n\
          PLEASE update this tool to version in the raw profile, or regenerate raw profile with expected version."
     ))
 }

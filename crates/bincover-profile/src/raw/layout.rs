@@ -172,13 +172,33 @@ mod tests {
     /// The sizes of LLVM's C structs.
     #[test]
     fn sizes() {
-        let record = |version, width| Layout::new(version, Endian::Little, width).unwrap().record.bytes;
-        assert_eq!([4, 5, 7, 8, 9, 10, 11].map(|v| record(v, 8)), [48, 48, 48, 48, 64, 64, 72]);
-        assert_eq!([4, 5, 7, 8, 9, 10, 11].map(|v| record(v, 4)), [40, 40, 40, 40, 48, 48, 56]);
+        let record = |version, width| {
+            Layout::new(version, Endian::Little, width)
+                .unwrap()
+                .record
+                .bytes
+        };
+        assert_eq!(
+            [4, 5, 7, 8, 9, 10, 11].map(|v| record(v, 8)),
+            [48, 48, 48, 48, 64, 64, 72]
+        );
+        assert_eq!(
+            [4, 5, 7, 8, 9, 10, 11].map(|v| record(v, 4)),
+            [40, 40, 40, 40, 48, 48, 56]
+        );
         let header = |version| Layout::new(version, Endian::Big, 8).unwrap().header_bytes;
-        assert_eq!([4, 5, 7, 8, 9, 10, 11].map(header), [64, 80, 88, 88, 112, 128, 152]);
+        assert_eq!(
+            [4, 5, 7, 8, 9, 10, 11].map(header),
+            [64, 80, 88, 88, 112, 128, 152]
+        );
         assert_eq!(Layout::new(6, Endian::Little, 8), None);
-        assert_eq!(Layout::new(10, Endian::Little, 8).unwrap().vtable_bytes(), 24);
-        assert_eq!(Layout::new(10, Endian::Little, 4).unwrap().vtable_bytes(), 16);
+        assert_eq!(
+            Layout::new(10, Endian::Little, 8).unwrap().vtable_bytes(),
+            24
+        );
+        assert_eq!(
+            Layout::new(10, Endian::Little, 4).unwrap().vtable_bytes(),
+            16
+        );
     }
 }

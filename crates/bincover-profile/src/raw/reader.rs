@@ -117,6 +117,37 @@ impl<'a> RawProfile<'a> {
         })
     }
 
+    /// Reads a profile that ends too early, in its counters or behind them: the header, the build
+    /// ids and the data records have to be whole. [`RawProfile::records`] then gives the records
+    /// whose counters are there, and errors for the others; names have to come from elsewhere.
+    ///
+    /// # Errors
+    /// If less is there.
+    pub fn parse_cut(bytes: &'a [u8], offset: u64) -> Result<Self> {
+        let header = RawHeader::parse(bytes, offset)?;
+        let available = bytes.len() as u64;
+        let ids = header.binary_ids(available, offset)?;
+        // A claim of more than the address space is no cut, but nonsense.
+        let sections = header.sections(isize::MAX.unsigned_abs() as u64, offset)?;
+        if sections.records.end > bytes.len() {
+            // Says which section it was.
+            header.sections(available, offset)?;
+        }
+        let profile = Self { bytes, offset, sections: sections.clipped(bytes.len()), header };
+        let ids_offset = offset + ids.start as u64;
+        for id in binary_ids(Cursor::new(&bytes[ids], ids_offset, profile.header.layout.endian)) {
+            id.map_err(|error| error.in_context(profile.header.layout))?;
+        }
+        Ok(profile)
+    }
+
+    /// The build ids as they lie in the file: what tells profiles of one binary from others.
+    /// Empty if the binary has none.
+    #[must_use]
+    pub fn binary_id_section(&self) -> &'a [u8] {
+        &self.bytes[self.sections.binary_ids.clone()]
+    }
+
     /// The header.
     #[must_use]
     pub fn header(&self) -> &RawHeader {
@@ -135,10 +166,7 @@ impl<'a> RawProfile<'a> {
     #[must_use]
     pub fn names_blob(&self) -> (&'a [u8], u64) {
         let range = self.sections.names.clone();
-        (
-            &self.bytes[range.clone()],
-            self.offset + range.start as u64,
-        )
+        (&self.bytes[range.clone()], self.offset + range.start as u64)
     }
 
     /// Decodes the names.
@@ -333,17 +361,15 @@ pub(crate) fn read_value_block(
     let total_bytes = u64::from(probe.u32(WHAT)?);
     let kind_count = probe.u32(WHAT)?;
     if total_bytes > available {
-        return Err(Error::truncated(WHAT, start, total_bytes, available)
-            .reclassify(ErrorKind::TooLarge));
+        return Err(
+            Error::truncated(WHAT, start, total_bytes, available).reclassify(ErrorKind::TooLarge)
+        );
     }
     if kind_count as usize > VALUE_KINDS {
-        return Err(Error::malformed(
-            "number of value kinds",
-            start + 4,
-            "at most 3",
-            kind_count,
-        )
-        .with_detail("number of value profile kinds is invalid"));
+        return Err(
+            Error::malformed("number of value kinds", start + 4, "at most 3", kind_count)
+                .with_detail("number of value profile kinds is invalid"),
+        );
     }
     if total_bytes % 8 != 0 || total_bytes < 8 {
         return Err(Error::malformed(
@@ -382,9 +408,13 @@ fn read_kind(
             .with_detail("value kind is invalid"));
     }
     let site_count = u64::from(cursor.u32("number of value sites").map_err(outside)?);
-    let counts = cursor.take(site_count, "value site counts").map_err(outside)?;
+    let counts = cursor
+        .take(site_count, "value site counts")
+        .map_err(outside)?;
     let padding = pad8(cursor.offset() - block);
-    cursor.take(padding, "padding of value site counts").map_err(outside)?;
+    cursor
+        .take(padding, "padding of value site counts")
+        .map_err(outside)?;
     let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
     let mut pairs = Cursor::new(
         cursor.take_array(total, 16, "values").map_err(outside)?,

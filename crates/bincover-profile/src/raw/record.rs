@@ -88,21 +88,36 @@ pub struct RawRecord<'a> {
     pub has_values: bool,
 }
 
-/// The records of one raw profile, in file order. After an error it ends.
+/// The records of one raw profile, in file order. After an error it ends, unless it is to
+/// [keep going](RawRecords::keep_going).
 #[derive(Clone, Debug)]
 pub struct RawRecords<'p, 'a> {
     profile: &'p RawProfile<'a>,
     index: u64,
     failed: bool,
+    keeps_going: bool,
 }
 
 impl<'p, 'a> RawRecords<'p, 'a> {
     pub(crate) fn new(profile: &'p RawProfile<'a>) -> Self {
-        Self {
-            profile,
-            index: 0,
-            failed: false,
-        }
+        Self { profile, index: 0, failed: false, keeps_going: false }
+    }
+
+    /// Gives the records after a bad one too.
+    #[must_use]
+    pub fn keep_going(mut self) -> Self {
+        self.keeps_going = true;
+        self
+    }
+
+    /// The name of the record that was given last, good or bad.
+    #[must_use]
+    pub fn last_name(&self) -> Option<NameRef> {
+        let layout = &self.profile.header().layout;
+        let size = usize::try_from(layout.record.bytes).ok()?;
+        let start = usize::try_from(self.index.checked_sub(1)?).ok()?.checked_mul(size)?;
+        let bytes = self.profile.records_section().get(start..start + size)?;
+        Some(NameRef(layout.endian.u64(bytes)))
     }
 
     fn record(&self, bytes: &'a [u8], offset: u64) -> Result<RawRecord<'a>> {
@@ -197,7 +212,7 @@ impl<'a> Iterator for RawRecords<'_, 'a> {
         let bytes = self.profile.records_section().get(start..start + size)?;
         let record = self.record(bytes, self.profile.records_offset() + start as u64);
         self.index += 1;
-        self.failed = record.is_err();
+        self.failed = record.is_err() && !self.keeps_going;
         Some(record.map_err(|error| error.in_context(self.profile.header().layout)))
     }
 }
@@ -237,13 +252,14 @@ impl Place {
         let at = raw.wrapping_add(self.adjustment);
         let len = section.len() as u64;
         if at.cast_signed() < 0 {
-            return Err(Error::malformed(
-                words.offset,
-                self.offset,
-                "0 or more",
-                at.cast_signed(),
-            )
-            .with_detail(format_args!("{} {} is negative", words.offset, at.cast_signed())));
+            return Err(
+                Error::malformed(words.offset, self.offset, "0 or more", at.cast_signed())
+                    .with_detail(format_args!(
+                        "{} {} is negative",
+                        words.offset,
+                        at.cast_signed()
+                    )),
+            );
         }
         if at >= len {
             let most = len.cast_signed() - 1;

@@ -116,7 +116,9 @@ fn number(text: &[u8], base: Base) -> Option<u64> {
         (Base::Auto, [b'0', b'x' | b'X', digits @ ..]) => (digits, 16),
         (Base::Auto, [b'0', b'b' | b'B', digits @ ..]) => (digits, 2),
         (Base::Auto, [b'0', b'o', digits @ ..]) => (digits, 8),
-        (Base::Auto, [b'0', digits @ ..]) if digits.first().is_some_and(u8::is_ascii_digit) => (digits, 8),
+        (Base::Auto, [b'0', digits @ ..]) if digits.first().is_some_and(u8::is_ascii_digit) => {
+            (digits, 8)
+        }
         _ => (text, 10),
     };
     // `from_str_radix` would take a sign.
@@ -136,7 +138,11 @@ impl<'a> TextProfile<'a> {
             header: TextHeader::default(),
             lines: Lines::new(text),
         };
-        while let Some(keyword) = profile.lines.peek().and_then(|line| line.strip_prefix(b":")) {
+        while let Some(keyword) = profile
+            .lines
+            .peek()
+            .and_then(|line| line.strip_prefix(b":"))
+        {
             let (offset, _) = profile.lines.next("header")?;
             profile.header_line(keyword, offset)?;
         }
@@ -154,7 +160,9 @@ impl<'a> TextProfile<'a> {
         self.header.kind = match keyword.to_ascii_lowercase().as_slice() {
             b"ir" => kind.with(ProfileKind::IR),
             b"fe" => kind.with(ProfileKind::FRONT_END),
-            b"csir" => kind.with(ProfileKind::IR).with(ProfileKind::CONTEXT_SENSITIVE),
+            b"csir" => kind
+                .with(ProfileKind::IR)
+                .with(ProfileKind::CONTEXT_SENSITIVE),
             b"entry_first" => kind.with(ProfileKind::ENTRY_FIRST),
             b"not_entry_first" => kind.without(ProfileKind::ENTRY_FIRST),
             b"instrument_loop_entries" => kind.with(ProfileKind::LOOP_ENTRIES),
@@ -182,7 +190,12 @@ impl<'a> TextProfile<'a> {
     fn traces(&mut self) -> Result<()> {
         let (offset, count) = self.number("number of traces", Base::Auto, "")?;
         if count > u64::from(u32::MAX) {
-            return Err(Error::malformed("number of traces", offset, "32 bits", count));
+            return Err(Error::malformed(
+                "number of traces",
+                offset,
+                "32 bits",
+                count,
+            ));
         }
         let (_, stream_size) = self.number("trace stream size", Base::Auto, "")?;
         for _ in 0..count {
@@ -228,8 +241,10 @@ impl<'a> TextProfile<'a> {
         let detail = "number of counters is not a valid integer";
         let (offset, count) = self.number("number of counters", Base::Ten, detail)?;
         if count == 0 {
-            return Err(Error::malformed("number of counters", offset, "at least 1", 0)
-                .with_detail("number of counters is zero"));
+            return Err(
+                Error::malformed("number of counters", offset, "at least 1", 0)
+                    .with_detail("number of counters is zero"),
+            );
         }
         let mut counts = Vec::new();
         for _ in 0..count {
@@ -277,12 +292,15 @@ impl<'a> TextProfile<'a> {
         let Some((offset, line)) = self.lines.current else {
             return Ok(());
         };
-        let Some(kinds) = number(line, Base::Ten).filter(|kinds| *kinds <= u64::from(u32::MAX)) else {
+        let Some(kinds) = number(line, Base::Ten).filter(|kinds| *kinds <= u64::from(u32::MAX))
+        else {
             return Ok(());
         };
         if kinds == 0 || kinds > VALUE_KINDS as u64 {
-            return Err(Error::malformed("number of value kinds", offset, "1 to 3", kinds)
-                .with_detail("number of value kinds is invalid"));
+            return Err(
+                Error::malformed("number of value kinds", offset, "1 to 3", kinds)
+                    .with_detail("number of value kinds is invalid"),
+            );
         }
         self.lines.advance();
         for _ in 0..kinds {
@@ -299,7 +317,9 @@ impl<'a> TextProfile<'a> {
                     site.push(self.value(kind)?);
                 }
                 // Less than 3, as checked.
-                values.kind_mut(usize::try_from(kind).unwrap_or(0)).push(site);
+                values
+                    .kind_mut(usize::try_from(kind).unwrap_or(0))
+                    .push(site);
             }
         }
         Ok(())
@@ -310,7 +330,10 @@ impl<'a> TextProfile<'a> {
         let what = "value";
         let (offset, line) = self.lines.next(what)?;
         let malformed = || not_a_number(what, offset, line, "");
-        let colon = line.iter().rposition(|&byte| byte == b':').ok_or_else(malformed)?;
+        let colon = line
+            .iter()
+            .rposition(|&byte| byte == b':')
+            .ok_or_else(malformed)?;
         let (target, count) = (&line[..colon], &line[colon + 1..]);
         let value = match kind {
             1 => number(target, Base::Ten).ok_or_else(malformed)?,
@@ -342,7 +365,16 @@ mod tests {
         assert_eq!(auto("017"), Some(15));
         assert_eq!(auto("0"), Some(0));
         assert_eq!(auto("18446744073709551615"), Some(u64::MAX));
-        for wrong in ["", "+1", "-1", " 1", "1 ", "0x", "18446744073709551616", "09"] {
+        for wrong in [
+            "",
+            "+1",
+            "-1",
+            " 1",
+            "1 ",
+            "0x",
+            "18446744073709551616",
+            "09",
+        ] {
             assert_eq!(auto(wrong), None, "{wrong:?}");
         }
         assert_eq!(number(b"0x1F", Base::Ten), None);
@@ -364,7 +396,10 @@ mod tests {
         assert_eq!((site[1].value, site[1].count), (0, 4));
         assert!(values.kind(1).is_empty());
         let record = profile.next_record(&mut values).unwrap().unwrap();
-        assert_eq!((record.name, record.counts, record.bitmap), (&b"next"[..], vec![9], None));
+        assert_eq!(
+            (record.name, record.counts, record.bitmap),
+            (&b"next"[..], vec![9], None)
+        );
         assert_eq!(profile.next_record(&mut values).unwrap(), None);
     }
 

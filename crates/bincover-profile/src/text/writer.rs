@@ -56,7 +56,10 @@ pub fn write_record(
         .map(|value| NameRef(value.value))
         .filter_map(|name| Some((name, name_of(name)?)))
         .collect();
-    let names = named.iter().map(|(name, text)| (*name, text.as_slice())).collect();
+    let names = named
+        .iter()
+        .map(|(name, text)| (*name, text.as_slice()))
+        .collect();
     let record = Record {
         name: record.name,
         name_ref: record.name_ref,

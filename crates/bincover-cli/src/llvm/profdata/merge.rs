@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use bincover::ProfileInput;
 use bincover::profile::indexed::{self, IndexedVersion};
-use bincover::profile::{Cause, FileKind, Ledger, MergeOptions, Merger, Profile, TraceLimits, WriteOptions, text};
+use bincover::profile::{
+    Cause, FileKind, Ledger, MergeOptions, Merger, Profile, TraceLimits, WriteOptions, text,
+};
 use regex::bytes::Regex;
 
 use super::{Failure, os_words, put, read_message, write};
@@ -60,17 +62,35 @@ const SPECS: &[Spec] = &[
 const REFUSED: &[(&str, &str)] = &[
     ("sample", "sample profiles are not supported"),
     ("memory", "memory profiles are not supported"),
-    ("debug-info", "profiles correlated by debug info are not supported"),
-    ("binary-file", "profiles correlated by a binary are not supported"),
-    ("debuginfod", "profiles correlated by debuginfod are not supported"),
-    ("supplement-instr-with-sample", "sample profiles are not supported"),
-    ("keep-vtable-symbols", "keeping the names of vtables is not supported"),
+    (
+        "debug-info",
+        "profiles correlated by debug info are not supported",
+    ),
+    (
+        "binary-file",
+        "profiles correlated by a binary are not supported",
+    ),
+    (
+        "debuginfod",
+        "profiles correlated by debuginfod are not supported",
+    ),
+    (
+        "supplement-instr-with-sample",
+        "sample profiles are not supported",
+    ),
+    (
+        "keep-vtable-symbols",
+        "keeping the names of vtables is not supported",
+    ),
     ("profiled-binary", "memory profiles are not supported"),
 ];
 
 pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure> {
     let parsed = parse(program, SPECS, args)?;
-    if let Some((_, why)) = REFUSED.iter().find(|(name, _)| parsed.value(name).is_some()) {
+    if let Some((_, why)) = REFUSED
+        .iter()
+        .find(|(name, _)| parsed.value(name).is_some())
+    {
         return Err(Failure::error(why));
     }
     let inputs = inputs(program, &parsed)?;
@@ -132,7 +152,9 @@ fn output(parsed: &Parsed, profile: &Profile) -> Result<(), Failure> {
         return put(path, &text::write(profile, &options));
     }
     if path.is_none() && std::io::stdout().is_terminal() {
-        return Err(Failure::error("cannot write a non-text format profile to the terminal"));
+        return Err(Failure::error(
+            "cannot write a non-text format profile to the terminal",
+        ));
     }
     let bytes = indexed::write(profile, &options);
     match path {
@@ -147,7 +169,11 @@ fn version(parsed: &Parsed) -> Result<IndexedVersion, Failure> {
         Some(number) => u32::try_from(number)
             .ok()
             .and_then(IndexedVersion::from_number)
-            .ok_or_else(|| Failure::error(format_args!("cannot write version {number}: expected 10, 11, 12 or 13"))),
+            .ok_or_else(|| {
+                Failure::error(format_args!(
+                    "cannot write version {number}: expected 10, 11, 12 or 13"
+                ))
+            }),
         None if parsed.flag("write-prev-version") => Ok(IndexedVersion::V11),
         None => Ok(IndexedVersion::default()),
     }
@@ -155,7 +181,11 @@ fn version(parsed: &Parsed) -> Result<IndexedVersion, Failure> {
 
 fn trace_limits(parsed: &Parsed) -> TraceLimits {
     let mut limits = TraceLimits::default();
-    let number = |name| parsed.number(name).and_then(|number| usize::try_from(number).ok());
+    let number = |name| {
+        parsed
+            .number(name)
+            .and_then(|number| usize::try_from(number).ok())
+    };
     if let Some(reservoir) = number("temporal-profile-trace-reservoir-size") {
         limits.reservoir = reservoir;
     }
@@ -176,8 +206,9 @@ fn inputs(program: &Program, parsed: &Parsed) -> Result<Vec<ProfileInput>, Failu
         add_input(&mut inputs, OsStr::from_bytes(path), weight)?;
     }
     if let Some(list) = parsed.value("input-files") {
-        let text = std::fs::read(list)
-            .map_err(|error| Failure::error(format_args!("{}: {}", list.display(), os_words(&error))))?;
+        let text = std::fs::read(list).map_err(|error| {
+            Failure::error(format_args!("{}: {}", list.display(), os_words(&error)))
+        })?;
         for entry in text.split(|&byte| byte == b'\n') {
             let entry = entry.trim_ascii();
             if entry.is_empty() || entry.starts_with(b"#") {
@@ -191,14 +222,20 @@ fn inputs(program: &Program, parsed: &Parsed) -> Result<Vec<ProfileInput>, Failu
         }
     }
     if inputs.is_empty() {
-        return Err(Failure::error(format_args!("no input files specified. See {} merge -help", program.invoked)));
+        return Err(Failure::error(format_args!(
+            "no input files specified. See {} merge -help",
+            program.invoked
+        )));
     }
     Ok(inputs)
 }
 
 /// `WEIGHT,PATH`; the path may have commas.
 fn weighted(text: &[u8]) -> Result<(NonZeroU64, &[u8]), Failure> {
-    let comma = text.iter().position(|&byte| byte == b',').unwrap_or(text.len());
+    let comma = text
+        .iter()
+        .position(|&byte| byte == b',')
+        .unwrap_or(text.len());
     let digits = std::str::from_utf8(&text[..comma]).ok();
     let weight = digits
         .filter(|digits| !digits.starts_with('+'))
@@ -208,7 +245,11 @@ fn weighted(text: &[u8]) -> Result<(NonZeroU64, &[u8]), Failure> {
 }
 
 /// A file, or all files below a folder; what is neither is passed over, as by LLVM.
-fn add_input(inputs: &mut Vec<ProfileInput>, path: &OsStr, weight: NonZeroU64) -> Result<(), Failure> {
+fn add_input(
+    inputs: &mut Vec<ProfileInput>,
+    path: &OsStr,
+    weight: NonZeroU64,
+) -> Result<(), Failure> {
     let path = PathBuf::from(OsString::from_vec(path.as_bytes().to_vec()));
     let fail = |path: &Path, error: &std::io::Error| {
         Failure::error(format_args!("{}: {}", path.display(), os_words(error)))
@@ -216,7 +257,10 @@ fn add_input(inputs: &mut Vec<ProfileInput>, path: &OsStr, weight: NonZeroU64) -
     if path == Path::new("-") {
         // LLVM's probe for memory profiles eats standard input, so that the profile is empty. We
         // read it.
-        inputs.push(ProfileInput { path: "/dev/stdin".into(), weight });
+        inputs.push(ProfileInput {
+            path: "/dev/stdin".into(),
+            weight,
+        });
         return Ok(());
     }
     let metadata = std::fs::metadata(&path).map_err(|error| fail(&path, &error))?;
@@ -279,7 +323,10 @@ fn filter(parsed: &Parsed, profile: &mut Profile) -> Result<(), Failure> {
             && drop.as_ref().is_none_or(|drop| !drop.is_match(name))
     });
     let left = profile.function_count();
-    ui::say(format_args!("{} of {all} functions in the original profile are filtered.", all - left));
+    ui::say(format_args!(
+        "{} of {all} functions in the original profile are filtered.",
+        all - left
+    ));
     Ok(())
 }
 
@@ -297,7 +344,9 @@ fn report(ledger: &Ledger) {
         ui::say(format_args!("{}: {function}{text}", entry.source));
         if is_mismatch && !hinted.contains(&text) {
             hinted.push(text);
-            ui::say("Make sure that all profile data to be merged is generated from the same binary.");
+            ui::say(
+                "Make sure that all profile data to be merged is generated from the same binary.",
+            );
         }
     }
     for entry in &ledger.entries {
@@ -309,15 +358,21 @@ fn report(ledger: &Ledger) {
 
 fn record_message(cause: &Cause) -> Option<(&str, &'static str, bool)> {
     Some(match cause {
-        Cause::CounterMismatch { function, .. } => {
-            (function, "function basic block count change detected (counter mismatch)", true)
-        }
-        Cause::BitmapMismatch { function, .. } => {
-            (function, "function bitmap size change detected (bitmap size mismatch)", false)
-        }
-        Cause::ValueSiteMismatch { function } => {
-            (function, "function value site count change detected (counter mismatch)", true)
-        }
+        Cause::CounterMismatch { function, .. } => (
+            function,
+            "function basic block count change detected (counter mismatch)",
+            true,
+        ),
+        Cause::BitmapMismatch { function, .. } => (
+            function,
+            "function bitmap size change detected (bitmap size mismatch)",
+            false,
+        ),
+        Cause::ValueSiteMismatch { function } => (
+            function,
+            "function value site count change detected (counter mismatch)",
+            true,
+        ),
         Cause::CounterOverflow { function } => (function, "counter overflow", false),
         _ => return None,
     })
@@ -327,7 +382,9 @@ fn file_message(cause: &Cause) -> Option<String> {
     Some(match cause {
         Cause::Inaccessible(reason) => reason.clone(),
         Cause::Unreadable(error) | Cause::Damaged { error, .. } => read_message(error),
-        Cause::KindMismatch => "Merge IR generated profile with Clang generated profile.".to_owned(),
+        Cause::KindMismatch => {
+            "Merge IR generated profile with Clang generated profile.".to_owned()
+        }
         Cause::SuspiciousCounter { count, .. } => {
             format!("excessively large counter value suggests corrupted profile data: {count}")
         }

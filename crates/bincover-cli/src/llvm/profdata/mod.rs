@@ -44,23 +44,33 @@ impl From<String> for Failure {
 
 /// True for the first words that make a command line LLVM's.
 pub(crate) fn is_subcommand(word: &OsString) -> bool {
-    ["merge", "show", "overlap", "order"].iter().any(|name| word == name)
+    ["merge", "show", "overlap", "order"]
+        .iter()
+        .any(|name| word == name)
 }
 
 /// Runs the tool under its name, which LLVM's messages begin with.
 pub(crate) fn run(program: &Program, mut args: impl Iterator<Item = OsString>) -> Exit {
     let Some(command) = args.next() else {
         let name = &program.name;
-        ui::say(format_args!("{name}: No subcommand specified! Run llvm-profdata --help for usage."));
+        ui::say(format_args!(
+            "{name}: No subcommand specified! Run llvm-profdata --help for usage."
+        ));
         return Exit::Failure;
     };
     let args: Vec<OsString> = args.collect();
     let wants = |name: &str| {
-        let is_it = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.trim_start_matches('-') == name && arg.starts_with('-'));
+        let is_it = |arg: &OsString| {
+            arg.to_str()
+                .is_some_and(|arg| arg.trim_start_matches('-') == name && arg.starts_with('-'))
+        };
         is_it(&command) || is_subcommand(&command) && args.iter().any(is_it)
     };
     let result = if wants("version") {
-        print(&format!("bincover {}\n  LLVM version {LLVM_VERSION}\n", env!("CARGO_PKG_VERSION")))
+        print(&format!(
+            "bincover {}\n  LLVM version {LLVM_VERSION}\n",
+            env!("CARGO_PKG_VERSION")
+        ))
     } else if wants("help") || wants("h") {
         print(&format!("{HELP}\n"))
     } else {
@@ -98,16 +108,17 @@ fn put(output: Option<&OsString>, text: &[u8]) -> Result<(), Failure> {
 
 /// Writes a file; the message has LLVM's form.
 fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
-    bincover::write_atomically(path, |out| out.write_all(bytes)).map_err(|error| {
-        Failure::error(format_args!("{}: {}", path.display(), reason(&error)))
-    })
+    bincover::write_atomically(path, |out| out.write_all(bytes))
+        .map_err(|error| Failure::error(format_args!("{}: {}", path.display(), reason(&error))))
 }
 
 /// The operating system's words, without the number that Rust adds.
 fn reason(error: &bincover::Error) -> String {
     match error {
         bincover::Error::NoFolder { .. } => "No such file or directory".to_owned(),
-        bincover::Error::Write { source, .. } | bincover::Error::Read { source, .. } => os_words(source),
+        bincover::Error::Write { source, .. } | bincover::Error::Read { source, .. } => {
+            os_words(source)
+        }
         other => other.to_string(),
     }
 }

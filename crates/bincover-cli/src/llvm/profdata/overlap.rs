@@ -73,12 +73,18 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
 
 fn read(path: &OsString) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| {
-        Failure::error(format_args!("error in getting profile count sums: {}", os_words(&error)))
+        Failure::error(format_args!(
+            "error in getting profile count sums: {}",
+            os_words(&error)
+        ))
     })
 }
 
 fn failure(error: &bincover::profile::Error) -> Failure {
-    Failure::error(format_args!("error in getting profile count sums: {}", read_message(error)))
+    Failure::error(format_args!(
+        "error in getting profile count sums: {}",
+        read_message(error)
+    ))
 }
 
 /// What is compared, and what is shown function by function.
@@ -105,7 +111,8 @@ impl Sums {
         };
         if let Some(values) = values {
             for kind in 0..VALUE_KINDS {
-                sums.values[kind] = total(values.kind(kind).iter().flatten().map(|value| value.count));
+                sums.values[kind] =
+                    total(values.kind(kind).iter().flatten().map(|value| value.count));
             }
         }
         sums
@@ -160,7 +167,8 @@ fn sum(bytes: &[u8], filter: &Filter) -> Result<Sums, Failure> {
         }
         fn record(&mut self, record: &FileRecord<'_>) -> bool {
             if !self.is_ir || record.hash.has_context_bit() == self.filter.context_sensitive {
-                self.sums.add(&Sums::of(&record.counts(), Some(record.values)));
+                self.sums
+                    .add(&Sums::of(&record.counts(), Some(record.values)));
             }
             false
         }
@@ -203,7 +211,11 @@ impl Visitor for Overlap<'_> {
         }
         let counts = record.counts();
         let test = Sums::of(&counts, Some(record.values));
-        let known: Vec<_> = self.base.lookup(record.name_ref).filter(|known| known.name == record.name).collect();
+        let known: Vec<_> = self
+            .base
+            .lookup(record.name_ref)
+            .filter(|known| known.name == record.name)
+            .collect();
         if known.is_empty() {
             self.unique.add_share(&test, &self.test_sum);
             return false;
@@ -217,7 +229,8 @@ impl Visitor for Overlap<'_> {
             return false;
         };
         let base_values = base.values.cloned().unwrap_or_default();
-        let other_sites = (0..VALUE_KINDS).any(|kind| base_values.kind(kind).len() != record.values.kind(kind).len());
+        let other_sites = (0..VALUE_KINDS)
+            .any(|kind| base_values.kind(kind).len() != record.values.kind(kind).len());
         if base.counts.len() != counts.len() || other_sites {
             self.mismatch.add_share(&test, &self.test_sum);
             return false;
@@ -225,7 +238,8 @@ impl Visitor for Overlap<'_> {
         let base_function = Sums::of(base.counts, Some(&base_values));
         let mut function = Sums::default();
         for kind in 0..VALUE_KINDS {
-            let (whole, own) = self.value_scores(kind, &base_values, record.values, &base_function, &test);
+            let (whole, own) =
+                self.value_scores(kind, &base_values, record.values, &base_function, &test);
             self.same.values[kind] += whole;
             function.values[kind] += own;
         }
@@ -236,13 +250,25 @@ impl Visitor for Overlap<'_> {
         self.same.entries += 1;
         function.entries = counts.len() as u64;
         let max = counts.iter().copied().max().unwrap_or(0);
-        let is_named = !self.filter.name.is_empty() && contains(record.name, self.filter.name.as_bytes());
+        let is_named =
+            !self.filter.name.is_empty() && contains(record.name, self.filter.name.as_bytes());
         let cutoff = self.filter.value_cutoff.unwrap_or(u64::MAX);
         if is_named || max >= cutoff {
             let name = String::from_utf8_lossy(record.name).into_owned();
-            let _ = writeln!(self.text, "Function level:\n  Function: {name} (Hash={})", record.hash.0);
+            let _ = writeln!(
+                self.text,
+                "Function level:\n  Function: {name} (Hash={})",
+                record.hash.0
+            );
             let none = Sums::default();
-            let text = levels("edge counters", &function, &none, &none, &base_function, &test);
+            let text = levels(
+                "edge counters",
+                &function,
+                &none,
+                &none,
+                &base_function,
+                &test,
+            );
             self.text.push_str(&text);
         }
         false
@@ -282,8 +308,18 @@ impl Overlap<'_> {
                         right.next();
                     }
                     std::cmp::Ordering::Equal => {
-                        whole += score(a.count, b.count, self.base_sum.values[kind], self.test_sum.values[kind]);
-                        own += score(a.count, b.count, base_function.values[kind], test_function.values[kind]);
+                        whole += score(
+                            a.count,
+                            b.count,
+                            self.base_sum.values[kind],
+                            self.test_sum.values[kind],
+                        );
+                        own += score(
+                            a.count,
+                            b.count,
+                            base_function.values[kind],
+                            test_function.values[kind],
+                        );
                         left.next();
                         right.next();
                     }
@@ -297,7 +333,14 @@ impl Overlap<'_> {
         format!(
             "{}Profile overlap information for base_profile: {base} and test_profile: {test}\nProgram level:\n{}",
             self.text,
-            levels("functions", &self.same, &self.mismatch, &self.unique, &self.base_sum, &self.test_sum)
+            levels(
+                "functions",
+                &self.same,
+                &self.mismatch,
+                &self.unique,
+                &self.base_sum,
+                &self.test_sum
+            )
         )
     }
 }
@@ -316,15 +359,27 @@ fn levels(
         let _ = writeln!(text, "  # of {entries} mismatch: {}", mismatch.entries);
     }
     if unique.entries > 0 {
-        let _ = writeln!(text, "  # of {entries} only in test_profile: {}", unique.entries);
+        let _ = writeln!(
+            text,
+            "  # of {entries} only in test_profile: {}",
+            unique.entries
+        );
     }
     let mut kind = |name: &str, short: &str, pick: &dyn Fn(&Sums) -> f64| {
         let _ = writeln!(text, "  {name} profile overlap: {:.3}%", pick(same) * 100.0);
         if mismatch.entries > 0 {
-            let _ = writeln!(text, "  Mismatched count percentage ({short}): {:.3}%", pick(mismatch) * 100.0);
+            let _ = writeln!(
+                text,
+                "  Mismatched count percentage ({short}): {:.3}%",
+                pick(mismatch) * 100.0
+            );
         }
         if unique.entries > 0 {
-            let _ = writeln!(text, "  Percentage of {name} profile only in test_profile: {:.3}%", pick(unique) * 100.0);
+            let _ = writeln!(
+                text,
+                "  Percentage of {name} profile only in test_profile: {:.3}%",
+                pick(unique) * 100.0
+            );
         }
         let _ = writeln!(text, "  {name} profile base count sum: {:.0}", pick(base));
         let _ = writeln!(text, "  {name} profile test count sum: {:.0}", pick(test));

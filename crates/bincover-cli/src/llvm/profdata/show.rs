@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use bincover::profile::{
-    CUTOFFS, FileKind, FileRecord, NameRef, ProfileKind, Reader, Sites, Summary, Trace, VALUE_KINDS, Visitor,
-    text,
+    CUTOFFS, FileKind, FileRecord, NameRef, ProfileKind, Reader, Sites, Summary, Trace,
+    VALUE_KINDS, Visitor, text,
 };
 
 use super::{Failure, os_words, put, read_message};
@@ -42,9 +42,15 @@ const SPECS: &[Spec] = &[
 
 pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure> {
     let parsed = parse(program, SPECS, args)?;
-    for (name, what) in [("sample", "sample"), ("memory", "memory"), ("debug-info", "correlated")] {
+    for (name, what) in [
+        ("sample", "sample"),
+        ("memory", "memory"),
+        ("debug-info", "correlated"),
+    ] {
         if parsed.value(name).is_some() {
-            return Err(Failure::error(format_args!("{what} profiles are not supported")));
+            return Err(Failure::error(format_args!(
+                "{what} profiles are not supported"
+            )));
         }
     }
     let Some(path) = parsed.positional.first() else {
@@ -56,10 +62,20 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::error(format_args!("{shown_path}: {}", os_words(&error))))?;
     match parsed.text("show-format").as_deref() {
-        Some("json") => return Err(Failure::error("JSON output is not supported for instr profiles")),
-        Some("yaml") => return Err(Failure::error("YAML output is not supported for instr profiles")),
+        Some("json") => {
+            return Err(Failure::error(
+                "JSON output is not supported for instr profiles",
+            ));
+        }
+        Some("yaml") => {
+            return Err(Failure::error(
+                "YAML output is not supported for instr profiles",
+            ));
+        }
         _ if parsed.flag("json") => {
-            return Err(Failure::error("JSON output is not supported for instr profiles"));
+            return Err(Failure::error(
+                "JSON output is not supported for instr profiles",
+            ));
         }
         _ => {}
     }
@@ -82,7 +98,10 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
                 }
                 _ => "",
             };
-            return Err(Failure(format!("error: {shown_path}: {}{hint}", read_message(error))));
+            return Err(Failure(format!(
+                "error: {shown_path}: {}{hint}",
+                read_message(error)
+            )));
         }
     };
     put(parsed.value("output"), &text)
@@ -129,7 +148,11 @@ impl Options {
             top: usize::try_from(number("topn")).unwrap_or(usize::MAX),
             hot: parsed.flag("hot-func-list"),
             detailed: parsed.flag("detailed-summary"),
-            cutoffs: if cutoffs.is_empty() { CUTOFFS.to_vec() } else { cutoffs },
+            cutoffs: if cutoffs.is_empty() {
+                CUTOFFS.to_vec()
+            } else {
+                cutoffs
+            },
         })
     }
 
@@ -177,7 +200,9 @@ impl Visitor for Names {
     }
 
     fn record(&mut self, record: &FileRecord<'_>) -> bool {
-        self.0.entry(record.name_ref).or_insert_with(|| record.name.to_vec());
+        self.0
+            .entry(record.name_ref)
+            .or_insert_with(|| record.name.to_vec());
         false
     }
 
@@ -231,7 +256,9 @@ impl Visitor for Show<'_> {
             self.line(":ir");
         } else if self.options.only_below && !self.options.as_text {
             let cutoff = self.options.cutoff;
-            self.line(format_args!("The list of functions with the maximum counter less than {cutoff}:"));
+            self.line(format_args!(
+                "The list of functions with the maximum counter less than {cutoff}:"
+            ));
         }
         true
     }
@@ -244,7 +271,9 @@ impl Visitor for Show<'_> {
         let show = self.options.shows(record.name);
         if self.options.as_text {
             if show {
-                self.out.extend(text::write_record(record, |name| self.names.get(&name).cloned()));
+                self.out.extend(text::write_record(record, |name| {
+                    self.names.get(&name).cloned()
+                }));
             }
             return false;
         }
@@ -277,7 +306,9 @@ impl Visitor for Show<'_> {
         if max < self.options.cutoff {
             self.below += 1;
             if self.options.only_below {
-                let sum = counts.iter().fold(0u64, |sum, count| sum.wrapping_add(*count));
+                let sum = counts
+                    .iter()
+                    .fold(0u64, |sum, count| sum.wrapping_add(*count));
                 self.out.extend_from_slice(b"  ");
                 self.out.extend_from_slice(record.name);
                 self.line(format_args!(": (Max = {max} Sum = {sum})"));
@@ -316,14 +347,23 @@ impl Show<'_> {
         }
         let [calls, sizes, vtables] = self.options.kinds;
         if calls {
-            self.line(format_args!("    Indirect Call Site Count: {}", sites(0).len()));
+            self.line(format_args!(
+                "    Indirect Call Site Count: {}",
+                sites(0).len()
+            ));
         }
         if vtables {
-            self.line(format_args!("    Number of instrumented vtables: {}", sites(2).len()));
+            self.line(format_args!(
+                "    Number of instrumented vtables: {}",
+                sites(2).len()
+            ));
         }
         let sizes = sizes && !sites(1).is_empty();
         if sizes {
-            self.line(format_args!("    Number of Memory Intrinsics Calls: {}", sites(1).len()));
+            self.line(format_args!(
+                "    Number of Memory Intrinsics Calls: {}",
+                sites(1).len()
+            ));
         }
         if self.options.counts {
             let from = usize::from(!is_ir);
@@ -348,7 +388,11 @@ impl Show<'_> {
     fn sites(&mut self, kind: usize, sites: &Sites) {
         let stats = &mut self.stats[kind];
         stats.sites += sites.len() as u64;
-        for (index, site) in sites.iter().enumerate().filter(|(_, site)| !site.is_empty()) {
+        for (index, site) in sites
+            .iter()
+            .enumerate()
+            .filter(|(_, site)| !site.is_empty())
+        {
             let stats = &mut self.stats[kind];
             stats.with_values += 1;
             stats.values += site.len() as u64;
@@ -356,7 +400,10 @@ impl Show<'_> {
                 stats.histogram.resize(site.len(), 0);
             }
             stats.histogram[site.len() - 1] += 1;
-            let sum = site.iter().fold(0u64, |sum, value| sum.wrapping_add(value.count)).max(1);
+            let sum = site
+                .iter()
+                .fold(0u64, |sum, value| sum.wrapping_add(value.count))
+                .max(1);
             for value in site {
                 write!(self.out, "\t[ {index:>2}, ").expect("memory");
                 if kind == 1 {
@@ -366,7 +413,10 @@ impl Show<'_> {
                     self.out.extend_from_slice(name.map_or(&[], Vec::as_slice));
                 }
                 let share = value.count as f64 * 100.0 / sum as f64;
-                self.line(format_args!(", {:>10} ] ({share:.2}%)", value.count.cast_signed()));
+                self.line(format_args!(
+                    ", {:>10} ] ({share:.2}%)",
+                    value.count.cast_signed()
+                ));
             }
         }
     }
@@ -378,7 +428,10 @@ impl Show<'_> {
         }
         let is_ir = self.is_ir();
         let set = |kind: ProfileKind| u8::from(self.kind.contains(kind));
-        let (entry, loops) = (set(ProfileKind::ENTRY_FIRST), set(ProfileKind::LOOP_ENTRIES));
+        let (entry, loops) = (
+            set(ProfileKind::ENTRY_FIRST),
+            set(ProfileKind::LOOP_ENTRIES),
+        );
         match is_ir {
             true => self.line(format_args!("Instrumentation level: IR  entry_first = {entry}  instrument_loop_entries = {loops}")),
             false => self.line("Instrumentation level: Front-end"),
@@ -389,7 +442,10 @@ impl Show<'_> {
         }
         let functions = self.summary.functions();
         self.line(format_args!("Total functions: {functions}"));
-        let (max, internal) = (self.summary.max_function_count(), self.summary.max_internal_count());
+        let (max, internal) = (
+            self.summary.max_function_count(),
+            self.summary.max_internal_count(),
+        );
         self.line(format_args!("Maximum function count: {max}"));
         self.line(format_args!("Maximum internal block count: {internal}"));
         let (blocks, total) = (self.summary.blocks(), self.summary.total());
@@ -397,9 +453,13 @@ impl Show<'_> {
         self.line(format_args!("Total count: {total}"));
         if options.cutoff > 0 {
             let (cutoff, below) = (options.cutoff, self.below);
-            self.line(format_args!("Number of functions with maximum count (< {cutoff}): {below}"));
+            self.line(format_args!(
+                "Number of functions with maximum count (< {cutoff}): {below}"
+            ));
             let above = u64::from(functions).wrapping_sub(below);
-            self.line(format_args!("Number of functions with maximum count (>= {cutoff}): {above}"));
+            self.line(format_args!(
+                "Number of functions with maximum count (>= {cutoff}): {above}"
+            ));
         }
         self.top();
         self.statistics();
@@ -416,7 +476,9 @@ impl Show<'_> {
         }
         let mut maxima = std::mem::take(&mut self.maxima);
         maxima.sort_by_key(|(_, max)| std::cmp::Reverse(*max));
-        self.line(format_args!("Top {top} functions with the largest internal block counts: "));
+        self.line(format_args!(
+            "Top {top} functions with the largest internal block counts: "
+        ));
         for (name, max) in maxima.iter().take(top) {
             self.out.extend_from_slice(b"  ");
             self.out.extend_from_slice(name);
@@ -438,10 +500,21 @@ impl Show<'_> {
             let stats = std::mem::take(&mut self.stats[kind]);
             self.line(title);
             self.line(format_args!("  Total number of sites: {}", stats.sites));
-            self.line(format_args!("  Total number of sites with values: {}", stats.with_values));
-            self.line(format_args!("  Total number of profiled values: {}", stats.values));
+            self.line(format_args!(
+                "  Total number of sites with values: {}",
+                stats.with_values
+            ));
+            self.line(format_args!(
+                "  Total number of profiled values: {}",
+                stats.values
+            ));
             self.line("  Value sites histogram:\n\tNumTargets, SiteCount");
-            for (index, count) in stats.histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
+            for (index, count) in stats
+                .histogram
+                .iter()
+                .enumerate()
+                .filter(|(_, count)| **count > 0)
+            {
                 self.line(format_args!("\t{}, {count}", index + 1));
             }
         }
@@ -452,7 +525,11 @@ impl Show<'_> {
             return;
         }
         let cutoffs = self.options.cutoffs.clone();
-        let hot = self.summary.entries(&cutoffs).into_iter().find(|entry| entry.cutoff >= 990_000);
+        let hot = self
+            .summary
+            .entries(&cutoffs)
+            .into_iter()
+            .find(|entry| entry.cutoff >= 990_000);
         let threshold = hot.map_or(0, |entry| entry.min_count);
         let mut hot: Vec<_> = std::mem::take(&mut self.maxima);
         hot.retain(|(_, max)| *max >= threshold);
@@ -504,11 +581,15 @@ impl Show<'_> {
         if parsed.flag("temporal-profile-traces") {
             let (traces, seen) = self.traces.take().unwrap_or_default();
             let samples = traces.len();
-            self.line(format_args!("Temporal Profile Traces (samples={samples} seen={seen}):"));
+            self.line(format_args!(
+                "Temporal Profile Traces (samples={samples} seen={seen}):"
+            ));
             for (index, trace) in traces.iter().enumerate() {
                 let count = trace.functions.len();
                 let weight = trace.weight;
-                self.line(format_args!("  Temporal Profile Trace {index} (weight={weight} count={count}):"));
+                self.line(format_args!(
+                    "  Temporal Profile Trace {index} (weight={weight} count={count}):"
+                ));
                 for function in &trace.functions {
                     let name = self.names.get(function).cloned().unwrap_or_default();
                     self.out.extend_from_slice(b"    ");
@@ -527,7 +608,11 @@ fn general(number: f64) -> String {
     }
     let exponent = number.abs().log10().floor();
     let decimals = (5.0 - exponent).clamp(0.0, 17.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 17")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 17"
+    )]
     let text = format!("{number:.*}", decimals as usize);
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
