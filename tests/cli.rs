@@ -157,7 +157,7 @@ fn mistakes_are_told_apart_from_failures() {
     }
     let cases: [(&[&str], &str); 4] = [
         (&["in.profraw"], "--output"),
-        (&["-o", "out", "--failure-mode", "some", "in"], "some"),
+        (&["-o", "out", "--write-version", "9", "in"], "found `9`"),
         (
             &["-o", "out", "--weighted-input", "0,in"],
             "positive integer",
@@ -616,11 +616,11 @@ fn llvm_spelling_is_understood() {
         0,
     );
     check(
-        bincover_merge(folder.path()).args(["merge", "-sparse", "-o", "llvms", "runs"]),
+        bincover_merge(folder.path()).args(["merge", "-sparse", "-o", "llvms", "all"]),
         0,
     );
     check(
-        bincover_merge(folder.path()).args(["merge", "-sparse", "runs", "-output=last"]),
+        bincover_merge(folder.path()).args(["merge", "-sparse", "all", "-output=last"]),
         0,
     );
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
@@ -675,7 +675,7 @@ fn weights_multiply() {
     assert_eq!(
         main_of(&[
             "runs",
-            "-weighted-input=10,runs",
+            "--weighted-input=10,runs",
             "--weighted-input=100,runs"
         ]),
         111
@@ -683,44 +683,76 @@ fn weights_multiply() {
 }
 
 #[test]
-fn failure_modes() {
+fn what_is_good_is_merged_unless_strict() {
     let folder = store();
     fs::write(folder.path().join("bad"), b"\x00\x01\x02").unwrap();
     fs::write(folder.path().join("worse"), b"\xff").unwrap();
     fs::write(folder.path().join("empty"), b"").unwrap();
-    let merge = |mode: &str, inputs: &[&str], code: i32| {
+    let merge = |args: &[&str], code: i32| {
         let _ = fs::remove_file(folder.path().join("out"));
-        let mut command = bincover_merge(folder.path());
-        if !mode.is_empty() {
-            command.args(["--failure-mode", mode]);
-        }
-        let output = check(command.args(["-o", "out"]).args(inputs), code);
+        let output = check(bincover_merge(folder.path()).args(["-o", "out"]).args(args), code);
         let out = folder.path().join("out");
-        let runs = out.exists().then(|| merged(&out));
-        let runs = runs.map(|profile| match profile.record_count() {
-            0 => 0,
-            _ => runs_of_main(&profile),
-        });
-        (runs, stderr(&output))
+        (out.exists().then(|| runs_of_main(&merged(&out))), stderr(&output))
     };
-    for mode in ["", "any"] {
-        let (runs, said) = merge(mode, &["runs", "bad"], 1);
-        assert_eq!(runs, None);
-        assert!(said.contains("left out: bad: "), "{said}");
-        assert!(said.contains("1 of 5 inputs"), "{said}");
-        assert!(said.contains("--failure-mode=all"), "{said}");
-    }
-    assert_eq!(merge("all", &["runs", "bad"], 92).0, Some(4));
-    assert_eq!(merge("warn", &["bad", "runs"], 92).0, Some(4));
-    assert_eq!(merge("any", &["bad", "worse"], 1).0, None);
-    assert_eq!(merge("all", &["bad", "worse"], 1).0, None);
-    assert_eq!(merge("warn", &["bad", "worse"], 92).0, Some(0));
+    let (runs, said) = merge(&["runs", "bad"], 92);
+    assert_eq!(runs, Some(4));
+    assert!(said.contains("left out: bad: "), "{said}");
+    let (runs, said) = merge(&["--strict", "runs", "bad"], 1);
+    assert_eq!(runs, None);
+    assert!(said.contains("left out: bad: "), "{said}");
+    assert!(said.contains("--strict"), "{said}");
+    assert_eq!(merge(&["bad", "worse"], 1).0, None);
 
     // An empty profile is what a program leaves that was killed early: no failure beside others.
-    let (runs, said) = merge("any", &["runs", "empty"], 0);
+    let (runs, said) = merge(&["runs", "empty"], 0);
     assert_eq!(runs, Some(4));
     assert!(said.contains("left out: empty: "), "{said}");
-    assert_eq!(merge("any", &["empty"], 1).0, None);
-    assert_eq!(merge("all", &["empty", "bad"], 1).0, None);
-    assert_eq!(merge("any", &[], 1).0, None);
+    assert_eq!(merge(&["empty"], 1).0, None);
+    assert_eq!(merge(&["empty", "bad"], 1).0, None);
+    assert_eq!(merge(&[], 1).0, None);
+}
+
+#[test]
+fn inputs_come_from_lists_and_patterns() {
+    let folder = store();
+    let profiles: Vec<String> = bincover::profiles_below(&folder.path().join("runs"))
+        .unwrap()
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    assert_eq!(profiles.len(), 4);
+    let runs = |command: &mut Command| {
+        check(command, 0);
+        runs_of_main(&merged(&folder.path().join("out")))
+    };
+    let merge = || {
+        let mut command = bincover_merge(folder.path());
+        command.args(["-o", "out"]);
+        command
+    };
+    assert_eq!(runs(merge().arg("runs/runs/*/*.profraw")), 4);
+    fs::write(folder.path().join("list"), profiles[..3].join("\r\n")).unwrap();
+    assert_eq!(runs(merge().arg("@list")), 3);
+    fs::write(folder.path().join("zeros"), profiles[..2].join("\0")).unwrap();
+    assert_eq!(runs(merge().args(["--files-from", "zeros", "-0"])), 2);
+    let list = fs::File::open(folder.path().join("list")).unwrap();
+    assert_eq!(runs(merge().args(["--files-from", "-"]).stdin(list)), 3);
+    let output = check(merge().arg("nothing/*.profraw"), 1);
+    assert!(stderr(&output).contains("no file matches"), "{}", stderr(&output));
+}
+
+#[test]
+fn older_versions_and_text_are_written() {
+    let folder = store();
+    for version in ["10", "11", "12", "13"] {
+        let args = ["-o", "out", "runs", "--write-version", version];
+        check(bincover_merge(folder.path()).args(args), 0);
+        let bytes = fs::read(folder.path().join("out")).unwrap();
+        assert_eq!(bytes[8].to_string(), version);
+        assert_eq!(runs_of_main(&merged(&folder.path().join("out"))), 4);
+    }
+    check(bincover_merge(folder.path()).args(["-o", "out", "--text", "runs"]), 0);
+    let text = fs::read_to_string(folder.path().join("out")).unwrap();
+    assert!(text.contains("# Func Hash:"), "{text}");
+    assert_eq!(runs_of_main(&merged(&folder.path().join("out"))), 4);
 }

@@ -11,20 +11,17 @@ mod bodies;
 
 type Body = fn(&[u8]);
 
-const BODIES: [Body; 4] = [bodies::raw, bodies::indexed, bodies::mapping, bodies::merge];
+const BODIES: [Body; 5] =
+    [bodies::raw, bodies::indexed, bodies::text, bodies::mapping, bodies::merge];
 
-/// The files below `testdata/` that end in one of these, contents that repeat left out.
-fn files(suffixes: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
+/// The files of a folder of `testdata/` that end in this, contents that repeat left out.
+fn files(folder: &str, suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let mut seen = HashSet::new();
-    let paths = suffixes
-        .iter()
-        .flat_map(|suffix| fixtures_ending("", suffix));
-    let read = paths.map(|path| {
+    let read = fixtures_ending(folder, suffix).into_iter().map(|path| {
         let bytes = std::fs::read(&path).expect("a fixture");
         (path, bytes)
     });
-    read.filter(|(_, bytes)| seen.insert(bytes.clone()))
-        .collect()
+    read.filter(|(_, bytes)| seen.insert(bytes.clone())).collect()
 }
 
 /// The body over the bytes cut and flipped.
@@ -37,8 +34,8 @@ fn damaged(body: Body, bytes: &[u8]) {
     }
 }
 
-fn all_damaged(suffixes: &[&str], body: Body) {
-    for (path, bytes) in files(suffixes) {
+fn all_damaged(body: Body, folder: &str, suffix: &str) {
+    for (path, bytes) in files(folder, suffix) {
         println!("{}", path.display());
         damaged(body, &bytes);
     }
@@ -46,7 +43,7 @@ fn all_damaged(suffixes: &[&str], body: Body) {
 
 #[test]
 fn every_body_over_every_file() {
-    for (path, bytes) in files(&[""]) {
+    for (path, bytes) in files("", "") {
         println!("{}", path.display());
         for body in BODIES {
             body(&bytes);
@@ -54,26 +51,57 @@ fn every_body_over_every_file() {
     }
 }
 
+/// One run of each compiler; the others differ in counts only.
 #[test]
 fn damaged_raw_profiles() {
-    all_damaged(&[".profraw"], bodies::raw);
+    all_damaged(bodies::raw, "raw", "1.profraw");
 }
 
 #[test]
 fn damaged_indexed_profiles() {
-    all_damaged(&[".profdata"], bodies::indexed);
+    all_damaged(bodies::indexed, "indexed", "input.profdata");
 }
 
 #[test]
+fn damaged_text_profiles() {
+    all_damaged(bodies::text, "text", "input.proftext");
+}
+
+/// What is damaged already may be damaged a little more.
+#[test]
+fn damaged_malformed_profiles() {
+    for (path, bytes) in files("malformed", "") {
+        println!("{}", path.display());
+        for flipped in mutate::flips(&bytes).step_by(8) {
+            bodies::raw(&flipped);
+        }
+    }
+}
+
+/// Most damage to an object is seen before its sections are; so these are damaged by themselves.
+#[test]
 fn damaged_objects() {
-    all_damaged(&[".elf", ".o"], bodies::mapping);
+    for (path, bytes) in files("object", "app.elf") {
+        println!("{}", path.display());
+        for end in mutate::cuts(bytes.len()).step_by(8) {
+            bodies::mapping(&bytes[..end]);
+        }
+        for flipped in mutate::flips(&bytes).step_by(8) {
+            bodies::mapping(&flipped);
+        }
+    }
 }
 
 #[test]
 fn damaged_sections() {
-    for (path, bytes) in files(&[".elf", ".o"]) {
+    for (path, bytes) in files("object", "app.elf") {
         println!("{}", path.display());
         let sections = bodies::split_object(&bytes).expect("a fixture with a mapping");
-        damaged(bodies::mapping, &sections);
+        for end in mutate::cuts(sections.len()).step_by(3) {
+            bodies::mapping(&sections[..end]);
+        }
+        for flipped in mutate::flips(&sections).step_by(3) {
+            bodies::mapping(&flipped);
+        }
     }
 }

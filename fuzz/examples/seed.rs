@@ -22,6 +22,7 @@ fn main() -> io::Result<()> {
         match path.extension().and_then(|suffix| suffix.to_str()) {
             Some("profraw") => put("raw", &name, &bytes)?,
             Some("profdata") => put("indexed", &name, &bytes)?,
+            Some("proftext") => put("text", &name, &bytes)?,
             Some("elf" | "o") => {
                 put("mapping", &name, &bytes)?;
                 if let Some(sections) = bincover_fuzz::split_object(&bytes) {

@@ -2,8 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use bincover_profile::indexed::{self, WriteOptions};
-use bincover_profile::{MAX_COUNT, Merged};
+use bincover_profile::{MAX_COUNT, Merged, WriteOptions, indexed};
 use bincover_testkit::raw::{Function, RawFile, Shape};
 
 use super::profile::{check_profile, merged, weighted};
