@@ -21,7 +21,8 @@ pub enum Exit {
     NotExecutable,
     /// 127: there is no such program (as shells say it).
     NoProgram,
-    /// The program's own: its exit code, or 128 and the number of the signal that ended it.
+    /// The program's own: its exit code, 128 and the number of the signal that ended it, or 124
+    /// after a timeout (as `timeout` says it).
     Program(u8),
 }
 

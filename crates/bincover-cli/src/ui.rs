@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use bincover::Error;
+use bincover::mapping::Reason;
 use bincover::profile::Ledger;
+use bincover::{Covered, Error};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A line to standard error. If nobody listens any more, there is nobody to tell.
@@ -43,6 +44,19 @@ pub(crate) fn ledger(command: &str, ledger: &Ledger) {
     let rest = ledger.entries.len().saturating_sub(SHOWN);
     if rest > 0 {
         say(format_args!("{command}: left out: {rest} more"));
+    }
+}
+
+/// How many functions are not in the report because the profile has them with another hash. A
+/// function that one binary uses and another does not is such a one, so this is no failure.
+pub(crate) fn mismatches(command: &str, covered: &Covered) {
+    let mismatched = |reason: &Reason| matches!(reason, Reason::HashMismatch { hash } if *hash != 0);
+    let left_out = &covered.evaluation.left_out;
+    let count = left_out.iter().filter(|one| mismatched(&one.reason)).count();
+    if count > 0 {
+        say(format_args!(
+            "{command}: note: {count} functions are left out: the profile has them from another build"
+        ));
     }
 }
 

@@ -1,5 +1,5 @@
-//! LLVM instrumentation profiles, natively: `.profraw` and `.profdata` in, one merged profile
-//! out, no LLVM tool anywhere.
+//! LLVM instrumentation profiles, natively: `.profraw`, `.profdata` and `.proftext` in, one merged
+//! profile out, no LLVM tool anywhere.
 //!
 //! | format | versions read | versions written |
 //! | --- | --- | --- |

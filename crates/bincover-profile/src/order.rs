@@ -128,7 +128,6 @@ fn split_name(name: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// C's `%e` of the area in single precision.
-#[expect(clippy::cast_precision_loss, reason = "LLVM prints a float")]
 fn exponential(area: u32) -> String {
     let text = format!("{:.6e}", f64::from(area as f32));
     match text.split_once('e') {
@@ -408,14 +407,13 @@ struct Logarithms(Vec<f32>);
 
 impl Logarithms {
     /// Of 0 (unused) to `most`.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "so does LLVM")]
+    #[expect(clippy::cast_possible_truncation, reason = "so does LLVM")]
     fn up_to(most: usize) -> Self {
         let of = |number: usize| if number == 0 { 0.0 } else { (number as f64).log2() as f32 };
         Self((0..=most).map(of).collect())
     }
 
     /// What a moment of so many functions on each side costs (LLVM: `logCost`).
-    #[expect(clippy::cast_precision_loss, reason = "so does LLVM")]
     fn cost(&self, left: u32, right: u32) -> f32 {
         let part = |count: u32| count as f32 * self.0[count as usize + 1];
         -(part(left) + part(right))
@@ -520,30 +518,5 @@ mod tests {
         assert_eq!(items, [8, 2, 6, 4, 5, 3, 7, 1]);
         assert_eq!(partition(&mut [1, 1], |_| true), 2);
         assert_eq!(partition(&mut [1, 1], |_| false), 0);
-    }
-}
-#[cfg(test)]
-mod tmpdiff {
-    use super::*;
-    #[test]
-    #[ignore]
-    fn diff() {
-        let mut bad = 0; let mut n = 0;
-        for e in std::fs::read_dir(std::env::var("ORDER_CASES").unwrap()).unwrap() {
-            let p = e.unwrap().path();
-            if p.extension().unwrap() != "proftext" && p.extension().unwrap() != "profdata" { continue }
-            let profile = std::fs::read(&p).unwrap();
-            let expected = std::fs::read(p.with_extension("expected")).unwrap();
-            let test_traces = std::fs::read_to_string(p.with_extension("test")).unwrap().trim().parse().unwrap();
-            let mut input = OrderInput::default();
-            crate::read::Reader::default().read(&profile, &mut input).unwrap();
-            let t = std::time::Instant::now();
-            let order = order(input.traces(), &OrderOptions { test_traces }).unwrap();
-            if t.elapsed().as_millis() > 2000 { println!("slow {p:?} {:?}", t.elapsed()); }
-            let text = write(&order, |function| input.name(function));
-            n += 1;
-            if text != expected { bad += 1; println!("differs {p:?}"); }
-        }
-        println!("{n} cases, {bad} differ");
     }
 }

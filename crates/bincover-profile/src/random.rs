@@ -83,7 +83,6 @@ impl MersenneTwister {
     }
 
     /// 0 to 1, as libstdc++'s `uniform_real_distribution<float>` draws it from one number.
-    #[expect(clippy::cast_precision_loss, reason = "so does C++")]
     pub(crate) fn unit(&mut self) -> f32 {
         const NUMBERS: f32 = 4_294_967_296.0;
         self.next() as f32 / NUMBERS

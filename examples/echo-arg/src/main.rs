@@ -17,6 +17,10 @@ fn main() -> ExitCode {
         [only] => match only.as_str() {
             "--abort" => abort(),
             "--work" => work(),
+            "" => {
+                println!("(an empty argument)");
+                ExitCode::SUCCESS
+            }
             text => {
                 println!("{text}");
                 ExitCode::SUCCESS

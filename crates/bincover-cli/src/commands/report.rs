@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bincover::profile::indexed::{self, WriteOptions};
+use bincover::profile::Cause;
 use bincover::report::{Format, Options};
 use bincover::{
     Error, Objects, ProfileInput, Store, check_folder, merge_files, profiles_below,
@@ -55,7 +56,10 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let in_memory = (reports.stdout.emit)(coverage, &options, &mut text);
     in_memory.expect("writing to memory does not fail");
     ui::print(&text)?;
-    let left_out = ledger.failed_inputs() > 0 || !covered.without_mapping.is_empty();
+    ui::mismatches(NAME, &covered);
+    let is_loss = |cause: &Cause| !matches!(cause, Cause::Empty);
+    let lost = ledger.entries.iter().any(|entry| is_loss(&entry.cause));
+    let left_out = lost || !covered.without_mapping.is_empty();
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
 }
 

@@ -13,6 +13,8 @@ pub struct Ledger {
     pub inputs: u64,
     /// Records that were merged.
     pub records: u64,
+    /// Inputs with an error of their own, as LLVM counts them.
+    pub(super) failed: u64,
 }
 
 /// One thing that was left out.
@@ -192,17 +194,10 @@ impl Ledger {
         self.entries.is_empty()
     }
 
-    /// Inputs that LLVM would count as failed (several entries of one input count once).
+    /// Inputs that LLVM would count as failed.
     #[must_use]
     pub fn failed_inputs(&self) -> u64 {
-        let mut failed: Vec<&str> = self
-            .entries
-            .iter()
-            .filter(|entry| entry.cause.is_error())
-            .map(|entry| entry.source.as_str())
-            .collect();
-        failed.dedup();
-        failed.len() as u64
+        self.failed
     }
 
     /// Inputs of which nothing was used.

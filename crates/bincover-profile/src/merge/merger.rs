@@ -85,10 +85,17 @@ impl Merger {
     pub fn add(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
         self.ledger.inputs += 1;
         let before = self.ledger.records;
+        let noted = self.ledger.entries.len();
         let result = self.reading(source, weight, |reader, input| reader.read(bytes, input));
-        let Err(ReadError { error, announced }) = result else {
-            return;
-        };
+        if let Err(failed) = result {
+            self.note_failure(source, failed, before);
+        }
+        let is_failed = self.ledger.entries[noted..].iter().any(|entry| entry.cause.is_error());
+        self.ledger.failed += u64::from(is_failed);
+    }
+
+    fn note_failure(&mut self, source: &str, failed: ReadError, before: u64) {
+        let ReadError { error, announced } = failed;
         let kept = self.ledger.records - before;
         let cause = match error.kind() {
             ErrorKind::Empty => Cause::Empty,
@@ -148,6 +155,7 @@ impl Merger {
     /// Notes an input whose bytes could not be had; `reason` says why.
     pub fn add_failure(&mut self, source: &str, reason: String) {
         self.ledger.inputs += 1;
+        self.ledger.failed += 1;
         self.ledger.add(source, Cause::Inaccessible(reason));
     }
 
