@@ -343,8 +343,9 @@ impl<'f> RawFile<'f> {
         out.field(name("Values"), width, 0);
         out.field(name("NumCounters"), 4, function.counts.len() as u64);
         let kinds = if version >= 10 { 3 } else { 2 };
-        for sites in &function.values[..kinds] {
-            out.field(name("NumValueSites"), 2, sites.len() as u64);
+        for (kind, sites) in function.values[..kinds].iter().enumerate() {
+            let label = name(&format!("NumValueSites[{kind}]"));
+            out.field(label, 2, sites.len() as u64);
         }
         if version >= 9 {
             while out.bytes.len() % 4 != 0 {

@@ -279,10 +279,12 @@ impl<'a> Walk<'a> {
         let left = self.available - self.at;
         let bytes = count.checked_mul(size).filter(|bytes| *bytes <= left);
         let Some(bytes) = bytes else {
-            let wanted = count.saturating_mul(size);
-            return Err(Error::truncated(what, self.offset + self.at, wanted, left)
-                .reclassify(ErrorKind::BadHeader)
-                .in_context(self.layout));
+            let at = self.offset + self.at;
+            let error = match count.checked_mul(size) {
+                Some(wanted) => Error::truncated(what, at, wanted, left),
+                None => Error::malformed(what, at, format_args!("{count} times {size} bytes"), left),
+            };
+            return Err(error.reclassify(ErrorKind::BadHeader).in_context(self.layout));
         };
         let start = self.at;
         self.at += bytes;

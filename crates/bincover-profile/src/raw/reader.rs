@@ -175,7 +175,7 @@ impl<'a> RawProfile<'a> {
     /// As [`NameTable::decode`].
     pub fn names(&self) -> Result<NameTable> {
         let (blob, offset) = self.names_blob();
-        NameTable::decode(blob, offset)
+        NameTable::decode(blob, offset).map_err(|error| error.in_context(self.header.layout))
     }
 
     /// The records in file order.
