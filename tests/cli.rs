@@ -690,9 +690,15 @@ fn what_is_good_is_merged_unless_strict() {
     fs::write(folder.path().join("empty"), b"").unwrap();
     let merge = |args: &[&str], code: i32| {
         let _ = fs::remove_file(folder.path().join("out"));
-        let output = check(bincover_merge(folder.path()).args(["-o", "out"]).args(args), code);
+        let output = check(
+            bincover_merge(folder.path()).args(["-o", "out"]).args(args),
+            code,
+        );
         let out = folder.path().join("out");
-        (out.exists().then(|| runs_of_main(&merged(&out))), stderr(&output))
+        (
+            out.exists().then(|| runs_of_main(&merged(&out))),
+            stderr(&output),
+        )
     };
     let (runs, said) = merge(&["runs", "bad"], 92);
     assert_eq!(runs, Some(4));
@@ -738,7 +744,11 @@ fn inputs_come_from_lists_and_patterns() {
     let list = fs::File::open(folder.path().join("list")).unwrap();
     assert_eq!(runs(merge().args(["--files-from", "-"]).stdin(list)), 3);
     let output = check(merge().arg("nothing/*.profraw"), 1);
-    assert!(stderr(&output).contains("no file matches"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("no file matches"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -751,7 +761,10 @@ fn older_versions_and_text_are_written() {
         assert_eq!(bytes[8].to_string(), version);
         assert_eq!(runs_of_main(&merged(&folder.path().join("out"))), 4);
     }
-    check(bincover_merge(folder.path()).args(["-o", "out", "--text", "runs"]), 0);
+    check(
+        bincover_merge(folder.path()).args(["-o", "out", "--text", "runs"]),
+        0,
+    );
     let text = fs::read_to_string(folder.path().join("out")).unwrap();
     assert!(text.contains("# Func Hash:"), "{text}");
     assert_eq!(runs_of_main(&merged(&folder.path().join("out"))), 4);

@@ -17,10 +17,22 @@ const CLANG: &str = "clang-22";
 
 fn main() -> ExitCode {
     let trials = vec![
-        trial("cargo_llvm_cov", &[PROFDATA, COV, "cargo-llvm-cov"], cargo_llvm_cov),
+        trial(
+            "cargo_llvm_cov",
+            &[PROFDATA, COV, "cargo-llvm-cov"],
+            cargo_llvm_cov,
+        ),
         trial("grcov", &[PROFDATA, COV, "grcov"], grcov),
-        trial("rustc_uses_our_profile", &[PROFDATA], rustc_uses_our_profile),
-        trial("clang_uses_our_profile", &[PROFDATA, CLANG], clang_uses_our_profile),
+        trial(
+            "rustc_uses_our_profile",
+            &[PROFDATA],
+            rustc_uses_our_profile,
+        ),
+        trial(
+            "clang_uses_our_profile",
+            &[PROFDATA, CLANG],
+            clang_uses_our_profile,
+        ),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -33,7 +45,10 @@ fn trial(name: &str, needed: &[&str], run: fn() -> Result<(), Failed>) -> Trial 
 
 /// Runs a command to its good end and gives back what it said on both streams.
 fn run(command: &mut Command) -> Result<String, Failed> {
-    let output = command.env("LC_ALL", "C").output().map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command
+        .env("LC_ALL", "C")
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     match output.status.success() {
@@ -53,7 +68,10 @@ fn tools(scratch: &Path, name: &str, profdata: &Path) -> Result<PathBuf, Failed>
 
 fn both_tools(scratch: &Path) -> Result<[PathBuf; 2], Failed> {
     let ours = Path::new(env!("CARGO_BIN_EXE_bincover-merge"));
-    Ok([tools(scratch, "ours", ours)?, tools(scratch, "theirs", &which::which(PROFDATA)?)?])
+    Ok([
+        tools(scratch, "ours", ours)?,
+        tools(scratch, "theirs", &which::which(PROFDATA)?)?,
+    ])
 }
 
 /// A crate with a library, a program that panics, and tests that run both.
@@ -61,7 +79,8 @@ fn small_crate(scratch: &Path) -> Result<PathBuf, Failed> {
     let folder = scratch.join("small");
     std::fs::create_dir_all(folder.join("src"))?;
     std::fs::create_dir_all(folder.join("tests"))?;
-    let manifest = "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
+    let manifest =
+        "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
     std::fs::write(folder.join("Cargo.toml"), manifest)?;
     std::fs::write(
         folder.join("src/lib.rs"),
@@ -114,7 +133,11 @@ fn cargo(folder: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy().into_owned();
         let is_ours = name_text.starts_with("CARGO_") && name_text != "CARGO_HOME";
-        if is_ours || name_text == "CARGO" || name_text == "RUSTUP_TOOLCHAIN" || name_text.contains("RUSTFLAGS") {
+        if is_ours
+            || name_text == "CARGO"
+            || name_text == "RUSTUP_TOOLCHAIN"
+            || name_text.contains("RUSTFLAGS")
+        {
             cargo.env_remove(name);
         }
     }
@@ -172,7 +195,15 @@ fn grcov() -> Result<(), Failed> {
         let mut command = Command::new("grcov");
         command
             .arg(&profiles)
-            .args(["--binary-path", "target/debug", "-s", ".", "-t", "lcov", "-o"])
+            .args([
+                "--binary-path",
+                "target/debug",
+                "-s",
+                ".",
+                "-t",
+                "lcov",
+                "-o",
+            ])
             .arg(&report)
             .arg("--llvm-path")
             .arg(&tools)
@@ -207,10 +238,16 @@ fn merged(folder: &Path) -> Result<PathBuf, Failed> {
     }
     let merge = |tool: &Path, name: &str| -> Result<PathBuf, Failed> {
         let out = folder.join(name);
-        run(Command::new(tool).args(["merge", "-j", "1", "-o"]).arg(&out).args(&profiles))?;
+        run(Command::new(tool)
+            .args(["merge", "-j", "1", "-o"])
+            .arg(&out)
+            .args(&profiles))?;
         Ok(out)
     };
-    let ours = merge(Path::new(env!("CARGO_BIN_EXE_bincover-merge")), "ours.profdata")?;
+    let ours = merge(
+        Path::new(env!("CARGO_BIN_EXE_bincover-merge")),
+        "ours.profdata",
+    )?;
     let theirs = merge(&which::which(PROFDATA)?, "theirs.profdata")?;
     match std::fs::read(&ours)? == std::fs::read(theirs)? {
         true => Ok(ours),
@@ -242,20 +279,35 @@ fn rustc_uses_our_profile() -> Result<(), Failed> {
     std::fs::write(folder.join("program.rs"), RUST_PROGRAM)?;
     let rustc = |flag: String, out: &str| {
         run(Command::new("rustc")
-            .args(["-O", "--edition", "2024", "-C", &flag, "-o", out, "program.rs"])
+            .args([
+                "-O",
+                "--edition",
+                "2024",
+                "-C",
+                &flag,
+                "-o",
+                out,
+                "program.rs",
+            ])
             .current_dir(folder))
     };
     rustc("profile-generate".to_owned(), "program")?;
     for rounds in ["10", "500", "20000"] {
         let profile = folder.join(format!("{rounds}.profraw"));
-        run(Command::new(folder.join("program")).arg(rounds).env("LLVM_PROFILE_FILE", profile))?;
+        run(Command::new(folder.join("program"))
+            .arg(rounds)
+            .env("LLVM_PROFILE_FILE", profile))?;
     }
     let ours = merged(folder)?;
     let said = rustc(format!("profile-use={}", ours.display()), "optimized")?;
     if !said.is_empty() {
         return Err(format!("rustc said: {said}").into());
     }
-    let run_it = |name: &str| run(Command::new(folder.join(name)).arg("100").env("LLVM_PROFILE_FILE", "/dev/null"));
+    let run_it = |name: &str| {
+        run(Command::new(folder.join(name))
+            .arg("100")
+            .env("LLVM_PROFILE_FILE", "/dev/null"))
+    };
     match run_it("program")? == run_it("optimized")? {
         true => Ok(()),
         false => Err("the optimized program does something else".into()),
@@ -297,7 +349,9 @@ fn clang_uses_our_profile() -> Result<(), Failed> {
         clang(generate, "program")?;
         for rounds in ["10", "500"] {
             let profile = folder.join(format!("{rounds}.profraw"));
-            run(Command::new(folder.join("program")).arg(rounds).env("LLVM_PROFILE_FILE", profile))?;
+            run(Command::new(folder.join("program"))
+                .arg(rounds)
+                .env("LLVM_PROFILE_FILE", profile))?;
         }
         let ours = merged(folder)?;
         let said = clang(&format!("{usage}={}", ours.display()), "optimized")?;

@@ -11,8 +11,13 @@ mod bodies;
 
 type Body = fn(&[u8]);
 
-const BODIES: [Body; 5] =
-    [bodies::raw, bodies::indexed, bodies::text, bodies::mapping, bodies::merge];
+const BODIES: [Body; 5] = [
+    bodies::raw,
+    bodies::indexed,
+    bodies::text,
+    bodies::mapping,
+    bodies::merge,
+];
 
 /// The files of a folder of `testdata/` that end in this, contents that repeat left out.
 fn files(folder: &str, suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -21,7 +26,8 @@ fn files(folder: &str, suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
         let bytes = std::fs::read(&path).expect("a fixture");
         (path, bytes)
     });
-    read.filter(|(_, bytes)| seen.insert(bytes.clone())).collect()
+    read.filter(|(_, bytes)| seen.insert(bytes.clone()))
+        .collect()
 }
 
 /// The body over the bytes cut and flipped.

@@ -29,6 +29,7 @@ const DIFFERENT: &[(&str, &str)] = &[
         "LLVM's sum of sizes wraps, ours does not",
     ),
     ("raw-trailing-version.profraw", "we read version 9"),
+    ("raw-version-11.profraw", "we read version 11"),
     ("raw-version-9.profraw", "we read version 9"),
     ("raw-version-flags.profraw", "we read version 7"),
 ];
@@ -272,5 +273,16 @@ const COMMANDS: &str = "
     overlap --cs {raw/clang22-cs/1.profraw} {raw/clang22-cs/2.profraw}
     overlap -o out {raw/clang22-c/1.profraw} {raw/clang22-c/2.profraw}
     overlap {text/mismatch/first.proftext} {text/mismatch/second.proftext}
+    order
+    order nofile
+    order {raw/clang22-c/1.profraw} {raw/clang22-c/2.profraw}
+    order {raw/clang22-c/1.profraw}
+    order {raw/clang22-temporal/1.profraw}
+    order {raw/clang22-temporal/merged.profdata}
+    order -o out {raw/clang22-temporal/merged.profdata}
+    order {text/temporal/input.proftext}
+    order --num-test-traces=1 {text/temporal/input.proftext}
+    order --num-test-traces=100 {text/temporal/input.proftext}
+    order {malformed/zeros.profraw}
     foo
 ";

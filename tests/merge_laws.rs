@@ -10,8 +10,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
-const REGRESSIONS: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/proptest-regressions/merge_laws.txt");
+const REGRESSIONS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../tests/proptest-regressions/merge_laws.txt"
+);
 
 /// What one run of a binary left behind.
 type Run = (Shape, Vec<Function>);
@@ -79,9 +81,9 @@ fn runs_of_one_name() -> impl Strategy<Value = Vec<Run>> {
     runs().prop_map(|mut runs| {
         for function in runs.iter_mut().flat_map(|(_, functions)| functions) {
             // The number of the name becomes the hash.
-            let index = function.name[1..].iter().fold(0, |sum, &digit| {
-                sum * 10 + u64::from(digit - b'0')
-            });
+            let index = function.name[1..]
+                .iter()
+                .fold(0, |sum, &digit| sum * 10 + u64::from(digit - b'0'));
             function.hash = index;
             function.name = b"one name".to_vec();
         }
@@ -91,7 +93,9 @@ fn runs_of_one_name() -> impl Strategy<Value = Vec<Run>> {
 
 fn files(runs: &[Run]) -> Vec<Vec<u8>> {
     let assembled = runs.iter();
-    assembled.map(|(shape, functions)| RawFile::new(*shape, functions).bytes()).collect()
+    assembled
+        .map(|(shape, functions)| RawFile::new(*shape, functions).bytes())
+        .collect()
 }
 
 fn merge_weighted<'f>(files: impl IntoIterator<Item = &'f Vec<u8>>, weight: u64) -> Merged {
@@ -122,7 +126,10 @@ fn written(merged: &Merged) -> Vec<u8> {
 
 /// The records, sorted.
 fn listed(profile: &Profile) -> Vec<String> {
-    let mut records: Vec<String> = profile.records().map(|record| format!("{record:?}")).collect();
+    let mut records: Vec<String> = profile
+        .records()
+        .map(|record| format!("{record:?}"))
+        .collect();
     records.sort();
     records
 }

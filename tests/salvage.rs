@@ -24,7 +24,11 @@ fn layout(profile: &[u8]) -> Layout {
     let counters = 128 + word(0x10) + word(0x18) * 64 + word(0x20);
     let counter_bytes = word(0x28) * 8;
     let names = counters + counter_bytes + word(0x30) + word(0x38) + word(0x40);
-    Layout { counters, counter_bytes, names }
+    Layout {
+        counters,
+        counter_bytes,
+        names,
+    }
 }
 
 /// The folder's files: good ones and `empty`, `header`, `counters`, `names`, `version`.
@@ -38,7 +42,10 @@ fn fill(folder: &Path, profile: &[u8]) {
     let layout = layout(profile);
     put("empty.profraw", b"");
     put("header.profraw", &profile[..128]);
-    put("counters.profraw", &profile[..layout.counters + layout.counter_bytes / 2]);
+    put(
+        "counters.profraw",
+        &profile[..layout.counters + layout.counter_bytes / 2],
+    );
     put("names.profraw", &profile[..layout.names + 5]);
     let mut flipped = profile.to_vec();
     flipped[8] ^= 0xff;
@@ -60,7 +67,11 @@ fn merge(folder: &Path, more: &[&str]) -> (Output, PathBuf) {
 
 fn read(path: &Path) -> Profile {
     let mut merger = Merger::new();
-    merger.add("merged", &std::fs::read(path).expect("a profile"), std::num::NonZeroU64::MIN);
+    merger.add(
+        "merged",
+        &std::fs::read(path).expect("a profile"),
+        std::num::NonZeroU64::MIN,
+    );
     let merged = merger.finish();
     assert!(merged.ledger.is_empty(), "{:?}", merged.ledger);
     merged.profile
@@ -89,13 +100,17 @@ fn everything_intact_is_kept_and_all_five_are_named() {
     assert_eq!(json["inputs"], 600);
     let entries = json["entries"].as_array().expect("entries");
     let entry = |name: &str| {
-        let ends = |file: &serde_json::Value| file.as_str().is_some_and(|file| file.ends_with(name));
+        let ends =
+            |file: &serde_json::Value| file.as_str().is_some_and(|file| file.ends_with(name));
         let found = entries.iter().find(|entry| ends(&entry["file"]));
         found.unwrap_or_else(|| panic!("no entry for {name}"))
     };
     assert_eq!(entries.len(), 5);
     for name in ["empty", "header", "counters", "names", "version"] {
-        assert!(stderr.contains(&format!("/{name}.profraw: ")), "{name}: {stderr}");
+        assert!(
+            stderr.contains(&format!("/{name}.profraw: ")),
+            "{name}: {stderr}"
+        );
     }
     assert_eq!(entry("/empty.profraw")["cause"], "empty");
     assert_eq!(entry("/header.profraw")["cause"], "unreadable");
@@ -117,7 +132,9 @@ fn everything_intact_is_kept_and_all_five_are_named() {
     // are whole.
     let merged = read(&out);
     for record in one.records() {
-        let is_lost = lost.iter().any(|name| name.as_str().map(str::as_bytes) == Some(record.name));
+        let is_lost = lost
+            .iter()
+            .any(|name| name.as_str().map(str::as_bytes) == Some(record.name));
         let times = GOOD as u64 + 1 + u64::from(!is_lost);
         let expected: Vec<u64> = record.counts.iter().map(|count| count * times).collect();
         let found = merged.lookup(record.name_ref).next().expect("the function");
@@ -153,7 +170,12 @@ fn names_come_from_the_binary() {
 
     let binary = fixture("object/clang22-c/app.elf");
     let (output, out) = merge(&folder, &["--object", binary.to_str().expect("a name")]);
-    assert_eq!(output.status.code(), Some(92), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(92),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let (saved, whole) = (read(&out), profile_of(&bytes));
     assert_eq!(saved.record_count(), whole.record_count());
     for record in whole.records() {

@@ -227,7 +227,13 @@ pub(crate) fn check_profile(profile: &Profile) {
         assert_eq!(listed(&merged(&[&bytes_again]).profile), listed(profile));
     }
 
-    let sparse = indexed::write(profile, &WriteOptions { sparse: true, ..WriteOptions::default() });
+    let sparse = indexed::write(
+        profile,
+        &WriteOptions {
+            sparse: true,
+            ..WriteOptions::default()
+        },
+    );
     let sparse = merged(&[&sparse]);
     assert!(sparse.ledger.is_empty(), "{:?}", sparse.ledger);
     let everything = listed(profile);

@@ -65,7 +65,12 @@ fn of_cause(cause: &Cause) -> Entry<'_> {
             error = Some(what);
             "unreadable"
         }
-        Cause::Damaged { error: what, kept, announced, lost } => {
+        Cause::Damaged {
+            error: what,
+            kept,
+            announced,
+            lost,
+        } => {
             error = Some(what);
             entry.kept = Some(*kept);
             entry.announced = *announced;
@@ -78,13 +83,21 @@ fn of_cause(cause: &Cause) -> Entry<'_> {
             entry.found = Some(count.to_string());
             "suspicious-counter"
         }
-        Cause::CounterMismatch { function, expected, found } => {
+        Cause::CounterMismatch {
+            function,
+            expected,
+            found,
+        } => {
             entry.function = Some(function);
             entry.expected = Some(format!("{expected} counters"));
             entry.found = Some(found.to_string());
             "counter-mismatch"
         }
-        Cause::BitmapMismatch { function, expected, found } => {
+        Cause::BitmapMismatch {
+            function,
+            expected,
+            found,
+        } => {
             entry.function = Some(function);
             entry.expected = Some(format!("{expected} bitmap bytes"));
             entry.found = Some(found.to_string());

@@ -50,7 +50,10 @@ pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(merge) => merge.args,
         Err(error) => return usage(&error),
     };
-    finish("bincover-merge", commands::merge::run("bincover-merge", &args))
+    finish(
+        "bincover-merge",
+        commands::merge::run("bincover-merge", &args),
+    )
 }
 
 /// Help goes to standard output and is a success, a mistake to standard error.

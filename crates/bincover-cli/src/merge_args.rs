@@ -85,7 +85,10 @@ fn parse_weighted(text: OsString) -> Result<ProfileInput, String> {
         .ok()
         .and_then(|weight| weight.parse::<NonZeroU64>().ok())
         .ok_or("input weight must be a positive integer")?;
-    Ok(ProfileInput { path: OsString::from_vec(path.to_vec()).into(), weight })
+    Ok(ProfileInput {
+        path: OsString::from_vec(path.to_vec()).into(),
+        weight,
+    })
 }
 
 #[cfg(test)]

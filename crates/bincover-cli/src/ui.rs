@@ -50,9 +50,13 @@ pub(crate) fn ledger(command: &str, ledger: &Ledger) {
 /// How many functions are not in the report because the profile has them with another hash. A
 /// function that one binary uses and another does not is such a one, so this is no failure.
 pub(crate) fn mismatches(command: &str, covered: &Covered) {
-    let mismatched = |reason: &Reason| matches!(reason, Reason::HashMismatch { hash } if *hash != 0);
+    let mismatched =
+        |reason: &Reason| matches!(reason, Reason::HashMismatch { hash } if *hash != 0);
     let left_out = &covered.evaluation.left_out;
-    let count = left_out.iter().filter(|one| mismatched(&one.reason)).count();
+    let count = left_out
+        .iter()
+        .filter(|one| mismatched(&one.reason))
+        .count();
     if count > 0 {
         say(format_args!(
             "{command}: note: {count} functions are left out: the profile has them from another build"

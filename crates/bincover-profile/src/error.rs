@@ -170,7 +170,10 @@ impl Error {
     pub fn is_cut(&self) -> bool {
         matches!(
             self.0.kind,
-            ErrorKind::BadHeader | ErrorKind::Truncated | ErrorKind::UncompressFailed | ErrorKind::TooLarge
+            ErrorKind::BadHeader
+                | ErrorKind::Truncated
+                | ErrorKind::UncompressFailed
+                | ErrorKind::TooLarge
         )
     }
 

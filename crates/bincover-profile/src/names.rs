@@ -201,7 +201,9 @@ mod tests {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         encoder.write_all(text).unwrap();
         let packed = encoder.finish().unwrap();
-        let mut chunk = vec![text.len() as u8, packed.len() as u8];
+        let mut chunk = [text.len(), packed.len()]
+            .map(|len| u8::try_from(len).unwrap())
+            .to_vec();
         chunk.extend(packed);
         chunk
     }

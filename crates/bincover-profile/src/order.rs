@@ -45,7 +45,9 @@ pub struct Order {
 
 /// More test traces were asked for than can be spared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("number of test traces: expected fewer than the {traces} of the profile, found {test_traces}")]
+#[error(
+    "number of test traces: expected fewer than the {traces} of the profile, found {test_traces}"
+)]
 pub struct TooManyTestTraces {
     /// How many traces there are.
     pub traces: usize,
@@ -163,7 +165,9 @@ impl Visitor for OrderInput {
     }
 
     fn record(&mut self, record: &FileRecord<'_>) -> bool {
-        self.names.insert(record.name_ref, record.name.into()).is_some()
+        self.names
+            .insert(record.name_ref, record.name.into())
+            .is_some()
     }
 
     fn traces(&mut self, mut traces: Vec<Trace>, _: u64, _: bool) {
@@ -225,7 +229,9 @@ fn nodes(traces: &[Trace]) -> (Vec<Node>, usize) {
     }
     let most = found.len() / 2;
     for found in found.values_mut() {
-        found.moments.retain(|&moment| (2..=most).contains(&members[moment as usize]));
+        found
+            .moments
+            .retain(|&moment| (2..=most).contains(&members[moment as usize]));
     }
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_unstable_by_key(|(function, found)| (found.earliest, *function));
@@ -255,7 +261,11 @@ fn bisect(nodes: &mut [Node], moments: usize, logarithms: &Logarithms, depth: u3
     }
     let half = nodes.len().div_ceil(2);
     for (index, node) in nodes.iter_mut().enumerate() {
-        node.side = if index < half { Side::Left } else { Side::Right };
+        node.side = if index < half {
+            Side::Left
+        } else {
+            Side::Right
+        };
     }
     let mut signatures = signatures(nodes, moments);
     let mut random = MersenneTwister::new(bucket);
@@ -269,7 +279,13 @@ fn bisect(nodes: &mut [Node], moments: usize, logarithms: &Logarithms, depth: u3
     let left = nodes.partition_point(|node| node.side == Side::Left);
     let (left, right) = nodes.split_at_mut(left);
     bisect(left, signatures.len(), logarithms, depth + 1, 2 * bucket);
-    bisect(right, signatures.len(), logarithms, depth + 1, 2 * bucket + 1);
+    bisect(
+        right,
+        signatures.len(),
+        logarithms,
+        depth + 1,
+        2 * bucket + 1,
+    );
 }
 
 /// How many functions of a moment are on each side, and what it would gain if one went over
@@ -409,7 +425,13 @@ impl Logarithms {
     /// Of 0 (unused) to `most`.
     #[expect(clippy::cast_possible_truncation, reason = "so does LLVM")]
     fn up_to(most: usize) -> Self {
-        let of = |number: usize| if number == 0 { 0.0 } else { (number as f64).log2() as f32 };
+        let of = |number: usize| {
+            if number == 0 {
+                0.0
+            } else {
+                (number as f64).log2() as f32
+            }
+        };
         Self((0..=most).map(of).collect())
     }
 
@@ -422,8 +444,16 @@ impl Logarithms {
     /// What is gained if one function goes to the right, and if one goes to the left.
     fn gains(&self, left: u32, right: u32) -> (f32, f32) {
         let cost = self.cost(left, right);
-        let to_right = if left > 0 { cost - self.cost(left - 1, right + 1) } else { 0.0 };
-        let to_left = if right > 0 { cost - self.cost(left + 1, right - 1) } else { 0.0 };
+        let to_right = if left > 0 {
+            cost - self.cost(left - 1, right + 1)
+        } else {
+            0.0
+        };
+        let to_left = if right > 0 {
+            cost - self.cost(left + 1, right - 1)
+        } else {
+            0.0
+        };
         (to_right, to_left)
     }
 }
@@ -435,7 +465,11 @@ fn page_fault_area(functions: &[NameRef], traces: &[Trace]) -> u32 {
     let mut area = 0u32;
     for trace in traces {
         let mut touched = HashSet::new();
-        for place in trace.functions.iter().filter_map(|function| places.get(function)) {
+        for place in trace
+            .functions
+            .iter()
+            .filter_map(|function| places.get(function))
+        {
             touched.insert(place / FUNCTIONS_OF_A_PAGE);
             area = area.wrapping_add(u32::try_from(touched.len()).unwrap_or(u32::MAX));
         }
@@ -450,10 +484,15 @@ mod tests {
 
     fn check(profile: &[u8], options: &OrderOptions, expected: &[u8]) {
         let mut input = OrderInput::default();
-        Reader::default().read(profile, &mut input).expect("the profile is sound");
+        Reader::default()
+            .read(profile, &mut input)
+            .expect("the profile is sound");
         let order = order(input.traces(), options).expect("few test traces");
         let text = write(&order, |function| input.name(function));
-        assert_eq!(String::from_utf8_lossy(&text), String::from_utf8_lossy(expected));
+        assert_eq!(
+            String::from_utf8_lossy(&text),
+            String::from_utf8_lossy(expected)
+        );
     }
 
     macro_rules! golden {
@@ -465,13 +504,21 @@ mod tests {
     #[test]
     fn names() {
         let expected = golden!("names", "expected-order.txt");
-        check(golden!("names", "input.proftext"), &OrderOptions::default(), expected);
+        check(
+            golden!("names", "input.proftext"),
+            &OrderOptions::default(),
+            expected,
+        );
     }
 
     #[test]
     fn several_traces() {
         let expected = golden!("traces", "expected-order.txt");
-        check(golden!("traces", "input.proftext"), &OrderOptions::default(), expected);
+        check(
+            golden!("traces", "input.proftext"),
+            &OrderOptions::default(),
+            expected,
+        );
     }
 
     #[test]
@@ -493,7 +540,13 @@ mod tests {
         assert_eq!(order(&[], &OrderOptions::default()), Ok(Order::default()));
         let one = [Trace::default()];
         let asked = |test_traces| order(&one, &OrderOptions { test_traces });
-        assert_eq!(asked(1), Err(TooManyTestTraces { traces: 1, test_traces: 1 }));
+        assert_eq!(
+            asked(1),
+            Err(TooManyTestTraces {
+                traces: 1,
+                test_traces: 1
+            })
+        );
     }
 
     #[test]

@@ -31,7 +31,9 @@ impl MersenneTwister {
         let mut value = self.seed;
         self.state.push(value);
         for index in 1u32..624 {
-            value = (value ^ value >> 30).wrapping_mul(1_812_433_253).wrapping_add(index);
+            value = (value ^ value >> 30)
+                .wrapping_mul(1_812_433_253)
+                .wrapping_add(index);
             self.state.push(value);
         }
     }
@@ -64,7 +66,10 @@ impl MersenneTwister {
     }
 
     /// 0 to `most`, as libstdc++'s `uniform_int_distribution` draws it (Lemire's method).
-    #[expect(clippy::cast_possible_truncation, reason = "the method works on halves of the product")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the method works on halves of the product"
+    )]
     pub(crate) fn up_to(&mut self, most: u64) -> u64 {
         let range = most.wrapping_add(1) as u32;
         if range == 0 {
@@ -105,7 +110,10 @@ mod tests {
     #[test]
     fn seeds() {
         let mut random = MersenneTwister::new(1);
-        assert_eq!([random.next(), random.next()], [1_791_095_845, 4_282_876_139]);
+        assert_eq!(
+            [random.next(), random.next()],
+            [1_791_095_845, 4_282_876_139]
+        );
         assert!((MersenneTwister::new(1).unit() - 0.417_022).abs() < 1e-6);
     }
 }

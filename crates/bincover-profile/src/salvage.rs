@@ -39,14 +39,33 @@ impl Reader {
     /// # Errors
     /// The error of [`Reader::read`], if nothing can be saved: it is no raw profile, its header or
     /// records are not whole, or its names are not known.
-    pub fn salvage(&mut self, bytes: &[u8], visitor: &mut dyn Visitor) -> Result<Salvaged, ReadError> {
+    pub fn salvage(
+        &mut self,
+        bytes: &[u8],
+        visitor: &mut dyn Visitor,
+    ) -> Result<Salvaged, ReadError> {
         if !matches!(FileKind::sniff(bytes), Some(FileKind::Raw { .. })) {
-            return Err(Error::new(ErrorKind::UnrecognizedFormat, "magic", 0, "a raw profile", "another format").into());
+            return Err(Error::new(
+                ErrorKind::UnrecognizedFormat,
+                "magic",
+                0,
+                "a raw profile",
+                "another format",
+            )
+            .into());
         }
         let error = match RawProfile::parse(bytes, 0) {
             Ok(profile) => match profile.names() {
                 // It is whole; what is wrong is not that it ends too early.
-                Ok(_) => return Err(Error::malformed("profile", 0, "a profile that is cut", "a whole one").into()),
+                Ok(_) => {
+                    return Err(Error::malformed(
+                        "profile",
+                        0,
+                        "a profile that is cut",
+                        "a whole one",
+                    )
+                    .into());
+                }
                 Err(error) => error,
             },
             Err(error) => error,
@@ -56,17 +75,28 @@ impl Reader {
         };
         let announced = profile.header().record_count;
         let Some(names) = self.known_names(&profile).filter(|_| announced > 0) else {
-            return Err(ReadError { error, announced: Some(announced) });
+            return Err(ReadError {
+                error,
+                announced: Some(announced),
+            });
         };
         let header = profile.header();
         if !visitor.file(header.kind, header.version_field) {
-            return Err(ReadError { error, announced: Some(announced) });
+            return Err(ReadError {
+                error,
+                announced: Some(announced),
+            });
         }
         let lost = self.tell_records(&profile, &names, visitor);
         for id in profile.binary_ids().filter_map(Result::ok) {
             visitor.binary_id(id);
         }
-        Ok(Salvaged { error, announced, lost, names })
+        Ok(Salvaged {
+            error,
+            announced,
+            lost,
+            names,
+        })
     }
 
     fn known_names(&self, profile: &RawProfile<'_>) -> Option<Rc<NameTable>> {

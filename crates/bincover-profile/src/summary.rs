@@ -135,6 +135,7 @@ mod tests {
         );
         let entries = summary.entries(&[10_000, 500_000, 500_001, 999_999]);
         let listed: Vec<_> = entries.iter().map(|e| (e.min_count, e.blocks)).collect();
-        assert_eq!(listed, [(10, 1), (10, 1), (10, 1), (5, 3)]);
+        // A hundredth of 20 is nothing, which no counter is needed for.
+        assert_eq!(listed, [(0, 0), (10, 1), (10, 1), (5, 3)]);
     }
 }

@@ -348,7 +348,7 @@ impl<'f> RawFile<'f> {
             out.field(label, 2, sites.len() as u64);
         }
         if version >= 9 {
-            while out.bytes.len() % 4 != 0 {
+            while !out.bytes.len().is_multiple_of(4) {
                 out.raw(&[0]);
             }
             out.field(name("NumBitmapBytes"), 4, bitmap_bytes as u64);

@@ -40,8 +40,11 @@ impl BinaryNames {
     /// If it cannot be read or has none.
     pub fn of(binary: &Path) -> Result<Self> {
         let bytes = map_object(binary)?;
-        let (build_id, names) = bincover_mapping::names(&bytes)
-            .map_err(|source| Error::Object { path: binary.to_owned(), source })?;
+        let (build_id, names) =
+            bincover_mapping::names(&bytes).map_err(|source| Error::Object {
+                path: binary.to_owned(),
+                source,
+            })?;
         Ok(Self { build_id, names })
     }
 }
@@ -118,6 +121,9 @@ pub fn profiles_below(input: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn is_profile_name(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|suffix| ["profraw", "profdata", "proftext"].iter().any(|known| suffix == *known))
+    path.extension().is_some_and(|suffix| {
+        ["profraw", "profdata", "proftext"]
+            .iter()
+            .any(|known| suffix == *known)
+    })
 }

@@ -18,7 +18,9 @@ use crate::ui;
 pub(crate) fn run(name: &str, args: &MergeArgs) -> Result<Exit, Error> {
     let to_stdout = args.output == Path::new("-");
     if to_stdout && !args.text && std::io::stdout().is_terminal() {
-        ui::say(format_args!("{name}: error: a profile is not for the terminal: give -o a file"));
+        ui::say(format_args!(
+            "{name}: error: a profile is not for the terminal: give -o a file"
+        ));
         return Ok(Exit::Usage);
     }
     let files = [&args.output].into_iter().filter(|_| !to_stdout);
@@ -36,9 +38,10 @@ pub(crate) fn run(name: &str, args: &MergeArgs) -> Result<Exit, Error> {
     if let Some(reason) = failure(&merged.ledger, args.strict) {
         return Err(Error::NothingToMerge { reason });
     }
-    let mut options = WriteOptions::default();
-    options.sparse = args.sparse;
-    options.version = args.write_version;
+    let options = WriteOptions {
+        sparse: args.sparse,
+        version: args.write_version,
+    };
     let bytes = match args.text {
         true => text::write(&merged.profile, &options),
         false => indexed::write(&merged.profile, &options),
@@ -50,7 +53,11 @@ pub(crate) fn run(name: &str, args: &MergeArgs) -> Result<Exit, Error> {
     }
     // An empty file is a program that wrote nothing; there is nothing in it to be lost.
     let is_loss = |cause: &Cause| !matches!(cause, Cause::Empty);
-    let lost = merged.ledger.entries.iter().any(|entry| is_loss(&entry.cause));
+    let lost = merged
+        .ledger
+        .entries
+        .iter()
+        .any(|entry| is_loss(&entry.cause));
     Ok(if lost { Exit::LeftOut } else { Exit::Done })
 }
 
@@ -91,13 +98,18 @@ fn list_in(path: &Path, end: u8) -> Result<Vec<PathBuf>, Error> {
         true => std::io::stdin().lock().read_to_end(&mut text).map(drop),
         false => std::fs::read(path).map(|bytes| text = bytes),
     };
-    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    read.map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let entries = text.split(|&byte| byte == end).map(|entry| match end {
         b'\n' => entry.strip_suffix(b"\r").unwrap_or(entry),
         _ => entry,
     });
     let present = entries.filter(|entry| !entry.is_empty());
-    Ok(present.map(|entry| OsStr::from_bytes(entry).into()).collect())
+    Ok(present
+        .map(|entry| OsStr::from_bytes(entry).into())
+        .collect())
 }
 
 /// A path that exists stands for itself; else it may be a pattern.
@@ -106,10 +118,15 @@ fn matching(word: &Path) -> Result<Vec<PathBuf>, Error> {
     let Some(pattern) = pattern.filter(|_| !word.exists()) else {
         return Ok(vec![word.to_owned()]);
     };
-    let fail = |source: std::io::Error| Error::Read { path: word.to_owned(), source };
+    let fail = |source: std::io::Error| Error::Read {
+        path: word.to_owned(),
+        source,
+    };
     let paths = glob::glob(pattern)
         .map_err(|error| fail(std::io::Error::other(format!("not a pattern: {error}"))))?;
-    let found = paths.collect::<Result<Vec<_>, _>>().map_err(|error| fail(error.into()))?;
+    let found = paths
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| fail(error.into()))?;
     match found.is_empty() {
         true => Err(fail(std::io::Error::other("no file matches the pattern"))),
         false => Ok(found),

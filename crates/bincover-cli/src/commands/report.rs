@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bincover::profile::indexed::{self, WriteOptions};
 use bincover::profile::Cause;
+use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::{Format, Options};
 use bincover::{
     Error, Objects, ProfileInput, Store, check_folder, merge_files, profiles_below,

@@ -11,8 +11,9 @@ use bincover_model::{Branch, Coverage, FileId, Function, LocalFile, Region, Regi
 use bincover_profile::Profile;
 use bstr::BString;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::counts::{Evaluator, Looked, look_up};
+use crate::limits::MAX_LINES;
 use crate::mapping::{Counter, Decoded, FunctionRecord, MappedKind, MappedRegion, Mapping};
 use crate::object_file::COVFUN;
 
@@ -73,6 +74,9 @@ pub fn evaluate(mappings: &[Mapping<'_>], profile: &Profile) -> Result<Evaluatio
 struct Loader<'m> {
     file_names: Vec<&'m BString>,
     file_ids: HashMap<&'m BString, FileId>,
+    /// By file, the last line that a region ends in; and the sum of these.
+    last_lines: Vec<u32>,
+    line_count: u64,
     functions: Vec<Function>,
     /// Functions by shown name, to find those that are there already.
     by_name: HashMap<BString, Vec<u32>>,
@@ -93,6 +97,8 @@ impl<'m> Loader<'m> {
             self.decoded
                 .read(record.bytes, record.offset, table.len())
                 .map_err(|error| error.in_section(COVFUN))?;
+            self.count_lines(table)
+                .map_err(|error| error.in_section(COVFUN))?;
             if let Err(reason) = self.add(&record, table, profile) {
                 self.left_out.push(LeftOut {
                     function: record.name.into(),
@@ -100,6 +106,25 @@ impl<'m> Loader<'m> {
                     reason,
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps account of how many lines the files have.
+    fn count_lines(&mut self, table: &[FileId]) -> Result<()> {
+        self.last_lines.resize(self.file_names.len(), 0);
+        for region in &self.decoded.regions {
+            let file = table[self.decoded.files[region.file.0 as usize] as usize];
+            let last = &mut self.last_lines[file.0 as usize];
+            let more = region.end.line.saturating_sub(*last);
+            *last += more;
+            self.line_count += u64::from(more);
+        }
+        if self.line_count > MAX_LINES {
+            let found = self.line_count;
+            let message =
+                format!("source files: expected at most {MAX_LINES} lines, found {found}");
+            return Err(Error::new(ErrorKind::Malformed, message));
         }
         Ok(())
     }

@@ -2,8 +2,9 @@
 //! `CoverageMapping.cpp`).
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
-use bincover_model::{Line, Position, Region, RegionKind, Segment};
+use bincover_model::{Line, Position, Region, RegionKind, Segment, Tally};
 
 /// The segments of a view: where, over all its regions, the count changes.
 pub(super) fn segments(mut regions: Vec<Region>) -> Vec<Segment> {
@@ -127,20 +128,41 @@ impl<'r> Builder<'r> {
 /// The lines that hold code, with their counts.
 pub(super) fn lines(segments: &[Segment]) -> Vec<Line> {
     let mut lines = Vec::new();
+    for_each_run(segments, |numbers, count| {
+        lines.extend(numbers.map(|number| Line { number, count }));
+    });
+    lines
+}
+
+/// How many lines hold code, and how many of them were executed. They are not listed: a region of
+/// a few bytes may have millions.
+pub(super) fn tally_lines(segments: &[Segment]) -> Tally {
+    let mut tally = Tally::default();
+    for_each_run(segments, |numbers, count| {
+        let len = u64::from(numbers.end - numbers.start);
+        tally.total += len;
+        tally.covered += if count > 0 { len } else { 0 };
+    });
+    tally
+}
+
+/// Calls `visit` with lines in a row that hold code and have one count, in order.
+fn for_each_run(segments: &[Segment], mut visit: impl FnMut(Range<u32>, u64)) {
     let mut wrapped: Option<Segment> = None;
     let mut groups = segments
         .chunk_by(|a, b| a.start.line == b.start.line)
         .peekable();
     while let Some(of_line) = groups.next() {
         let number = of_line[0].start.line;
-        lines.extend(line_count(of_line, wrapped).map(|count| Line { number, count }));
+        if let Some(count) = line_count(of_line, wrapped) {
+            visit(number..number + 1, count);
+        }
         wrapped = of_line.last().copied();
         // Lines up to the next segment are as the last one left things.
         if let (Some(next), Some(count)) = (groups.peek(), line_count(&[], wrapped)) {
-            lines.extend((number + 1..next[0].start.line).map(|number| Line { number, count }));
+            visit(number + 1..next[0].start.line, count);
         }
     }
-    lines
 }
 
 /// A line's count, from the segments that start in it and the last one before; `None` if it holds

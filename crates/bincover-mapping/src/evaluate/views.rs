@@ -9,7 +9,7 @@ use bincover_model::{
 };
 use bstr::BString;
 
-use crate::evaluate::segments::{lines, segments};
+use crate::evaluate::segments::{lines, segments, tally_lines};
 
 /// Puts functions whose files are numbered as in `names` together. Files that no function refers
 /// to do not appear.
@@ -170,8 +170,7 @@ fn summarize(function: &Function) -> Summary {
         return summary;
     };
     let shown = function.regions.iter().filter(|region| region.file == main);
-    let lines = lines(&segments(shown.copied().collect()));
-    summary.lines = tally(lines.iter().map(|line| line.count));
+    summary.lines = tally_lines(&segments(shown.copied().collect()));
     if !function.branches.is_empty() {
         summary.branches = branches_below(function, main);
     }
@@ -179,34 +178,66 @@ fn summarize(function: &Function) -> Summary {
 }
 
 /// The branches in a file of the function and, as often as it is expanded, in what it expands to.
+///
+/// Each file is summed up once, after those that it expands to: expansions that multiply (each of
+/// a file's two expands to two others, and so on) take no longer than any. One that leads back to
+/// itself counts for nothing there.
 fn branches_below(function: &Function, main: LocalFile) -> Tally {
-    let mut total = Tally::default();
-    let mut open = vec![main];
-    // Expansions that lead back to themselves would never end; a real chain has a file a step.
-    let mut budget = function
-        .regions
-        .len()
-        .saturating_mul(8)
-        .saturating_add(1024);
-    while let Some(file) = open.pop() {
-        let branches = function
-            .branches
-            .iter()
-            .filter(|branch| branch.file == file);
-        for branch in branches {
-            total += outcomes(branch);
-        }
-        for region in &function.regions {
-            if region.file == file && region.kind == RegionKind::Expansion {
-                open.push(region.expanded);
-            }
-        }
-        budget -= 1;
-        if budget == 0 {
-            break;
+    let mut sums = vec![Tally::default(); function.files.len()];
+    for branch in &function.branches {
+        if let Some(sum) = sums.get_mut(branch.file.0 as usize) {
+            *sum = bounded_sum(*sum, outcomes(branch));
         }
     }
-    total
+    let mut expanded: Vec<Vec<LocalFile>> = vec![Vec::new(); function.files.len()];
+    for region in &function.regions {
+        if region.kind == RegionKind::Expansion
+            && let Some(expanded) = expanded.get_mut(region.file.0 as usize)
+        {
+            expanded.push(region.expanded);
+        }
+    }
+    // Depth first; each entry is a file and how many of its expansions have been looked at.
+    let mut state = vec![Visit::New; function.files.len()];
+    let mut open = vec![(main, 0)];
+    while let Some((file, looked_at)) = open.last_mut() {
+        let file = *file;
+        let Some(state_of_file) = state.get_mut(file.0 as usize) else {
+            break;
+        };
+        *state_of_file = Visit::Open;
+        if let Some(&inner) = expanded[file.0 as usize].get(*looked_at) {
+            match state.get(inner.0 as usize) {
+                Some(Visit::New) => open.push((inner, 0)),
+                Some(Visit::Done) => {
+                    *looked_at += 1;
+                    sums[file.0 as usize] =
+                        bounded_sum(sums[file.0 as usize], sums[inner.0 as usize]);
+                }
+                Some(Visit::Open) | None => *looked_at += 1,
+            }
+        } else {
+            *state_of_file = Visit::Done;
+            open.pop();
+        }
+    }
+    sums.get(main.0 as usize).copied().unwrap_or_default()
+}
+
+#[derive(Clone, Copy)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}
+
+/// Stops at a number that no honest function has, so that no sum of sums overflows.
+fn bounded_sum(a: Tally, b: Tally) -> Tally {
+    let most = u64::from(u32::MAX);
+    Tally {
+        covered: (a.covered + b.covered).min(most),
+        total: (a.total + b.total).min(most),
+    }
 }
 
 /// Each side of a branch counts, unless it cannot happen.

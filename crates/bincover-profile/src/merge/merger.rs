@@ -90,7 +90,9 @@ impl Merger {
         if let Err(failed) = result {
             self.note_failure(source, failed, before);
         }
-        let is_failed = self.ledger.entries[noted..].iter().any(|entry| entry.cause.is_error());
+        let is_failed = self.ledger.entries[noted..]
+            .iter()
+            .any(|entry| entry.cause.is_error());
         self.ledger.failed += u64::from(is_failed);
     }
 
@@ -100,7 +102,12 @@ impl Merger {
         let cause = match error.kind() {
             ErrorKind::Empty => Cause::Empty,
             _ if kept == 0 => Cause::Unreadable(error),
-            _ => Cause::Damaged { error, kept, announced, lost: Vec::new() },
+            _ => Cause::Damaged {
+                error,
+                kept,
+                announced,
+                lost: Vec::new(),
+            },
         };
         self.ledger.add(source, cause);
     }
@@ -126,10 +133,18 @@ impl Merger {
     pub fn salvage(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
         let before = self.ledger.records;
         let result = self.reading(source, weight, |reader, input| reader.salvage(bytes, input));
-        let Ok(Salvaged { error, announced, lost, names }) = result else {
+        let Ok(Salvaged {
+            error,
+            announced,
+            lost,
+            names,
+        }) = result
+        else {
             return;
         };
-        let lost = lost.into_iter().map(|name| printable(names.get(name).unwrap_or_default()));
+        let lost = lost
+            .into_iter()
+            .map(|name| printable(names.get(name).unwrap_or_default()));
         let cause = Cause::Damaged {
             error,
             kept: self.ledger.records - before,
@@ -147,7 +162,15 @@ impl Merger {
     ) -> T {
         let mut reader = std::mem::take(&mut self.reader);
         let weight = weight.get();
-        let result = read(&mut reader, &mut Input { merger: self, source, weight, is_suspicious: false });
+        let result = read(
+            &mut reader,
+            &mut Input {
+                merger: self,
+                source,
+                weight,
+                is_suspicious: false,
+            },
+        );
         self.reader = reader;
         result
     }
@@ -188,17 +211,19 @@ impl Merger {
     fn add_record(&mut self, source: &str, incoming: &FileRecord<'_>, weight: u64) -> bool {
         self.ledger.records += 1;
         let renamed = self.options.renamed.get(incoming.name);
-        let (name, name_ref) = match renamed {
+        let (name, mut name_ref) = match renamed {
             Some(name) => (name.as_slice(), NameRef::of(name)),
             None => (incoming.name, incoming.name_ref),
         };
         let (counts, bitmap) = (incoming.counters.len(), incoming.bitmap.len());
-        let known = self.profile.find(name, name_ref, incoming.hash);
-        let name_ref = match incoming.is_proven || known.is_some() {
-            // A name that is there under the claimed hash proves the claim.
-            true => name_ref,
-            false => NameRef::of(name),
-        };
+        let mut known = self.profile.find(name, name_ref, incoming.hash);
+        if known.is_none() && !incoming.is_proven {
+            // The claimed hash is unknown with this name: new, or a lie. The true one decides.
+            let claimed = std::mem::replace(&mut name_ref, NameRef::of(name));
+            if name_ref != claimed {
+                known = self.profile.find(name, name_ref, incoming.hash);
+            }
+        }
         let (problem, wanted) = match known {
             Some(id) => {
                 let stored = self.profile.record_mut(id);

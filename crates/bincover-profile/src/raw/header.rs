@@ -185,7 +185,7 @@ impl RawHeader {
     /// Where the build ids lie; they are checked before anything else.
     pub(crate) fn binary_ids(&self, available: u64, offset: u64) -> Result<Range<usize>> {
         let layout = &self.layout;
-        if self.binary_id_bytes % 8 != 0 {
+        if !self.binary_id_bytes.is_multiple_of(8) {
             return Err(Error::new(
                 ErrorKind::BadHeader,
                 "BinaryIdsSize",
@@ -282,9 +282,13 @@ impl<'a> Walk<'a> {
             let at = self.offset + self.at;
             let error = match count.checked_mul(size) {
                 Some(wanted) => Error::truncated(what, at, wanted, left),
-                None => Error::malformed(what, at, format_args!("{count} times {size} bytes"), left),
+                None => {
+                    Error::malformed(what, at, format_args!("{count} times {size} bytes"), left)
+                }
             };
-            return Err(error.reclassify(ErrorKind::BadHeader).in_context(self.layout));
+            return Err(error
+                .reclassify(ErrorKind::BadHeader)
+                .in_context(self.layout));
         };
         let start = self.at;
         self.at += bytes;

@@ -39,7 +39,11 @@ mod tests {
         let mut new = old[..8].to_vec();
         new.extend((word(1) + 1).to_le_bytes());
         new.extend(&old[16..9 * 8]);
-        new.extend([uniform as u64, 0, 0x1234].map(u64::to_le_bytes).as_flattened());
+        new.extend(
+            [uniform as u64, 0, 0x1234]
+                .map(u64::to_le_bytes)
+                .as_flattened(),
+        );
         new.extend(&old[9 * 8..16 * 8 + size(2)]);
 
         let mut at = 16 * 8 + size(2);

@@ -14,8 +14,8 @@ use crate::values::{VALUE_KINDS, ValueCount, Values, sort_like_libstdcxx};
 pub struct RawProfiles<'a> {
     bytes: &'a [u8],
     offset: u64,
-    /// Magic and header size of the profile before, which the next one must share.
-    previous: Option<([u8; 8], u64)>,
+    /// Magic and layout of the profile before; the next one must share the magic.
+    previous: Option<([u8; 8], Layout)>,
 }
 
 impl<'a> RawProfiles<'a> {
@@ -38,23 +38,24 @@ impl<'a> RawProfiles<'a> {
         self.offset = end;
         let start = usize::try_from(end).unwrap_or(usize::MAX);
         let mut rest = self.bytes.get(start..).unwrap_or(&[]);
-        if let Some((magic, header_bytes)) = self.previous {
+        if let Some((magic, layout)) = self.previous {
             let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
             rest = &rest[zeros..];
             self.offset += zeros as u64;
             if rest.is_empty() {
                 return Ok(None);
             }
-            self.check_following(rest, magic, header_bytes)?;
+            self.check_following(rest, magic, &layout)
+                .map_err(|error| error.in_context(layout))?;
         }
         let profile = RawProfile::parse(rest, self.offset)?;
-        let header_bytes = profile.header.layout.header_bytes;
-        self.previous = rest.first_chunk().map(|magic| (*magic, header_bytes));
+        let layout = profile.header.layout;
+        self.previous = rest.first_chunk().map(|magic| (*magic, layout));
         Ok(Some(profile))
     }
 
-    fn check_following(&self, rest: &[u8], magic: [u8; 8], header_bytes: u64) -> Result<()> {
-        if (rest.len() as u64) < header_bytes {
+    fn check_following(&self, rest: &[u8], magic: [u8; 8], layout: &Layout) -> Result<()> {
+        if (rest.len() as u64) < layout.header_bytes {
             return Err(Error::malformed(
                 "data after the profile",
                 self.offset,
@@ -63,7 +64,7 @@ impl<'a> RawProfiles<'a> {
             )
             .with_detail("not enough space for another header"));
         }
-        if self.offset % 8 != 0 {
+        if !self.offset.is_multiple_of(8) {
             return Err(Error::malformed(
                 "data after the profile",
                 self.offset,
@@ -133,9 +134,18 @@ impl<'a> RawProfile<'a> {
             // Says which section it was.
             header.sections(available, offset)?;
         }
-        let profile = Self { bytes, offset, sections: sections.clipped(bytes.len()), header };
+        let profile = Self {
+            bytes,
+            offset,
+            sections: sections.clipped(bytes.len()),
+            header,
+        };
         let ids_offset = offset + ids.start as u64;
-        for id in binary_ids(Cursor::new(&bytes[ids], ids_offset, profile.header.layout.endian)) {
+        for id in binary_ids(Cursor::new(
+            &bytes[ids],
+            ids_offset,
+            profile.header.layout.endian,
+        )) {
             id.map_err(|error| error.in_context(profile.header.layout))?;
         }
         Ok(profile)

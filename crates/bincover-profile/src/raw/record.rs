@@ -100,7 +100,12 @@ pub struct RawRecords<'p, 'a> {
 
 impl<'p, 'a> RawRecords<'p, 'a> {
     pub(crate) fn new(profile: &'p RawProfile<'a>) -> Self {
-        Self { profile, index: 0, failed: false, keeps_going: false }
+        Self {
+            profile,
+            index: 0,
+            failed: false,
+            keeps_going: false,
+        }
     }
 
     /// Gives the records after a bad one too.
@@ -115,7 +120,9 @@ impl<'p, 'a> RawRecords<'p, 'a> {
     pub fn last_name(&self) -> Option<NameRef> {
         let layout = &self.profile.header().layout;
         let size = usize::try_from(layout.record.bytes).ok()?;
-        let start = usize::try_from(self.index.checked_sub(1)?).ok()?.checked_mul(size)?;
+        let start = usize::try_from(self.index.checked_sub(1)?)
+            .ok()?
+            .checked_mul(size)?;
         let bytes = self.profile.records_section().get(start..start + size)?;
         Some(NameRef(layout.endian.u64(bytes)))
     }

@@ -14,7 +14,7 @@ use bincover::profile::{
 };
 use regex::bytes::Regex;
 
-use super::{Failure, os_words, put, read_message, write};
+use super::{Failure, os_words, put, write};
 use crate::llvm::options::{Parsed, Program, Spec, Takes, parse};
 use crate::ui;
 
@@ -381,7 +381,7 @@ fn record_message(cause: &Cause) -> Option<(&str, &'static str, bool)> {
 fn file_message(cause: &Cause) -> Option<String> {
     Some(match cause {
         Cause::Inaccessible(reason) => reason.clone(),
-        Cause::Unreadable(error) | Cause::Damaged { error, .. } => read_message(error),
+        Cause::Unreadable(error) | Cause::Damaged { error, .. } => error.llvm_message(),
         Cause::KindMismatch => {
             "Merge IR generated profile with Clang generated profile.".to_owned()
         }

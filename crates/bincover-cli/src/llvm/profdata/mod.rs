@@ -1,6 +1,7 @@
 //! `llvm-profdata`: merge, show, overlap and order, for instrumentation profiles.
 
 mod merge;
+mod order;
 mod overlap;
 mod show;
 
@@ -16,11 +17,12 @@ const LLVM_VERSION: &str = "22.1.8";
 const HELP: &str = "\
 OVERVIEW: LLVM profile data, as llvm-profdata handles it
 
-USAGE: llvm-profdata <merge|show|overlap> [options] <inputs>
+USAGE: llvm-profdata <merge|show|order|overlap> [options] <inputs>
 
 SUBCOMMANDS:
   merge    Merge profiles, raw, indexed and text, into one
   show     Show what is in a profile
+  order    Order functions by temporal traces
   overlap  Compare two profiles
 
 Options are llvm-profdata's, for instrumentation profiles. Sample profiles and memory
@@ -77,6 +79,7 @@ pub(crate) fn run(program: &Program, mut args: impl Iterator<Item = OsString>) -
         match command.to_str() {
             Some("merge") => merge::run(program, args),
             Some("show") => show::run(program, args),
+            Some("order") => order::run(program, args),
             Some("overlap") => overlap::run(program, args),
             _ => {
                 let Program { name, invoked } = program;
@@ -132,6 +135,24 @@ fn os_words(error: &std::io::Error) -> String {
 }
 
 /// LLVM's message for a profile that cannot be read.
-fn read_message(error: &bincover::profile::Error) -> String {
-    error.llvm_message()
+fn unreadable(path: &OsString, error: &bincover::profile::Error) -> Failure {
+    let hint = match error.kind() {
+        bincover::profile::ErrorKind::UnrecognizedFormat => {
+            "\nnote: Perhaps you forgot to use the --sample or --memory option?"
+        }
+        _ => "",
+    };
+    Failure::error(format_args!(
+        "{}: {}{hint}",
+        path.display(),
+        error.llvm_message()
+    ))
+}
+
+/// The bytes of a profile; the message for one that cannot be opened is LLVM's.
+fn read(path: &OsString) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| match path.is_empty() {
+        true => Failure::error(os_words(&error)),
+        false => Failure::error(format_args!("{}: {}", path.display(), os_words(&error))),
+    })
 }

@@ -8,7 +8,7 @@ use bincover::profile::{
     ErrorKind, FileRecord, Merger, Profile, ProfileKind, Reader, Trace, VALUE_KINDS, Visitor,
 };
 
-use super::{Failure, os_words, put, read_message};
+use super::{Failure, os_words, put};
 use crate::llvm::options::{Program, Spec, Takes, parse};
 
 const SPECS: &[Spec] = &[
@@ -83,7 +83,7 @@ fn read(path: &OsString) -> Result<Vec<u8>, Failure> {
 fn failure(error: &bincover::profile::Error) -> Failure {
     Failure::error(format_args!(
         "error in getting profile count sums: {}",
-        read_message(error)
+        error.llvm_message()
     ))
 }
 

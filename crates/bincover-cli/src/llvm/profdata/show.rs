@@ -9,7 +9,7 @@ use bincover::profile::{
     VALUE_KINDS, Visitor, text,
 };
 
-use super::{Failure, os_words, put, read_message};
+use super::{Failure, put, read, unreadable};
 use crate::llvm::options::{Parsed, Program, Spec, Takes, parse};
 
 const SPECS: &[Spec] = &[
@@ -58,9 +58,7 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
             "the positional argument '<profdata-file>' is required unless '--debug-info' is provided",
         ));
     };
-    let shown_path = path.display();
-    let bytes = std::fs::read(path)
-        .map_err(|error| Failure::error(format_args!("{shown_path}: {}", os_words(&error))))?;
+    let bytes = read(path)?;
     match parsed.text("show-format").as_deref() {
         Some("json") => {
             return Err(Failure::error(
@@ -91,17 +89,7 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
         Err(failed) => {
             // What was shown before the damage stays shown.
             put(parsed.value("output"), &show.out)?;
-            let error = &failed.error;
-            let hint = match error.kind() {
-                bincover::profile::ErrorKind::UnrecognizedFormat => {
-                    "\nnote: Perhaps you forgot to use the --sample or --memory option?"
-                }
-                _ => "",
-            };
-            return Err(Failure(format!(
-                "error: {shown_path}: {}{hint}",
-                read_message(error)
-            )));
+            return Err(unreadable(path, &failed.error));
         }
     };
     put(parsed.value("output"), &text)
@@ -541,7 +529,6 @@ impl Show<'_> {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "as LLVM computes percentages")]
     fn detailed(&mut self) {
         if !self.options.detailed {
             return;
