@@ -143,10 +143,11 @@ impl<'a> Cursor<'a> {
     pub fn take_array(&mut self, count: u64, size: u64, what: &'static str) -> Result<&'a [u8]> {
         match count.checked_mul(size) {
             Some(len) => self.take(len, what),
-            None => Err(Error::truncated(
+            None => Err(Error::new(
+                ErrorKind::Truncated,
                 what,
                 self.offset,
-                u64::MAX,
+                format_args!("{count} times {size} bytes"),
                 self.remaining(),
             )),
         }
@@ -269,7 +270,10 @@ mod tests {
         let mut cursor = Cursor::new(&[1, 2, 3], 0x20, Endian::Big);
         cursor.u8("first").unwrap();
         let error = cursor.take_array(u64::MAX, 16, "records").unwrap_err();
-        assert_eq!(error.offset(), Some(0x21));
+        assert_eq!(
+            error.to_string(),
+            "records: expected 18446744073709551615 times 16 bytes at offset 0x21, found 2"
+        );
         assert_eq!(
             cursor.u32("count").unwrap_err().to_string(),
             "count: expected 4 bytes at offset 0x21, found 2"

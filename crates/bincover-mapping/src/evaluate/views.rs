@@ -186,7 +186,7 @@ fn branches_below(function: &Function, main: LocalFile) -> Tally {
     let mut sums = vec![Tally::default(); function.files.len()];
     for branch in &function.branches {
         if let Some(sum) = sums.get_mut(branch.file.0 as usize) {
-            *sum = bounded_sum(*sum, outcomes(branch));
+            *sum += outcomes(branch);
         }
     }
     let mut expanded: Vec<Vec<LocalFile>> = vec![Vec::new(); function.files.len()];
@@ -211,8 +211,8 @@ fn branches_below(function: &Function, main: LocalFile) -> Tally {
                 Some(Visit::New) => open.push((inner, 0)),
                 Some(Visit::Done) => {
                     *looked_at += 1;
-                    sums[file.0 as usize] =
-                        bounded_sum(sums[file.0 as usize], sums[inner.0 as usize]);
+                    let sum = sums[inner.0 as usize];
+                    sums[file.0 as usize] += sum;
                 }
                 Some(Visit::Open) | None => *looked_at += 1,
             }
@@ -229,15 +229,6 @@ enum Visit {
     New,
     Open,
     Done,
-}
-
-/// Stops at a number that no honest function has, so that no sum of sums overflows.
-fn bounded_sum(a: Tally, b: Tally) -> Tally {
-    let most = u64::from(u32::MAX);
-    Tally {
-        covered: (a.covered + b.covered).min(most),
-        total: (a.total + b.total).min(most),
-    }
 }
 
 /// Each side of a branch counts, unless it cannot happen.

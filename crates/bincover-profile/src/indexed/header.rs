@@ -1,5 +1,7 @@
 //! The header (LLVM: `IndexedInstrProf::Header`).
 
+use std::fmt;
+
 use crate::bytes::{Cursor, Endian};
 use crate::error::{Error, ErrorKind, Result};
 use crate::indexed::NEWEST;
@@ -62,6 +64,12 @@ impl Layout {
             bitmaps: version >= 11,
             vtable_names: version >= 12,
         })
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "indexed profile version {}", self.version)
     }
 }
 

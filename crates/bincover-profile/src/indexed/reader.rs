@@ -47,6 +47,11 @@ impl<'a> IndexedProfile<'a> {
             return Err(Error::truncated("header", 0, 24, bytes.len() as u64));
         }
         let header = IndexedHeader::parse(bytes)?;
+        let layout = header.layout;
+        Self::find_table(bytes, header).map_err(|error| error.in_context(layout))
+    }
+
+    fn find_table(bytes: &'a [u8], header: IndexedHeader) -> Result<Self> {
         let mut cursor = Cursor::new(bytes, 0, Endian::Little);
         cursor.take(header.layout.header_bytes, "header")?;
         if header.layout.summary {
@@ -92,7 +97,15 @@ impl<'a> IndexedProfile<'a> {
     /// # Errors
     /// If the section is not inside the file.
     pub fn binary_ids(&self) -> Result<impl Iterator<Item = Result<&'a [u8]>> + use<'a>> {
-        let section = match self.header.binary_id_offset {
+        let layout = self.header.layout;
+        let section = self
+            .binary_id_section()
+            .map_err(|error| error.in_context(layout))?;
+        Ok(binary_ids(section).map(move |id| id.map_err(|error| error.in_context(layout))))
+    }
+
+    fn binary_id_section(&self) -> Result<Cursor<'a>> {
+        Ok(match self.header.binary_id_offset {
             Some(offset) => {
                 let mut cursor = at(self.bytes, offset, "BinaryIdOffset", 0x30)?;
                 let len = cursor.u64("size of binary ids")?;
@@ -109,8 +122,7 @@ impl<'a> IndexedProfile<'a> {
                 Cursor::new(cursor.take(len, "binary ids")?, start, Endian::Little)
             }
             None => Cursor::new(&[], 0, Endian::Little),
-        };
-        Ok(binary_ids(section))
+        })
     }
 
     /// The temporal traces, and how many there were to choose from.
@@ -118,6 +130,11 @@ impl<'a> IndexedProfile<'a> {
     /// # Errors
     /// If the section is not inside the file.
     pub fn traces(&self) -> Result<(Vec<Trace>, u64)> {
+        let layout = self.header.layout;
+        self.read_traces().map_err(|error| error.in_context(layout))
+    }
+
+    fn read_traces(&self) -> Result<(Vec<Trace>, u64)> {
         let is_temporal = self.header.kind.contains(ProfileKind::TEMPORAL);
         let Some(offset) = self.header.traces_offset.filter(|_| is_temporal) else {
             return Ok((Vec::new(), 0));
@@ -148,6 +165,16 @@ impl<'a> IndexedProfile<'a> {
         values: &mut Values,
         mut visit: impl FnMut(IndexedRecord<'a>, &Values),
     ) -> Result<()> {
+        let layout = self.header.layout;
+        self.buckets(values, &mut visit)
+            .map_err(|error| error.in_context(layout))
+    }
+
+    fn buckets(
+        &self,
+        values: &mut Values,
+        visit: &mut impl FnMut(IndexedRecord<'a>, &Values),
+    ) -> Result<()> {
         let end = usize::try_from(self.header.hash_offset).unwrap_or(usize::MAX);
         let start = usize::try_from(self.payload_start).unwrap_or(usize::MAX);
         let payload = &self.bytes[start..end];
@@ -159,15 +186,16 @@ impl<'a> IndexedProfile<'a> {
                 .map_err(unreadable_data)?;
             let items = u64::from(items);
             if items == 0 || items > names_left {
-                return Err(unreadable_data(Error::malformed(
+                let error = Error::malformed(
                     "number of items in a bucket",
                     cursor.offset() - 2,
                     format_args!("1 to {names_left}"),
                     items,
-                )));
+                );
+                return Err(unreadable_data(error));
             }
             for _ in 0..items {
-                self.item(&mut cursor, values, &mut visit)
+                self.item(&mut cursor, values, visit)
                     .map_err(unreadable_data)?;
             }
             names_left -= items;
@@ -187,11 +215,11 @@ impl<'a> IndexedProfile<'a> {
         let name = cursor.take(name_bytes, "name")?;
         let data_offset = cursor.offset();
         let data = cursor.take(data_bytes, "function data")?;
-        if data_bytes % 8 != 0 {
+        if data_bytes % 8 != 0 || data_bytes == 0 {
             return Err(Error::malformed(
                 "data length",
                 data_offset,
-                "a multiple of 8",
+                "a multiple of 8, at least 8",
                 data_bytes,
             ));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::num::NonZeroU64;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -206,9 +206,7 @@ fn inputs(program: &Program, parsed: &Parsed) -> Result<Vec<ProfileInput>, Failu
         add_input(&mut inputs, OsStr::from_bytes(path), weight)?;
     }
     if let Some(list) = parsed.value("input-files") {
-        let text = std::fs::read(list).map_err(|error| {
-            Failure::error(format_args!("{}: {}", list.display(), os_words(&error)))
-        })?;
+        let text = file_or_stdin(list)?;
         for entry in text.split(|&byte| byte == b'\n') {
             let entry = entry.trim_ascii();
             if entry.is_empty() || entry.starts_with(b"#") {
@@ -228,6 +226,23 @@ fn inputs(program: &Program, parsed: &Parsed) -> Result<Vec<ProfileInput>, Failu
         )));
     }
     Ok(inputs)
+}
+
+/// LLVM reads lists from standard input if they are called `-`; so does grcov call it.
+fn file_or_stdin(path: &OsString) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    let read = match path == "-" {
+        true => std::io::stdin().lock().read_to_end(&mut text).map(drop),
+        false => std::fs::read(path).map(|bytes| text = bytes),
+    };
+    match read {
+        Ok(()) => Ok(text),
+        Err(error) => Err(Failure::error(format_args!(
+            "{}: {}",
+            path.display(),
+            os_words(&error)
+        ))),
+    }
 }
 
 /// `WEIGHT,PATH`; the path may have commas.
@@ -287,8 +302,7 @@ fn renamed(parsed: &Parsed) -> Result<HashMap<Vec<u8>, Vec<u8>>, Failure> {
         return Ok(renamed);
     };
     let shown = path.display();
-    let text = std::fs::read(path)
-        .map_err(|error| Failure::error(format_args!("{shown}: {}", os_words(&error))))?;
+    let text = file_or_stdin(path)?;
     for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() || line.starts_with(b"#") {
