@@ -4,7 +4,8 @@
 
 use std::num::NonZeroU64;
 
-use bincover_profile::{Cause, MAX_COUNT, Merged, Merger, Profile, WriteOptions, indexed};
+use bincover_profile::indexed::IndexedVersion;
+use bincover_profile::{Cause, MAX_COUNT, Merged, Merger, Profile, WriteOptions, indexed, text};
 use bincover_testkit::raw::{self, BYTE_COVERAGE, Function, RawFile, Shape};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -188,6 +189,40 @@ proptest! {
         prop_assert!(merged([&sum, &nothing]) == sum);
         let no_functions = RawFile::new(Shape::CURRENT, &[]).bytes();
         prop_assert!(merged([&no_functions, &sum, &no_functions]) == sum);
+    }
+
+    /// Text says all of it but the build ids.
+    #[test]
+    fn through_text_and_back(runs in runs()) {
+        let first = merge_weighted(&files(&runs), 1);
+        let text = text::write(&first.profile, &WriteOptions::default());
+        let again = merge_weighted([&text], 1);
+        prop_assert!(again.ledger.is_empty());
+        prop_assert_eq!(listed(&again.profile), listed(&first.profile));
+        prop_assert!(text::write(&again.profile, &WriteOptions::default()) == text);
+    }
+
+    /// An older version holds the same, but for bitmaps in one that has none.
+    #[test]
+    fn older_versions_are_read_back(runs in runs(), number in 10..=13u32) {
+        let first = merge_weighted(&files(&runs), 1);
+        let version = IndexedVersion::from_number(number).expect("a known version");
+        let options = WriteOptions { version, ..WriteOptions::default() };
+        let bytes = indexed::write(&first.profile, &options);
+        prop_assert_eq!(u32::from(bytes[8]), number);
+        let again = merge_weighted([&bytes], 1);
+        prop_assert!(again.ledger.is_empty());
+        if version == IndexedVersion::V10 {
+            let counts = |profile: &Profile| -> Vec<Vec<u64>> {
+                let mut counts: Vec<_> = profile.records().map(|record| record.counts.to_vec()).collect();
+                counts.sort();
+                counts
+            };
+            prop_assert_eq!(counts(&again.profile), counts(&first.profile));
+        } else {
+            prop_assert_eq!(listed(&again.profile), listed(&first.profile));
+        }
+        prop_assert!(indexed::write(&again.profile, &options) == bytes);
     }
 
     #[test]
