@@ -136,7 +136,11 @@ fn commands_and_options_exist() {
                     let bincover = Path::new(env!("CARGO_BIN_EXE_bincover"));
                     check_options(bincover, &[command, "--help"], rest, &line);
                 }
-                ["bincover-merge", "merge", rest @ ..] | ["bincover-merge", rest @ ..] => {
+                ["bincover-merge", command @ ("merge" | "show"), rest @ ..] => {
+                    let merge = Path::new(env!("CARGO_BIN_EXE_bincover-merge"));
+                    check_options(merge, &[command, "--help"], rest, &line);
+                }
+                ["bincover-merge", rest @ ..] => {
                     let merge = Path::new(env!("CARGO_BIN_EXE_bincover-merge"));
                     check_options(merge, &["--help"], rest, &line);
                 }

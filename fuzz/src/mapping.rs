@@ -15,7 +15,7 @@ const COVMAP: &str = "__llvm_covmap";
 const COVFUN: &str = "__llvm_covfun";
 
 /// More lines than this are evaluated but not reported: the report would be all the time.
-const MAX_REPORTED_LINES: usize = 20_000;
+const MAX_REPORTED_LINES: usize = 2_000;
 
 /// Takes the bytes as an object file, as the three sections of one (see [`split_object`]), and as
 /// a recipe that keeps the hashes valid by which the sections refer to each other.

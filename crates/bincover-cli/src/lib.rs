@@ -43,7 +43,7 @@ pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         llvm::options::Program::new(args.first().map_or("".as_ref(), OsString::as_os_str));
     // Called as LLVM's tool, or with one of its commands, it is LLVM's tool.
     let is_llvm = program.name.starts_with("llvm-profdata");
-    if is_llvm || args.get(1).is_some_and(llvm::profdata::is_subcommand) {
+    if is_llvm || args.get(1).is_some_and(llvm::profdata::is_command) {
         return llvm::profdata::run(&program, args.drain(1..)).into();
     }
     let args = match merge_args::Merge::try_parse_from(args) {

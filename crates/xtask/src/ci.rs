@@ -108,8 +108,19 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
     command(Command::new(program).args(args).envs(env.iter().copied()))
 }
 
-/// Each target for 20 seconds. The compiler is nightly's, so rustup's `cargo` is asked.
+/// Each target for 20 seconds, from the fixtures on. The compiler is nightly's, so rustup's `cargo` is asked.
 fn fuzz() -> Result<(), Failure> {
+    cargo(
+        &[
+            "run",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--example",
+            "seed",
+        ],
+        &[],
+    )?;
     for target in std::fs::read_dir("fuzz/fuzz_targets")? {
         let path = target?.path();
         let name = path.file_stem().unwrap_or_default();

@@ -18,7 +18,7 @@ use super::{Failure, os_words, put, write};
 use crate::llvm::options::{Parsed, Program, Spec, Takes, parse};
 use crate::ui;
 
-const SPECS: &[Spec] = &[
+pub(super) const SPECS: &[Spec] = &[
     Spec::new("output", Takes::Text).or("o"),
     Spec::new("weighted-input", Takes::Text),
     Spec::new("input-files", Takes::Text).or("f"),

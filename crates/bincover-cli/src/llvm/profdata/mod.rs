@@ -8,25 +8,79 @@ mod show;
 use std::ffi::OsString;
 
 use crate::exit::Exit;
-use crate::llvm::options::Program;
+use crate::llvm::options::{Program, Spec, Takes};
 use crate::ui;
 
 /// The version of LLVM whose output this is.
 const LLVM_VERSION: &str = "22.1.8";
 
-const HELP: &str = "\
-OVERVIEW: LLVM profile data, as llvm-profdata handles it
+/// One of the tool's commands.
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    options: &'static [Spec],
+    run: fn(&Program, Vec<OsString>) -> Result<(), Failure>,
+}
 
-USAGE: llvm-profdata <merge|show|order|overlap> [options] <inputs>
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "merge",
+        help: "Merge profiles, raw, indexed and text, into one",
+        options: merge::SPECS,
+        run: merge::run,
+    },
+    Command {
+        name: "show",
+        help: "Show what is in a profile",
+        options: show::SPECS,
+        run: show::run,
+    },
+    Command {
+        name: "order",
+        help: "Order functions by temporal traces",
+        options: order::SPECS,
+        run: order::run,
+    },
+    Command {
+        name: "overlap",
+        help: "Compare two profiles",
+        options: overlap::SPECS,
+        run: overlap::run,
+    },
+];
 
-SUBCOMMANDS:
-  merge    Merge profiles, raw, indexed and text, into one
-  show     Show what is in a profile
-  order    Order functions by temporal traces
-  overlap  Compare two profiles
-
-Options are llvm-profdata's, for instrumentation profiles. Sample profiles and memory
-profiles are not read. `bincover-merge --help` has our own spelling.";
+/// What there is, or what a command takes.
+fn help(command: Option<&Command>) -> String {
+    let mut text = "OVERVIEW: LLVM profile data, as llvm-profdata handles it\n\n".to_owned();
+    match command {
+        Some(command) => {
+            text += &format!(
+                "{}\n\nUSAGE: llvm-profdata {} [options] <inputs>\n\nOPTIONS:\n",
+                command.help, command.name
+            );
+            for option in command.options {
+                let alias = option
+                    .alias
+                    .map(|alias| format!("-{alias}, "))
+                    .unwrap_or_default();
+                let value = match option.takes {
+                    Takes::Flag => String::new(),
+                    Takes::Text => " <text>".to_owned(),
+                    Takes::Number => " <number>".to_owned(),
+                    Takes::OneOf(words) => format!(" <{}>", words.join("|")),
+                };
+                text += &format!("  {alias}--{}{value}\n", option.name);
+            }
+        }
+        None => {
+            text += "USAGE: llvm-profdata <command> [options] <inputs>\n\nCOMMANDS:\n";
+            for command in COMMANDS {
+                text += &format!("  {:<9}{}\n", command.name, command.help);
+            }
+        }
+    }
+    text + "\nSample profiles and memory profiles are not read. `bincover-merge --help` has our own spelling.\n"
+}
 
 /// Why a command failed; the text is LLVM's.
 pub(super) struct Failure(String);
@@ -44,57 +98,56 @@ impl From<String> for Failure {
     }
 }
 
+fn command_named(word: &OsString) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| word == command.name)
+}
+
 /// True for the first words that make a command line LLVM's.
-pub(crate) fn is_subcommand(word: &OsString) -> bool {
-    ["merge", "show", "overlap", "order"]
-        .iter()
-        .any(|name| word == name)
+pub(crate) fn is_command(word: &OsString) -> bool {
+    command_named(word).is_some()
 }
 
 /// Runs the tool under its name, which LLVM's messages begin with.
-pub(crate) fn run(program: &Program, mut args: impl Iterator<Item = OsString>) -> Exit {
-    let Some(command) = args.next() else {
-        let name = &program.name;
-        ui::say(format_args!(
-            "{name}: No subcommand specified! Run llvm-profdata --help for usage."
-        ));
-        return Exit::Failure;
-    };
-    let args: Vec<OsString> = args.collect();
-    let wants = |name: &str| {
-        let is_it = |arg: &OsString| {
-            arg.to_str()
-                .is_some_and(|arg| arg.trim_start_matches('-') == name && arg.starts_with('-'))
-        };
-        is_it(&command) || is_subcommand(&command) && args.iter().any(is_it)
-    };
-    let result = if wants("version") {
-        print(&format!(
-            "bincover {}\n  LLVM version {LLVM_VERSION}\n",
-            env!("CARGO_PKG_VERSION")
-        ))
-    } else if wants("help") || wants("h") {
-        print(&format!("{HELP}\n"))
-    } else {
-        match command.to_str() {
-            Some("merge") => merge::run(program, args),
-            Some("show") => show::run(program, args),
-            Some("order") => order::run(program, args),
-            Some("overlap") => overlap::run(program, args),
-            _ => {
-                let Program { name, invoked } = program;
-                let word = command.display();
-                Err(format!("{name}: Unknown subcommand '{word}'.  Try: '{invoked} --help'").into())
-            }
-        }
-    };
-    match result {
+pub(crate) fn run(program: &Program, args: impl Iterator<Item = OsString>) -> Exit {
+    match run_command(program, args.collect()) {
         Ok(()) => Exit::Done,
         Err(Failure(message)) => {
             ui::say(message);
             Exit::Failure
         }
     }
+}
+
+fn run_command(program: &Program, mut args: Vec<OsString>) -> Result<(), Failure> {
+    let Program { name, invoked } = program;
+    let Some(first) = args.first() else {
+        let message = "No subcommand specified! Run llvm-profdata --help for usage.";
+        return Err(format!("{name}: {message}").into());
+    };
+    let command = command_named(first);
+    let asks = |words: &[&str]| {
+        let is_it = |arg: &OsString| words.iter().any(|word| arg == word);
+        args.iter()
+            .take(if command.is_some() { usize::MAX } else { 1 })
+            .any(is_it)
+    };
+    if asks(&["-version", "--version"]) {
+        let version = env!("CARGO_PKG_VERSION");
+        return print(&format!(
+            "bincover {version}\n  LLVM version {LLVM_VERSION}\n"
+        ));
+    }
+    if asks(&["-h", "-help", "--help"]) {
+        return print(&help(command));
+    }
+    let Some(command) = command else {
+        let word = first.display();
+        return Err(
+            format!("{name}: Unknown subcommand '{word}'.  Try: '{invoked} --help'").into(),
+        );
+    };
+    args.remove(0);
+    (command.run)(program, args)
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use bincover::profile::order::{self, OrderInput, OrderOptions};
 use super::{Failure, put, read, unreadable};
 use crate::llvm::options::{Program, Spec, Takes, parse};
 
-const SPECS: &[Spec] = &[
+pub(super) const SPECS: &[Spec] = &[
     Spec::new("output", Takes::Text).or("o"),
     Spec::new("num-test-traces", Takes::Number),
 ];

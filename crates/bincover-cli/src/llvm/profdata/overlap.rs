@@ -11,7 +11,7 @@ use bincover::profile::{
 use super::{Failure, os_words, put};
 use crate::llvm::options::{Program, Spec, Takes, parse};
 
-const SPECS: &[Spec] = &[
+pub(super) const SPECS: &[Spec] = &[
     Spec::new("output", Takes::Text).or("o"),
     Spec::new("cs", Takes::Flag),
     Spec::new("function", Takes::Text),

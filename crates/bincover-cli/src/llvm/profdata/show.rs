@@ -12,7 +12,7 @@ use bincover::profile::{
 use super::{Failure, put, read, unreadable};
 use crate::llvm::options::{Parsed, Program, Spec, Takes, parse};
 
-const SPECS: &[Spec] = &[
+pub(super) const SPECS: &[Spec] = &[
     Spec::new("output", Takes::Text).or("o"),
     Spec::new("all-functions", Takes::Flag),
     Spec::new("counts", Takes::Flag),
