@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincover::mapping::Reason;
 use bincover::profile::Ledger;
+use bincover::report::Options;
 use bincover::{Covered, Error};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -106,11 +107,17 @@ pub(crate) fn print(text: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// How wide the terminal on standard output is, and whether it wants colour. Neither is known of
-/// a file or a pipe.
-pub(crate) fn stdout_look() -> (Option<usize>, bool) {
+/// How reports look: as wide as the terminal on standard output, in colour if it wants that, and
+/// made now. Of a file or a pipe nothing of the kind is known.
+pub(crate) fn report_options() -> Options {
     let stdout = std::io::stdout();
     let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
     let choice = anstream::AutoStream::choice(&stdout);
-    (width, choice != anstream::ColorChoice::Never)
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    Options {
+        width,
+        colour: choice != anstream::ColorChoice::Never,
+        timestamp: now.unwrap_or_default().as_secs(),
+        ..Options::default()
+    }
 }

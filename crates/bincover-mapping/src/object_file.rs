@@ -35,6 +35,11 @@ impl<'a> Sections<'a> {
                 let all = covfun.to_mut();
                 all.resize(all.len().next_multiple_of(8), 0);
                 all.extend_from_slice(section);
+                // Sections do not overlap, so together they are no longer than the file.
+                if all.len() > bytes.len() {
+                    let message = "expected sections that do not overlap, found ones that do";
+                    return Err(Error::new(ErrorKind::Malformed, message).in_section(COVFUN));
+                }
             }
         }
         Ok(Self {

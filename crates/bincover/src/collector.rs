@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bincover_mapping::Instrumentation;
-use bincover_profile::{Cause, Merged, indexed};
+use bincover_profile::{Merged, indexed};
 use bincover_run::{Ending, Mechanism, Output, ProcessHandle, Stdin, Stream};
 use tempfile::TempDir;
 
@@ -206,11 +206,7 @@ impl Collector {
         write_atomically(&self.merged_profile, |out| out.write_all(&bytes))?;
 
         self.is_finished = true;
-        let is_whole = merged
-            .ledger
-            .entries
-            .iter()
-            .all(|entry| matches!(entry.cause, Cause::Empty));
+        let is_whole = !merged.ledger.has_losses();
         let profiles = self.profiles.take().and_then(|folder| {
             if self.keep_profiles || !is_whole {
                 Some(folder.keep())

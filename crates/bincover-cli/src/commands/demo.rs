@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bincover::report::Options;
 use bincover::{CargoBuild, Collected, Collector, Error, RunRecord, Signal, write_reports};
 
 use crate::args::DemoArgs;
-use crate::commands::report::{format, now};
+use crate::commands::report::format;
 use crate::exit::Exit;
 use crate::ui::{self, Progress};
 
@@ -44,13 +43,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
     let collected = collector.finish()?;
     let covered = collected.coverage()?;
     let coverage = &covered.evaluation.coverage;
-    let (width, colour) = ui::stdout_look();
-    let options = Options {
-        width,
-        colour,
-        timestamp: now(),
-        ..Options::default()
-    };
+    let options = ui::report_options();
     let reports = ["lcov", "cobertura"].map(format);
     let files = reports.map(|format| (format, out.join(format.default_file_name)));
     let written = write_reports(coverage, &options, files)?;

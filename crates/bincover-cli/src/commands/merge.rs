@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use bincover::profile::{Cause, Ledger, WriteOptions, indexed, text};
+use bincover::profile::{Ledger, WriteOptions, indexed, text};
 use bincover::{
     BinaryNames, Error, ProfileInput, check_folder, merge_files_knowing, profiles_below,
     write_atomically,
@@ -51,14 +51,10 @@ pub(crate) fn run(name: &str, args: &MergeArgs) -> Result<Exit, Error> {
     } else {
         write_atomically(&args.output, |out| out.write_all(&bytes))?;
     }
-    // An empty file is a program that wrote nothing; there is nothing in it to be lost.
-    let is_loss = |cause: &Cause| !matches!(cause, Cause::Empty);
-    let lost = merged
-        .ledger
-        .entries
-        .iter()
-        .any(|entry| is_loss(&entry.cause));
-    Ok(if lost { Exit::LeftOut } else { Exit::Done })
+    Ok(match merged.ledger.has_losses() {
+        true => Exit::LeftOut,
+        false => Exit::Done,
+    })
 }
 
 /// The inputs in the order in which they were given, weighted ones last.

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bincover::profile::Cause;
 use bincover::profile::indexed::{self, WriteOptions};
-use bincover::report::{Format, Options};
+use bincover::report::Format;
 use bincover::{
     Error, Objects, ProfileInput, Store, check_folder, merge_files, profiles_below,
     write_atomically, write_reports,
@@ -43,13 +42,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         let bytes = indexed::write(&merged.profile, &WriteOptions::default());
         write_atomically(path, |out| out.write_all(&bytes))?;
     }
-    let (width, colour) = ui::stdout_look();
-    let options = Options {
-        width,
-        colour,
-        timestamp: now(),
-        ..Options::default()
-    };
+    let options = ui::report_options();
     let coverage = &covered.evaluation.coverage;
     write_reports(coverage, &options, reports.files)?;
     let mut text = Vec::new();
@@ -57,9 +50,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     in_memory.expect("writing to memory does not fail");
     ui::print(&text)?;
     ui::mismatches(NAME, &covered);
-    let is_loss = |cause: &Cause| !matches!(cause, Cause::Empty);
-    let lost = ledger.entries.iter().any(|entry| is_loss(&entry.cause));
-    let left_out = lost || !covered.without_mapping.is_empty();
+    let left_out = ledger.has_losses() || !covered.without_mapping.is_empty();
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
 }
 
@@ -96,12 +87,6 @@ impl Reports {
 /// A format by its name in the table of formats.
 pub(crate) fn format(name: &str) -> &'static Format {
     Format::named(name).expect("the table of formats has the names that are used here")
-}
-
-/// Seconds since 1970, for reports that say when they were made.
-pub(crate) fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
 }
 
 fn profiles(args: &ReportArgs, store: &Store) -> Result<Vec<PathBuf>, Error> {

@@ -254,3 +254,6 @@ fn main_file(function: &Function) -> Option<LocalFile> {
     let first = is_expanded.iter().position(|expanded| !expanded)?;
     u32::try_from(first).ok().map(LocalFile)
 }
+
+#[cfg(test)]
+mod tests;

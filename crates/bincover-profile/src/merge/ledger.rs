@@ -188,6 +188,14 @@ impl Ledger {
         }
     }
 
+    /// Something that was there was left out or changed. An empty file is a program that wrote
+    /// nothing: there is nothing in it to be lost.
+    #[must_use]
+    pub fn has_losses(&self) -> bool {
+        let mut causes = self.entries.iter().map(|entry| &entry.cause);
+        causes.any(|cause| !matches!(cause, Cause::Empty))
+    }
+
     /// Nothing was left out.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@
 
 use bincover_model::{LocalFile, Position, Region, RegionKind, Segment};
 
-use super::{lines, segments};
+use super::{lines, segments, tally_lines};
 
 fn region(text: &str) -> Region {
     let (kind, rest) = text.split_at(1);
@@ -56,6 +56,13 @@ fn check(regions: &str, expected_segments: &str, expected_lines: &str) {
     let segments = segments(regions.split_whitespace().map(region).collect());
     let listed: Vec<String> = segments.iter().map(shown).collect();
     assert_eq!(listed.join(" "), expected_segments, "{regions}");
+    let tally = tally_lines(&segments);
+    assert_eq!(tally.total, lines(&segments).len() as u64, "{regions}");
+    let covered = lines(&segments)
+        .iter()
+        .filter(|line| line.count > 0)
+        .count();
+    assert_eq!(tally.covered, covered as u64, "{regions}");
     let listed: Vec<String> = lines(&segments)
         .iter()
         .map(|line| format!("{}={}", line.number, line.count))
