@@ -200,6 +200,9 @@ const COMMANDS: &str = "
     merge -j 1 -o out --temporal-profile-trace-reservoir-size=2 {raw/clang22-temporal/1.profraw} {raw/clang22-temporal/2.profraw} {raw/clang22-temporal/3.profraw} {text/temporal/input.proftext}
     merge -j 1 -o out --temporal-profile-max-trace-length=1 {raw/clang22-temporal/1.profraw} {raw/clang22-temporal/2.profraw}
     merge -j 1 -o out --dump-input-file-list {raw/clang22-c/1.profraw} --weighted-input=3,{raw/clang22-c/2.profraw}
+    merge -j 1 -o out --keep-vtable-symbols {raw/clang22-vtables/1.profraw} {raw/clang22-vtables/merged.profdata}
+    merge -j 1 -o out --keep-vtable-symbols {raw/clang22-vtables/kept-vtables.profdata} {raw/clang22-vtables/kept-vtables.proftext}
+    merge -j 1 -o out --keep-vtable-symbols --text {raw/clang22-vtables/kept-vtables.profdata}
     merge -j 1 -o out {raw/clang22-bytes/1.profraw} {raw/clang22-bytes/2.profraw} {raw/clang22-bytes/3.profraw}
     merge -j 1 -o out {raw/clang22-32bit/1.profraw} {raw/clang22-c/1.profraw}
     merge -j 1 -o out {indexed/many-hashes/input.profdata} {text/many-hashes/input.proftext}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bincover_profile::indexed::IndexedVersion;
-use bincover_profile::{Merged, Merger, WriteOptions, indexed, text};
+use bincover_profile::{MergeOptions, Merged, Merger, WriteOptions, indexed, text};
 use bincover_testkit::{fixture, fixtures_ending, top};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -14,7 +14,6 @@ use libtest_mimic::{Arguments, Failed, Trial};
 const NOT_OURS: &[(&str, &str)] = &[
     ("--debug-info", "reads debug info"),
     ("--binary-file", "reads the binary"),
-    ("--keep-vtable-symbols", "the names of vtables are not kept"),
 ];
 
 fn main() -> ExitCode {
@@ -41,6 +40,7 @@ struct Case {
     inputs: Vec<(PathBuf, NonZeroU64)>,
     options: WriteOptions,
     as_text: bool,
+    keep_vtable_names: bool,
     expected: PathBuf,
     expected_stderr: Option<PathBuf>,
 }
@@ -68,6 +68,7 @@ fn case(files: &Files, command: &str) -> Option<Case> {
         inputs: Vec::new(),
         options: WriteOptions::default(),
         as_text: false,
+        keep_vtable_names: false,
         expected: PathBuf::new(),
         expected_stderr: None,
     };
@@ -81,6 +82,7 @@ fn case(files: &Files, command: &str) -> Option<Case> {
             "-o" => case.expected = folder.join(words.next().expect("an output")),
             "2>" => case.expected_stderr = words.next().map(|name| folder.join(name)),
             "--text" => case.as_text = true,
+            "--keep-vtable-symbols" => case.keep_vtable_names = true,
             "--sparse" => case.options.sparse = true,
             "--write-prev-version" => case.options.version = IndexedVersion::V11,
             _ => match word.strip_prefix("--weighted-input=") {
@@ -156,7 +158,10 @@ impl Case {
     }
 
     fn merge(&self) -> Result<Merged, Failed> {
-        let mut merger = Merger::new();
+        let mut merger = Merger::with_options(MergeOptions {
+            keep_vtable_names: self.keep_vtable_names,
+            ..MergeOptions::default()
+        });
         for (path, weight) in &self.inputs {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             merger.add(&name, &std::fs::read(path)?, *weight);

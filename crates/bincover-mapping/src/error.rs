@@ -74,7 +74,7 @@ impl Error {
         self
     }
 
-    /// Which of the mappings given to [`evaluate`](crate::evaluate), by index; 0 elsewhere.
+    /// Which of the mappings given to [`evaluate`](crate::evaluate()), by index; 0 elsewhere.
     #[must_use]
     pub fn mapping(&self) -> usize {
         self.0.mapping

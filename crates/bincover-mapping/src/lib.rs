@@ -3,7 +3,7 @@
 //!
 //! A compiler that instruments for coverage leaves three sections in the object: function names,
 //! file names (`__llvm_covmap`), and for each function the regions of its source with the counters
-//! that count them (`__llvm_covfun`). [`Mapping::parse`] reads them; [`evaluate`] puts a profile's
+//! that count them (`__llvm_covfun`). [`Mapping::parse`] reads them; [`evaluate()`] puts a profile's
 //! counts in and makes a [`Coverage`](bincover_model::Coverage).
 //!
 //! | container | mapping versions |

@@ -44,6 +44,7 @@ mod random;
 pub mod raw;
 mod read;
 mod salvage;
+mod string_map;
 mod summary;
 pub mod text;
 mod traces;

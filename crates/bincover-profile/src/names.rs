@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use md5::{Digest, Md5};
 
 use crate::bytes::{Cursor, Endian};
@@ -111,6 +111,13 @@ impl NameTable {
         Some(&self.text[start..end])
     }
 
+    /// The names in the order in which they first appear.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = &[u8]> {
+        let mut spans: Vec<(usize, usize)> = self.spans.values().copied().collect();
+        spans.sort_unstable();
+        spans.into_iter().map(|(start, end)| &self.text[start..end])
+    }
+
     /// How many different names there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -141,6 +148,36 @@ pub fn decode_blob(cursor: &mut Cursor<'_>, what: &'static str, out: &mut Vec<u8
     let cut_off = |error: Error| error.reclassify(ErrorKind::UncompressFailed);
     let packed = cursor.take(packed_bytes, what).map_err(cut_off)?;
     inflate(packed, plain_bytes, at, what, out)
+}
+
+/// One chunk of names: joined by byte `0x01` and compressed as LLVM compresses them (zlib, level 9).
+///
+/// The bytes are those of the reference zlib for up to some hundred names. Beyond that our zlib
+/// finds other matches: what is read back is the same.
+pub(crate) fn encode_chunk(names: &[&[u8]]) -> Vec<u8> {
+    let text = names.join(&1);
+    let mut packed = Vec::with_capacity(text.len() + 64);
+    let mut stream = Compress::new(Compression::best(), true);
+    let status = stream.compress_vec(&text, &mut packed, FlushCompress::Finish);
+    // Incompressible text grows by a few bytes in each 16 kB, for which there may be no room.
+    let is_packed = matches!(status, Ok(Status::StreamEnd));
+    let mut chunk = Vec::new();
+    push_uleb(&mut chunk, text.len());
+    push_uleb(&mut chunk, if is_packed { packed.len() } else { 0 });
+    chunk.extend(if is_packed { packed } else { text });
+    chunk
+}
+
+fn push_uleb(out: &mut Vec<u8>, mut value: usize) {
+    loop {
+        // Seven bits fit in a byte.
+        let bits = u8::try_from(value & 0x7f).unwrap_or(0);
+        value >>= 7;
+        out.push(if value == 0 { bits } else { bits | 0x80 });
+        if value == 0 {
+            return;
+        }
+    }
 }
 
 /// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.

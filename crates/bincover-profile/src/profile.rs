@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::kind::ProfileKind;
 use crate::names::{HashedMap, NameRef};
+use crate::string_map::StringMap;
 use crate::traces::Traces;
 use crate::values::Values;
 
@@ -36,6 +37,7 @@ pub struct Profile {
     bitmaps: Vec<u8>,
     binary_ids: BTreeSet<Box<[u8]>>,
     traces: Traces,
+    vtable_names: StringMap,
 }
 
 /// A function's name and its records.
@@ -152,6 +154,7 @@ impl Profile {
             kind: self.kind,
             binary_ids: std::mem::take(&mut self.binary_ids),
             traces: std::mem::take(&mut self.traces),
+            vtable_names: std::mem::take(&mut self.vtable_names),
             ..Self::default()
         };
         for record in self.records().filter(|record| is_wanted(record.name)) {
@@ -174,6 +177,15 @@ impl Profile {
     #[must_use]
     pub fn traces(&self) -> &Traces {
         &self.traces
+    }
+
+    /// The names of vtables that were kept, in the order in which they are written.
+    pub fn vtable_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.vtable_names.iter()
+    }
+
+    pub(crate) fn add_vtable_name(&mut self, name: &[u8]) {
+        self.vtable_names.insert(name);
     }
 
     pub(crate) fn traces_mut(&mut self) -> &mut Traces {

@@ -28,6 +28,9 @@ pub trait Visitor {
     /// own, else those are the input's.
     fn traces(&mut self, traces: Vec<Trace>, stream_size: u64, has_weights: bool);
 
+    /// The name of a vtable.
+    fn vtable_name(&mut self, _name: &[u8]) {}
+
     /// A build id. None is told of a file that ends badly.
     fn binary_id(&mut self, id: &[u8]);
 }
@@ -222,6 +225,9 @@ impl Reader {
         timestamps: &mut Vec<(u64, NameRef)>,
     ) -> Result<u64> {
         let names = self.names_of(profile)?;
+        for name in profile.vtable_names()?.in_order() {
+            visitor.vtable_name(name);
+        }
         let mut value_data = profile.values();
         for record in profile.records() {
             let record = record?;
@@ -271,6 +277,9 @@ impl Reader {
         if !visitor.file(header.kind, header.version_field()) {
             return Ok(());
         }
+        for name in profile.vtable_names()?.in_order() {
+            visitor.vtable_name(name);
+        }
         profile.for_each(&mut self.values, |record, values| {
             visitor.record(&FileRecord {
                 name: record.name,
@@ -304,6 +313,9 @@ impl Reader {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
             };
+            for name in &record.vtables {
+                visitor.vtable_name(name);
+            }
             // LLVM does not clear a record's bitmap between records: what a record does not say
             // it has from the one before, unless that was moved into the profile.
             let bitmap = record.bitmap.unwrap_or(std::mem::take(&mut left_over));

@@ -6,7 +6,7 @@ use crate::bytes::{Cursor, Endian, pad8};
 use crate::error::{Error, ErrorKind, Result};
 use crate::indexed::header::IndexedHeader;
 use crate::kind::ProfileKind;
-use crate::names::NameRef;
+use crate::names::{NameRef, NameTable};
 use crate::profile::FunctionHash;
 use crate::raw::Counters;
 use crate::raw::{binary_ids, read_value_block};
@@ -154,6 +154,20 @@ impl<'a> IndexedProfile<'a> {
             traces.push(Trace { weight, functions });
         }
         Ok((traces, stream_size))
+    }
+
+    /// The names of the vtables, if they were kept.
+    ///
+    /// # Errors
+    /// As [`NameTable::decode`].
+    pub fn vtable_names(&self) -> Result<NameTable> {
+        let Some(offset) = self.header.vtable_names_offset else {
+            return Ok(NameTable::default());
+        };
+        let mut cursor = at(self.bytes, offset, "VTableNamesOffset", 0x40)?;
+        let len = cursor.u64("size of vtable names")?;
+        let start = cursor.offset();
+        NameTable::decode(cursor.take(len, "vtable names")?, start)
     }
 
     /// Calls `visit` with each record in the order of the file; `values` holds its value sites.

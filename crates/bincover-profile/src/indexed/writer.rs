@@ -6,7 +6,7 @@ use crate::indexed::hash_table::Buckets;
 use crate::indexed::header::{Layout, MAGIC};
 use crate::indexed::record_order::slot_order;
 use crate::kind::ProfileKind;
-use crate::names::NameRef;
+use crate::names::{NameRef, encode_chunk};
 use crate::profile::{FunctionHash, Profile, Record};
 use crate::summary::{CUTOFFS, Summary};
 use crate::values::{VALUE_KINDS, Values};
@@ -77,7 +77,9 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     }));
     // The traces come last in the file, but before the vtables' names in the header.
     let has_vtable_names = layout.vtable_names;
-    let vtable_names = section(&mut out, has_vtable_names, |out| push(out, [0]));
+    let vtable_names = section(&mut out, has_vtable_names, |out| {
+        write_vtable_names(out, profile);
+    });
     let is_temporal = kind.contains(ProfileKind::TEMPORAL);
     offsets.push(section(&mut out, is_temporal, |out| {
         write_traces(out, profile)
@@ -161,6 +163,18 @@ fn section(out: &mut Vec<u8>, is_there: bool, write: impl FnOnce(&mut Vec<u8>)) 
 fn write_empty_memprof(out: &mut Vec<u8>) {
     let end = out.len() as u64 + 0x48;
     push(out, [3, end, end, end, 4, 1, 5, 10, 23, 1, 0, 0]);
+}
+
+fn write_vtable_names(out: &mut Vec<u8>, profile: &Profile) {
+    let names: Vec<&[u8]> = profile.vtable_names().collect();
+    let chunk = match names.is_empty() {
+        true => Vec::new(),
+        false => encode_chunk(&names),
+    };
+    push(out, [chunk.len() as u64]);
+    let padded = chunk.len().next_multiple_of(8);
+    out.extend_from_slice(&chunk);
+    out.resize(out.len() + padded - chunk.len(), 0);
 }
 
 fn write_traces(out: &mut Vec<u8>, profile: &Profile) {

@@ -12,6 +12,7 @@ use crate::profile::{Profile, Pseudo};
 use crate::raw::Counters;
 use crate::read::{FileRecord, ReadError, Reader, Visitor};
 use crate::salvage::Salvaged;
+use crate::string_map::StringMap;
 use crate::traces::{Trace, TraceLimits};
 use crate::values::{ValueOutcome, Values};
 
@@ -34,6 +35,8 @@ pub struct MergeOptions {
     /// Take a correlated profile, whose records are elsewhere, for an empty one, as llvm-profdata
     /// does; else it is left out with an entry in the ledger.
     pub accept_correlated: bool,
+    /// Keep the names of vtables (LLVM: `--keep-vtable-symbols`).
+    pub keep_vtable_names: bool,
 }
 
 /// Merges files into one profile. Files are given one at a time, as bytes, so that the caller
@@ -162,15 +165,18 @@ impl Merger {
     ) -> T {
         let mut reader = std::mem::take(&mut self.reader);
         let weight = weight.get();
-        let result = read(
-            &mut reader,
-            &mut Input {
-                merger: self,
-                source,
-                weight,
-                is_suspicious: false,
-            },
-        );
+        let mut input = Input {
+            merger: self,
+            source,
+            weight,
+            is_suspicious: false,
+            vtable_names: StringMap::default(),
+        };
+        let result = read(&mut reader, &mut input);
+        let vtable_names = input.vtable_names;
+        for name in vtable_names.iter() {
+            self.profile.add_vtable_name(name);
+        }
         self.reader = reader;
         result
     }
@@ -267,6 +273,8 @@ struct Input<'m> {
     weight: u64,
     /// A count was too large; LLVM says so once a file.
     is_suspicious: bool,
+    /// The file's vtables; LLVM goes through them in the order of a map of their own.
+    vtable_names: StringMap,
 }
 
 impl Visitor for Input<'_> {
@@ -298,6 +306,12 @@ impl Visitor for Input<'_> {
             .profile
             .traces_mut()
             .add(traces, stream_size, limits);
+    }
+
+    fn vtable_name(&mut self, name: &[u8]) {
+        if self.merger.options.keep_vtable_names {
+            self.vtable_names.insert(name);
+        }
     }
 
     fn binary_id(&mut self, id: &[u8]) {

@@ -1,4 +1,4 @@
-//! Merging: any number of files, of any format and version, into one [`Profile`].
+//! Merging: any number of files, of any format and version, into one [`Profile`](crate::Profile).
 //!
 //! The laws, which are those of LLVM's `InstrProfWriter::addRecord` and
 //! `InstrProfRecord::merge`:

@@ -54,6 +54,7 @@ pub(crate) struct Sections {
     pub(crate) bitmaps: Range<usize>,
     pub(crate) names: Range<usize>,
     pub(crate) vtables: Range<usize>,
+    pub(crate) vtable_names: Range<usize>,
     /// Where value data begins.
     pub(crate) end: usize,
 }
@@ -222,7 +223,7 @@ impl RawHeader {
         walk.next("padding after names", pad8(self.name_bytes), 1)?;
         let vtables = walk.next("vtables", self.vtable_count, layout.vtable_bytes())?;
         walk.next("padding after vtables", pad8(vtables.len() as u64), 1)?;
-        walk.next("vtable names", self.vtable_name_bytes, 1)?;
+        let vtable_names = walk.next("vtable names", self.vtable_name_bytes, 1)?;
         let end = walk.next(
             "padding after vtable names",
             pad8(self.vtable_name_bytes),
@@ -235,6 +236,7 @@ impl RawHeader {
             bitmaps,
             names,
             vtables,
+            vtable_names,
             end: end.end,
         })
     }
@@ -252,6 +254,7 @@ impl Sections {
             bitmaps: clip(&self.bitmaps),
             names: clip(&self.names),
             vtables: clip(&self.vtables),
+            vtable_names: clip(&self.vtable_names),
             end: self.end.min(available),
         }
     }

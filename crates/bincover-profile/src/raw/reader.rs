@@ -188,6 +188,16 @@ impl<'a> RawProfile<'a> {
         NameTable::decode(blob, offset).map_err(|error| error.in_context(self.header.layout))
     }
 
+    /// Decodes the names of the vtables.
+    ///
+    /// # Errors
+    /// As [`NameTable::decode`].
+    pub fn vtable_names(&self) -> Result<NameTable> {
+        let range = self.sections.vtable_names.clone();
+        let offset = self.offset + range.start as u64;
+        NameTable::decode(&self.bytes[range], offset)
+    }
+
     /// The records in file order.
     #[must_use]
     pub fn records(&self) -> RawRecords<'_, 'a> {

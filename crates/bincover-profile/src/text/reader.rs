@@ -32,6 +32,8 @@ pub struct TextRecord<'a> {
     pub counts: Vec<u64>,
     /// Its MC/DC bitmap; `None` if the record says nothing of one.
     pub bitmap: Option<Vec<u8>>,
+    /// The names of the vtables among its values.
+    pub vtables: Vec<&'a [u8]>,
 }
 
 /// A text profile, its header read.
@@ -251,8 +253,10 @@ impl<'a> TextProfile<'a> {
             counts.push(self.number("count", Base::Ten, "count is invalid")?.1);
         }
         let bitmap = self.bitmap()?;
-        self.values(values)?;
+        let mut vtables = Vec::new();
+        self.values(values, &mut vtables)?;
         Ok(Some(TextRecord {
+            vtables,
             name,
             hash: FunctionHash(hash),
             counts,
@@ -288,7 +292,7 @@ impl<'a> TextProfile<'a> {
 
     /// Value data is there if the next line is a number: so a function whose name is one is
     /// misread, here as in LLVM.
-    fn values(&mut self, values: &mut Values) -> Result<()> {
+    fn values(&mut self, values: &mut Values, vtables: &mut Vec<&'a [u8]>) -> Result<()> {
         let Some((offset, line)) = self.lines.current else {
             return Ok(());
         };
@@ -314,7 +318,7 @@ impl<'a> TextProfile<'a> {
                 let (_, count) = self.number("number of values", Base::Ten, "")?;
                 let mut site = Vec::new();
                 for _ in 0..count {
-                    site.push(self.value(kind)?);
+                    site.push(self.value(kind, vtables)?);
                 }
                 // Less than 3, as checked.
                 values
@@ -326,7 +330,7 @@ impl<'a> TextProfile<'a> {
     }
 
     /// `TARGET:COUNT`, split at the last colon.
-    fn value(&mut self, kind: u64) -> Result<ValueCount> {
+    fn value(&mut self, kind: u64, vtables: &mut Vec<&'a [u8]>) -> Result<ValueCount> {
         let what = "value";
         let (offset, line) = self.lines.next(what)?;
         let malformed = || not_a_number(what, offset, line, "");
@@ -338,7 +342,10 @@ impl<'a> TextProfile<'a> {
         let value = match kind {
             1 => number(target, Base::Ten).ok_or_else(malformed)?,
             _ if target == EXTERNAL => 0,
-            _ => NameRef::of(target).0,
+            _ => {
+                vtables.extend((kind == 2).then_some(target));
+                NameRef::of(target).0
+            }
         };
         let count = number(count, Base::Ten).ok_or_else(malformed)?;
         Ok(ValueCount { value, count })

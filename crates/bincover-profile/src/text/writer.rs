@@ -19,6 +19,7 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     let names: HashedMap<NameRef, &[u8]> = records
         .iter()
         .map(|record| (record.name_ref, record.name))
+        .chain(profile.vtable_names().map(|name| (NameRef::of(name), name)))
         .collect();
     let mut out = Vec::new();
     write_all(&mut out, profile, &records, &names).expect("writing to memory does not fail");

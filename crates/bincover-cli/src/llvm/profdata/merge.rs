@@ -31,6 +31,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec::new("temporal-profile-trace-reservoir-size", Takes::Number),
     Spec::new("temporal-profile-max-trace-length", Takes::Number),
     Spec::new("write-prev-version", Takes::Flag),
+    Spec::new("keep-vtable-symbols", Takes::Flag),
     Spec::new("dump-input-file-list", Takes::Flag),
     Spec::new("instr", Takes::Flag),
     Spec::new("sample", Takes::Flag),
@@ -55,7 +56,6 @@ pub(super) const SPECS: &[Spec] = &[
     Spec::new("binary-file", Takes::Text),
     Spec::new("debuginfod", Takes::Flag),
     Spec::new("supplement-instr-with-sample", Takes::Text),
-    Spec::new("keep-vtable-symbols", Takes::Flag),
     Spec::new("profiled-binary", Takes::Text),
 ];
 
@@ -78,10 +78,6 @@ const REFUSED: &[(&str, &str)] = &[
         "supplement-instr-with-sample",
         "sample profiles are not supported",
     ),
-    (
-        "keep-vtable-symbols",
-        "keeping the names of vtables is not supported",
-    ),
     ("profiled-binary", "memory profiles are not supported"),
 ];
 
@@ -103,6 +99,7 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
         traces: trace_limits(&parsed),
         renamed: renamed(&parsed)?,
         accept_correlated: true,
+        keep_vtable_names: parsed.flag("keep-vtable-symbols"),
     });
     for input in &inputs {
         let source = input.path.display().to_string();
