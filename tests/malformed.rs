@@ -121,8 +121,8 @@ NumVTables = 0x2 -> BadHeader, 0 kept
     vtables: expected 48 bytes at offset 0x140, found 40
 VNamesSize = 0x29 -> BadHeader, 0 kept
     vtable names: expected 41 bytes at offset 0x140, found 40
-VNamesSize = 0x21 -> Truncated, 1 kept
-    value data: expected 8 bytes at offset 0x168, found 0
+VNamesSize = 0x21 -> Truncated, 0 kept
+    names: expected 40 bytes at offset 0x142, found 31
 record 0 CounterPtr = 0x0 -> Malformed, 0 kept
     counter offset: expected at most 23 at offset 0x90, found 268435456
 record 0 BitmapPtr = 0x0 -> Malformed, 0 kept

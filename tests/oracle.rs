@@ -77,16 +77,15 @@ fn same(what: &str, ours: &[u8], theirs: &[u8]) -> Result<(), Failed> {
 /// Merges with both tools and compares; returns our file.
 fn compare_merge(folder: &Path, options: &[&str], inputs: &[PathBuf]) -> Result<PathBuf, Failed> {
     let (ours, theirs) = (folder.join("ours.profdata"), folder.join("theirs.profdata"));
-    let output = [OsStr::new("-o"), ours.as_os_str()];
-    let inputs = || inputs.iter().map(|path| path.as_os_str());
-    let options = || options.iter().map(OsStr::new);
-    tool(
-        bincover_merge(),
-        output.into_iter().chain(options()).chain(inputs()),
-    )?;
-    let one_thread = ["merge", "-j", "1", "-o"].map(OsStr::new);
-    let args = one_thread.into_iter().chain([theirs.as_os_str()]);
-    tool(PROFDATA, args.chain(options()).chain(inputs()))?;
+    for (tool_name, out) in [(bincover_merge(), &ours), (PROFDATA, &theirs)] {
+        let words = ["merge", "-j", "1", "-o"].map(OsStr::new).into_iter();
+        let words = words.chain([out.as_os_str()]);
+        let words = words.chain(options.iter().map(OsStr::new));
+        tool(
+            tool_name,
+            words.chain(inputs.iter().map(|path| path.as_os_str())),
+        )?;
+    }
     same(
         "merged profile",
         &std::fs::read(&ours)?,

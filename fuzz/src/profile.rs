@@ -1,13 +1,13 @@
 //! The bodies of `raw`, `indexed` and `text`, and the laws of whatever profile they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use bincover_profile::indexed::{self, IndexedProfile};
 use bincover_profile::raw::RawProfiles;
 use bincover_profile::{
-    Cause, Entry, Error, FileKind, Ledger, MAX_COUNT, Merged, Merger, Profile, ProfileKind, Result,
-    Values, WriteOptions,
+    Cause, Entry, Error, FileKind, Ledger, MAX_COUNT, MergeOptions, Merged, Merger, Profile,
+    ProfileKind, Result, Values, WriteOptions,
 };
 use bincover_testkit::raw::Shape;
 
@@ -144,9 +144,13 @@ fn is_plain(profile: &Profile) -> bool {
 }
 
 fn check_merge(bytes: &[u8]) {
-    let mut merger = Merger::new();
+    let mut merger = Merger::with_options(MergeOptions {
+        keep_vtable_names: true,
+        ..MergeOptions::default()
+    });
     merger.add("input", bytes, NonZeroU64::MIN);
-    if merger.may_be_salvaged(bytes) {
+    let is_salvaged = merger.may_be_salvaged(bytes);
+    if is_salvaged {
         merger.salvage("input", bytes, NonZeroU64::MIN);
     }
     let once = merger.finish();
@@ -156,7 +160,9 @@ fn check_merge(bytes: &[u8]) {
         return;
     }
     check_profile(&once.profile);
-    let once = merged(&[bytes]);
+    if is_salvaged {
+        return;
+    }
     let twice = merged(&[bytes, bytes]);
     let cannot_join = |entry: &Entry| matches!(entry.cause, Cause::KindMismatch);
     if !twice.ledger.entries.iter().any(cannot_join) {
@@ -206,8 +212,18 @@ pub(crate) fn weighted(files: &[&[u8]], weight: NonZeroU64) -> Merged {
 
 /// What is written is read back, and written again is the same.
 pub(crate) fn check_profile(profile: &Profile) {
+    // Byte 1 joins the names of vtables, and text may have it in one: such a name cannot be kept,
+    // here as in LLVM.
+    if profile.vtable_names().any(|name| name.contains(&1)) {
+        return;
+    }
     let bytes = indexed::write(profile, &WriteOptions::default());
-    let again = merged(&[&bytes]);
+    let mut merger = Merger::with_options(MergeOptions {
+        keep_vtable_names: true,
+        ..MergeOptions::default()
+    });
+    merger.add("written", &bytes, NonZeroU64::MIN);
+    let again = merger.finish();
     assert!(
         again.ledger.is_empty(),
         "we refuse what we wrote: {:?}",
@@ -218,12 +234,17 @@ pub(crate) fn check_profile(profile: &Profile) {
     assert_eq!(listed(&again.profile), listed(profile));
     assert!(again.profile.binary_ids().eq(profile.binary_ids()));
     let bytes_again = indexed::write(&again.profile, &WriteOptions::default());
-    // The order of several hashes under a name is that in which they came, so it may turn round
-    // (as in LLVM); all else is the same.
-    if profile.function_count() == profile.record_count() {
+    // The order of several hashes under a name is that in which they came, and so is that of the
+    // vtables' names: both may turn round, as in LLVM. All else is the same.
+    let sorted_names = |profile: &Profile| {
+        let names = profile.vtable_names().map(<[u8]>::to_vec);
+        names.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(sorted_names(&again.profile), sorted_names(profile));
+    let has_one_order = profile.function_count() == profile.record_count();
+    if has_one_order && profile.vtable_names().next().is_none() {
         assert!(bytes_again == bytes, "written again, it differs");
     } else {
-        assert_eq!(bytes_again.len(), bytes.len());
         assert_eq!(listed(&merged(&[&bytes_again]).profile), listed(profile));
     }
 

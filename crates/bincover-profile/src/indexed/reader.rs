@@ -161,6 +161,12 @@ impl<'a> IndexedProfile<'a> {
     /// # Errors
     /// As [`NameTable::decode`].
     pub fn vtable_names(&self) -> Result<NameTable> {
+        let layout = self.header.layout;
+        self.read_vtable_names()
+            .map_err(|error| error.in_context(layout))
+    }
+
+    fn read_vtable_names(&self) -> Result<NameTable> {
         let Some(offset) = self.header.vtable_names_offset else {
             return Ok(NameTable::default());
         };

@@ -196,6 +196,7 @@ impl<'a> RawProfile<'a> {
         let range = self.sections.vtable_names.clone();
         let offset = self.offset + range.start as u64;
         NameTable::decode(&self.bytes[range], offset)
+            .map_err(|error| error.in_context(self.header.layout))
     }
 
     /// The records in file order.

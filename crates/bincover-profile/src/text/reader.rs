@@ -342,6 +342,10 @@ impl<'a> TextProfile<'a> {
         let value = match kind {
             1 => number(target, Base::Ten).ok_or_else(malformed)?,
             _ if target == EXTERNAL => 0,
+            _ if target.is_empty() => {
+                let error = Error::malformed(what, offset, "a symbol name", "an empty one");
+                return Err(error.with_detail("symbol name is empty"));
+            }
             _ => {
                 vtables.extend((kind == 2).then_some(target));
                 NameRef::of(target).0
@@ -418,6 +422,16 @@ mod tests {
             error.to_string(),
             "function hash: expected a number at offset 0x5, found `abc`"
         );
+        // Found by fuzzing: kept as a vtable's name, it made a profile that cannot be read.
+        for kind in ["0", "2"] {
+            let text = format!("main\n1\n1\n5\n1\n{kind}\n1\n1\n:3\n");
+            let mut profile = TextProfile::parse(text.as_bytes()).unwrap();
+            let error = profile.next_record(&mut Values::default()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "value: expected a symbol name at offset 0x13, found an empty one"
+            );
+        }
         let mut profile = TextProfile::parse(b"main\n1\n2\n3\n").unwrap();
         let error = profile.next_record(&mut Values::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Truncated);
