@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Empty,
     /// No known magic and no text (LLVM: `unrecognized_format`).
     UnrecognizedFormat,
+    /// A memory profile, which this crate does not read (LLVM: `unrecognized_format`).
+    MemoryProfile,
     /// A second header that is none (LLVM: `bad_magic`).
     BadMagic,
     /// The header contradicts the file (LLVM: `bad_header`).
@@ -61,7 +63,9 @@ impl ErrorKind {
     pub fn llvm_text(self) -> &'static str {
         match self {
             Self::Empty => "empty raw profile file",
-            Self::UnrecognizedFormat => "unrecognized instrumentation profile encoding format",
+            Self::UnrecognizedFormat | Self::MemoryProfile => {
+                "unrecognized instrumentation profile encoding format"
+            }
             Self::BadMagic => "invalid instrumentation profile data (bad magic)",
             Self::BadHeader => "invalid instrumentation profile data (file header is corrupt)",
             Self::UnsupportedVersion => "unsupported instrumentation profile format version",

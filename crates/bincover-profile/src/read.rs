@@ -2,7 +2,7 @@
 //! file holds, piece by piece and in the file's order.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::indexed::IndexedProfile;
@@ -139,9 +139,9 @@ impl From<Error> for ReadError {
 #[derive(Debug, Default)]
 pub struct Reader {
     /// The last names blob: thousands of profiles of one binary have the same.
-    names: Option<(Vec<u8>, Rc<NameTable>)>,
+    names: Option<(Vec<u8>, Arc<NameTable>)>,
     /// Names by build id, for profiles that have lost theirs.
-    pub(crate) names_by_id: HashMap<Vec<u8>, Rc<NameTable>>,
+    pub(crate) names_by_id: HashMap<Vec<u8>, Arc<NameTable>>,
     pub(crate) values: Values,
     accept_correlated: bool,
 }
@@ -256,17 +256,17 @@ impl Reader {
     }
 
     /// The profile's names, decoded once for all profiles in a row that have the same.
-    fn names_of(&mut self, profile: &RawProfile<'_>) -> Result<Rc<NameTable>> {
+    fn names_of(&mut self, profile: &RawProfile<'_>) -> Result<Arc<NameTable>> {
         let (blob, _) = profile.names_blob();
         if let Some((known, table)) = &self.names
             && known == blob
         {
-            return Ok(Rc::clone(table));
+            return Ok(Arc::clone(table));
         }
-        let table = Rc::new(profile.names()?);
-        self.names = Some((blob.to_vec(), Rc::clone(&table)));
+        let table = Arc::new(profile.names()?);
+        self.names = Some((blob.to_vec(), Arc::clone(&table)));
         for id in profile.binary_ids().filter_map(Result::ok) {
-            self.names_by_id.insert(id.to_vec(), Rc::clone(&table));
+            self.names_by_id.insert(id.to_vec(), Arc::clone(&table));
         }
         Ok(table)
     }
@@ -357,7 +357,7 @@ fn correlated(profile: &RawProfile<'_>) -> Error {
 fn unreadable(kind: Option<FileKind>, bytes: &[u8]) -> Error {
     let (error, found) = match kind {
         _ if bytes.is_empty() => (ErrorKind::Empty, "an empty file".to_owned()),
-        Some(FileKind::MemProf) => (ErrorKind::UnrecognizedFormat, "a memory profile".to_owned()),
+        Some(FileKind::MemProf) => (ErrorKind::MemoryProfile, "a memory profile".to_owned()),
         _ => {
             let head = &bytes[..bytes.len().min(8)];
             (ErrorKind::UnrecognizedFormat, format!("bytes {head:02x?}"))

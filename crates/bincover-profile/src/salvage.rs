@@ -4,7 +4,7 @@
 //! The names are those of any other profile of the same binary, known by its build id, or of the
 //! binary itself. LLVM has nothing of this kind: it drops the file.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kind::FileKind;
@@ -22,14 +22,14 @@ pub struct Salvaged {
     /// Names of the functions whose records could not be saved.
     pub lost: Vec<NameRef>,
     /// The names of the binary's functions.
-    pub names: Rc<NameTable>,
+    pub names: Arc<NameTable>,
 }
 
 impl Reader {
     /// Makes the names of a binary known, for its profiles that have lost theirs.
-    pub fn learn_names(&mut self, build_id: &[u8], names: NameTable) {
+    pub fn learn_names(&mut self, build_id: &[u8], names: Arc<NameTable>) {
         if !build_id.is_empty() {
-            self.names_by_id.insert(build_id.to_vec(), Rc::new(names));
+            self.names_by_id.insert(build_id.to_vec(), names);
         }
     }
 
@@ -99,10 +99,10 @@ impl Reader {
         })
     }
 
-    fn known_names(&self, profile: &RawProfile<'_>) -> Option<Rc<NameTable>> {
+    fn known_names(&self, profile: &RawProfile<'_>) -> Option<Arc<NameTable>> {
         let ids = profile.binary_ids().filter_map(Result::ok);
         let known = ids.filter_map(|id| self.names_by_id.get(id)).next();
-        known.map(Rc::clone)
+        known.map(Arc::clone)
     }
 
     /// Tells the records that are whole; returns the names of the others.

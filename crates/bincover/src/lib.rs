@@ -46,7 +46,7 @@ pub use bincover_run as run;
 pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
 pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
 pub use error::{CallbackError, Error, Result};
-pub use merge::{BinaryNames, ProfileInput, merge_files, merge_files_knowing, profiles_below};
+pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{check_folder, write_atomically, write_reports};
 pub use store::{Obtained, Store, StoredRun, Uncovered};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bincover::profile::{Ledger, WriteOptions, indexed, text};
 use bincover::{
-    BinaryNames, Error, ProfileInput, check_folder, merge_files_knowing, profiles_below,
+    BinaryNames, Error, FileMerge, ProfileInput, check_folder, profiles_below,
     write_atomically,
 };
 
@@ -29,7 +29,8 @@ pub(crate) fn run(name: &str, args: &MergeArgs) -> Result<Exit, Error> {
     }
     let inputs = inputs(args)?;
     let binaries = args.object.iter().map(|path| BinaryNames::of(path));
-    let merged = merge_files_knowing(inputs, binaries.collect::<Result<_, _>>()?);
+    let merge = FileMerge::new().knowing(binaries.collect::<Result<_, _>>()?);
+    let merged = merge.run(&inputs);
     ui::ledger(name, &merged.ledger);
     if let Some(path) = &args.ledger {
         let json = crate::ledger::json(&merged.ledger);

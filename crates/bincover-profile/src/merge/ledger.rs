@@ -32,8 +32,8 @@ pub struct Entry {
 pub enum Cause {
     /// The file has no bytes: its program never wrote it.
     Empty,
-    /// The file could not be opened or read; the operating system's words.
-    Inaccessible(String),
+    /// The file could not be opened or read.
+    Inaccessible(std::io::Error),
     /// Nothing of the file could be used.
     Unreadable(Error),
     /// Only what came before the damage was used.

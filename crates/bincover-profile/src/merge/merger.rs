@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
 use crate::kind::{FileKind, ProfileKind};
 use crate::limits::{MAX_COUNT, SUSPICIOUS_COUNTER};
+use crate::merge::sums::{Sums, all_bits};
 use crate::merge::{Cause, Ledger};
 use crate::names::{NameRef, NameTable};
-use crate::profile::{Profile, Pseudo};
-use crate::raw::Counters;
+use crate::profile::{Profile, Pseudo, RecordId};
+use crate::raw::{Counters, Frame};
 use crate::read::{FileRecord, ReadError, Reader, Visitor};
 use crate::salvage::Salvaged;
 use crate::string_map::StringMap;
@@ -86,11 +89,69 @@ impl Merger {
     /// Adds the contents of one file, each count multiplied by `weight`. `source` names the file
     /// in the ledger, where all that is wrong with it ends up.
     pub fn add(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
+        self.add_noting(source, bytes, weight, None);
+    }
+
+    /// As [`Merger::add`], for the first file of a binary of which more are to follow: with
+    /// [what it gives](Anchor), the [sums](Sums) of the others are added later. `None` if the
+    /// others have to be added one by one, because something of this one was left out.
+    ///
+    /// When the others are added in that way, the profile is the same as if each had been added at
+    /// its place, as long as no count overflows (see [`Merger::add_sums`]) and the profile's kind
+    /// still takes them in the end (see [`Merger::still_takes`]).
+    pub fn add_first(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) -> Option<Anchor> {
+        let noted = self.ledger.entries.len();
+        let mut places = Vec::new();
+        self.add_noting(source, bytes, weight, Some(&mut places));
+        (self.ledger.entries.len() == noted).then_some(Anchor(places.into()))
+    }
+
+    /// Adds the sums of siblings of a file that was [added](Merger::add_first) before. True if no
+    /// count reached its bound: else the files' order decides what is said of which, and the
+    /// profile should be made again, file by file.
+    #[must_use]
+    pub fn add_sums(&mut self, frame: &Frame, anchor: &Anchor, sums: &Sums) -> bool {
+        let mut is_exact = true;
+        for (spot, &id) in frame.spots().iter().zip(&anchor.0) {
+            // A spot lies inside its frame's sections.
+            let range = |span: &Range<u32>| span.start as usize..span.end as usize;
+            let counts = &sums.counts[range(&spot.counters)];
+            let stored = self.profile.record_mut(id);
+            for (slot, count) in stored.counts.iter_mut().zip(counts) {
+                let sum = slot.saturating_add(*count);
+                is_exact &= sum <= MAX_COUNT;
+                *slot = sum.min(MAX_COUNT);
+            }
+            let bitmap = &sums.bitmaps[range(&spot.bitmap)];
+            for (slot, byte) in stored.bitmap.iter_mut().zip(bitmap) {
+                *slot |= byte;
+            }
+        }
+        self.ledger.inputs += sums.files;
+        self.ledger.records += sums.files * frame.record_count();
+        is_exact
+    }
+
+    /// Files of a kind that was added before could still be added: nothing that came since has
+    /// changed what the profile counts.
+    #[must_use]
+    pub fn still_takes(&self, kind: ProfileKind) -> bool {
+        let merged = self.profile.kind();
+        merged.join(kind) == Some(merged)
+    }
+
+    fn add_noting(
+        &mut self,
+        source: &str,
+        bytes: &[u8],
+        weight: NonZeroU64,
+        places: Option<&mut Vec<RecordId>>,
+    ) {
         self.ledger.inputs += 1;
         let before = self.ledger.records;
         let noted = self.ledger.entries.len();
-        let result = self.reading(source, weight, |reader, input| reader.read(bytes, input));
-        if let Err(failed) = result {
+        let read = |reader: &mut Reader, input: &mut Input<'_>| reader.read(bytes, input);
+        if let Err(failed) = self.reading(source, weight, places, read) {
             self.note_failure(source, failed, before);
         }
         let is_failed = self.ledger.entries[noted..]
@@ -127,7 +188,7 @@ impl Merger {
 
     /// Makes the names of a binary known, for its profiles that have lost theirs. Those of
     /// profiles that were added are known.
-    pub fn learn_names(&mut self, build_id: &[u8], names: NameTable) {
+    pub fn learn_names(&mut self, build_id: &[u8], names: Arc<NameTable>) {
         self.reader.learn_names(build_id, names);
     }
 
@@ -135,7 +196,8 @@ impl Merger {
     /// then says what was kept and what was lost.
     pub fn salvage(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
         let before = self.ledger.records;
-        let result = self.reading(source, weight, |reader, input| reader.salvage(bytes, input));
+        let salvage = |reader: &mut Reader, input: &mut Input<'_>| reader.salvage(bytes, input);
+        let result = self.reading(source, weight, None, salvage);
         let Ok(Salvaged {
             error,
             announced,
@@ -161,6 +223,7 @@ impl Merger {
         &mut self,
         source: &str,
         weight: NonZeroU64,
+        places: Option<&mut Vec<RecordId>>,
         read: impl FnOnce(&mut Reader, &mut Input<'_>) -> T,
     ) -> T {
         let mut reader = std::mem::take(&mut self.reader);
@@ -171,6 +234,7 @@ impl Merger {
             weight,
             is_suspicious: false,
             vtable_names: StringMap::default(),
+            places,
         };
         let result = read(&mut reader, &mut input);
         let vtable_names = input.vtable_names;
@@ -182,7 +246,7 @@ impl Merger {
     }
 
     /// Notes an input whose bytes could not be had; `reason` says why.
-    pub fn add_failure(&mut self, source: &str, reason: String) {
+    pub fn add_failure(&mut self, source: &str, reason: std::io::Error) {
         self.ledger.inputs += 1;
         self.ledger.failed += 1;
         self.ledger.add(source, Cause::Inaccessible(reason));
@@ -213,8 +277,14 @@ impl Merger {
         joined.is_some()
     }
 
-    /// Merges one record; true if there was one of that name and hash already.
-    fn add_record(&mut self, source: &str, incoming: &FileRecord<'_>, weight: u64) -> bool {
+    /// Merges one record; says where it is, and whether there was one of that name and hash
+    /// already.
+    fn add_record(
+        &mut self,
+        source: &str,
+        incoming: &FileRecord<'_>,
+        weight: u64,
+    ) -> (RecordId, bool) {
         self.ledger.records += 1;
         let renamed = self.options.renamed.get(incoming.name);
         let (name, mut name_ref) = match renamed {
@@ -230,18 +300,18 @@ impl Merger {
                 known = self.profile.find(name, name_ref, incoming.hash);
             }
         }
-        let (problem, wanted) = match known {
+        let (id, problem, wanted) = match known {
             Some(id) => {
                 let stored = self.profile.record_mut(id);
                 let wanted = (stored.counts.len(), stored.bitmap.len());
-                (merge_record(stored, incoming, weight), wanted)
+                (id, merge_record(stored, incoming, weight), wanted)
             }
             None => {
                 let id = self
                     .profile
                     .insert(name, name_ref, incoming.hash, counts, bitmap);
                 let stored = self.profile.record_mut(id);
-                (first_record(stored, incoming, weight), (counts, bitmap))
+                (id, first_record(stored, incoming, weight), (counts, bitmap))
             }
         };
         if let Some(problem) = problem {
@@ -262,7 +332,20 @@ impl Merger {
             };
             self.ledger.add(source, cause);
         }
-        known.is_some()
+        (id, known.is_some())
+    }
+}
+
+/// Where the records of a binary's first file ended up, for the sums of its siblings. It belongs
+/// to the merger that gave it.
+#[derive(Clone, Debug)]
+pub struct Anchor(Box<[RecordId]>);
+
+impl Anchor {
+    /// How much memory it takes, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.0.len() * size_of::<RecordId>()
     }
 }
 
@@ -275,6 +358,8 @@ struct Input<'m> {
     is_suspicious: bool,
     /// The file's vtables; LLVM goes through them in the order of a map of their own.
     vtable_names: StringMap,
+    /// Is told where each record ended up.
+    places: Option<&'m mut Vec<RecordId>>,
 }
 
 impl Visitor for Input<'_> {
@@ -292,7 +377,11 @@ impl Visitor for Input<'_> {
             let cause = Cause::SuspiciousCounter { function, count };
             self.merger.ledger.add(self.source, cause);
         }
-        self.merger.add_record(self.source, record, self.weight)
+        let (id, was_known) = self.merger.add_record(self.source, record, self.weight);
+        if let Some(places) = &mut self.places {
+            places.push(id);
+        }
+        was_known
     }
 
     fn traces(&mut self, mut traces: Vec<Trace>, stream_size: u64, has_weights: bool) {
@@ -409,22 +498,10 @@ fn value_problem(outcome: ValueOutcome) -> Option<Problem> {
 /// The first 8-byte counter that is too large to be true. One pass over all of them decides
 /// that there is none.
 fn suspicious_count(counters: &Counters<'_>) -> Option<u64> {
-    let (Counters::Words(bytes, endian), words) = (counters, counters.len()) else {
-        return None;
-    };
-    let all = bytes
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .fold(0, |all, word| all | u64::from_ne_bytes(*word));
-    let any_high = match endian {
-        crate::bytes::Endian::Little => u64::from_le(all),
-        crate::bytes::Endian::Big => u64::from_be(all),
-    };
-    if any_high < SUSPICIOUS_COUNTER {
+    if !matches!(counters, Counters::Words(..)) || all_bits(counters) < SUSPICIOUS_COUNTER {
         return None;
     }
-    let mut decoded = vec![0; words];
+    let mut decoded = vec![0; counters.len()];
     counters.zip_into(&mut decoded, |slot, count| *slot = count);
     decoded
         .into_iter()

@@ -15,6 +15,8 @@
 
 mod ledger;
 mod merger;
+mod sums;
 
 pub use ledger::{Cause, Entry, Ledger};
-pub use merger::{MergeOptions, Merged, Merger};
+pub use merger::{Anchor, MergeOptions, Merged, Merger};
+pub use sums::{Sums, Unfit};

@@ -10,11 +10,13 @@
 //! over: no other format here has a place for them. Tested with rewritten version 10 files, for
 //! lack of a compiler that writes it.
 
+mod frame;
 mod header;
 mod layout;
 mod reader;
 mod record;
 
+pub use frame::{Frame, Identity};
 pub use header::RawHeader;
 pub use reader::{RawProfile, RawProfiles, RawValues};
 pub(crate) use reader::{binary_ids, read_value_block};

@@ -223,6 +223,10 @@ impl<'a> RawProfile<'a> {
         }
     }
 
+    pub(crate) fn sections(&self) -> &Sections {
+        &self.sections
+    }
+
     pub(crate) fn records_section(&self) -> &'a [u8] {
         &self.bytes[self.sections.records.clone()]
     }

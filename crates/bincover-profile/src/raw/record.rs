@@ -86,6 +86,10 @@ pub struct RawRecord<'a> {
     pub bitmap: &'a [u8],
     /// The record announces value sites: a block of value data belongs to it.
     pub has_values: bool,
+    /// Where the counters begin in their section, in bytes.
+    pub(crate) counters_at: usize,
+    /// Where the bitmap begins in its section; 0 if there is none.
+    pub(crate) bitmap_at: usize,
 }
 
 /// The records of one raw profile, in file order. After an error it ends, unless it is to
@@ -156,14 +160,14 @@ impl<'p, 'a> RawRecords<'p, 'a> {
             )
             .with_detail("number of counters is zero"));
         }
-        let counters = place.slice(
+        let (counters_at, counters) = place.slice(
             &COUNTERS,
             self.profile.counters(),
             pointer(16).wrapping_sub(header.counters_delta),
             count,
             header.counter_bytes(),
         )?;
-        let bitmap = match fields.bitmap {
+        let (bitmap_at, bitmap) = match fields.bitmap {
             Some((at, size_at)) if endian.u32(&bytes[size_at..]) > 0 => place.slice(
                 &BITMAPS,
                 self.profile.bitmaps(),
@@ -171,7 +175,7 @@ impl<'p, 'a> RawRecords<'p, 'a> {
                 u64::from(endian.u32(&bytes[size_at..])),
                 1,
             )?,
-            _ => &[],
+            _ => (0, &[][..]),
         };
         let (timestamp, counters) = self.split_timestamp(counters, offset)?;
         let sites = &bytes[fields.site_counts..fields.site_counts + 2 * fields.value_kinds];
@@ -185,6 +189,8 @@ impl<'p, 'a> RawRecords<'p, 'a> {
             timestamp,
             bitmap,
             has_values: sites.iter().any(|&byte| byte != 0),
+            counters_at,
+            bitmap_at,
         })
     }
 
@@ -247,7 +253,8 @@ struct Place {
 }
 
 impl Place {
-    /// `count` items of `size` bytes at the distance `raw` of the section, all inside it.
+    /// `count` items of `size` bytes at the distance `raw` of the section, all inside it, and
+    /// where they begin.
     fn slice<'a>(
         &self,
         words: &Pointed,
@@ -255,7 +262,7 @@ impl Place {
         raw: u64,
         count: u64,
         size: u64,
-    ) -> Result<&'a [u8]> {
+    ) -> Result<(usize, &'a [u8])> {
         let at = raw.wrapping_add(self.adjustment);
         let len = section.len() as u64;
         if at.cast_signed() < 0 {
@@ -296,6 +303,7 @@ impl Place {
         }
         // Both ends are inside the section, whose length is a usize.
         let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        Ok(&section[position(at)..position(at + count * size)])
+        let start = position(at);
+        Ok((start, &section[start..position(at + count * size)]))
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Read};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use bincover::ProfileInput;
+use bincover::{FileMerge, ProfileInput};
 use bincover::profile::indexed::{self, IndexedVersion};
 use bincover::profile::{
-    Cause, FileKind, Ledger, MergeOptions, Merger, Profile, TraceLimits, WriteOptions, text,
+    Cause, Entry, ErrorKind, Ledger, MergeOptions, Profile, TraceLimits, WriteOptions, text,
 };
 use regex::bytes::Regex;
 
@@ -95,23 +95,20 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
         let text: String = inputs.iter().map(line).collect();
         return put(None, text.as_bytes());
     }
-    let mut merger = Merger::with_options(MergeOptions {
+    let mut merge = FileMerge::new().without_salvage().options(MergeOptions {
         traces: trace_limits(&parsed),
         renamed: renamed(&parsed)?,
         accept_correlated: true,
         keep_vtable_names: parsed.flag("keep-vtable-symbols"),
     });
-    for input in &inputs {
-        let source = input.path.display().to_string();
-        match std::fs::read(&input.path) {
-            Ok(bytes) if FileKind::sniff(&bytes) == Some(FileKind::MemProf) => {
-                return Err(memory_profile(&source, &bytes));
-            }
-            Ok(bytes) => merger.add(&source, &bytes, input.weight),
-            Err(error) => merger.add_failure(&source, os_words(&error)),
-        }
+    let threads = parsed.number("num-threads").and_then(|number| usize::try_from(number).ok());
+    if let Some(threads) = threads.and_then(NonZeroUsize::new) {
+        merge = merge.threads(threads);
     }
-    let mut merged = merger.finish();
+    let mut merged = merge.run(&inputs);
+    if let Some(failure) = memory_profile(&merged.ledger) {
+        return Err(failure);
+    }
     report(&merged.ledger);
     let failed = merged.ledger.failed_inputs();
     let fails = match parsed.text("failure-mode").as_deref() {
@@ -126,14 +123,20 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
     output(&parsed, &merged.profile)
 }
 
-/// LLVM reads memory profiles; without the binary that made them it fails, with these words for
-/// raw ones.
-fn memory_profile(source: &str, bytes: &[u8]) -> Failure {
-    if bytes.starts_with(b"---") {
-        return Failure::error(format_args!("{source}: memory profiles are not supported"));
-    }
-    let text = "unsupported instrumentation profile format version";
-    Failure::error(format_args!("{source}: {source}\n{text}"))
+/// LLVM reads memory profiles; without the binary that made them it fails at the first, with these
+/// words for raw ones.
+fn memory_profile(ledger: &Ledger) -> Option<Failure> {
+    let is_memory_profile = |entry: &&Entry| {
+        matches!(&entry.cause, Cause::Unreadable(error) if error.kind() == ErrorKind::MemoryProfile)
+    };
+    let source = &ledger.entries.iter().find(is_memory_profile)?.source;
+    let is_yaml = std::fs::read(source).is_ok_and(|bytes| bytes.starts_with(b"---"));
+    Some(match is_yaml {
+        true => Failure::error(format_args!("{source}: memory profiles are not supported")),
+        false => Failure::error(format_args!(
+            "{source}: {source}\nunsupported instrumentation profile format version"
+        )),
+    })
 }
 
 fn output(parsed: &Parsed, profile: &Profile) -> Result<(), Failure> {
@@ -391,7 +394,7 @@ fn record_message(cause: &Cause) -> Option<(&str, &'static str, bool)> {
 
 fn file_message(cause: &Cause) -> Option<String> {
     Some(match cause {
-        Cause::Inaccessible(reason) => reason.clone(),
+        Cause::Inaccessible(reason) => os_words(reason),
         Cause::Unreadable(error) | Cause::Damaged { error, .. } => error.llvm_message(),
         Cause::KindMismatch => {
             "Merge IR generated profile with Clang generated profile.".to_owned()

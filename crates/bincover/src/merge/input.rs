@@ -1,0 +1,59 @@
+//! Which files are merged.
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A profile to merge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileInput {
+    /// The file.
+    pub path: PathBuf,
+    /// Each of its counts is multiplied by this.
+    pub weight: NonZeroU64,
+}
+
+impl From<PathBuf> for ProfileInput {
+    fn from(path: PathBuf) -> Self {
+        let weight = NonZeroU64::MIN;
+        Self { path, weight }
+    }
+}
+
+/// The files that an input stands for: itself, or the profiles (`.profraw`, `.profdata`,
+/// `.proftext`) in a folder and those below it, sorted by path.
+///
+/// # Errors
+/// If it does not exist or a folder cannot be read.
+pub fn profiles_below(input: &Path) -> Result<Vec<PathBuf>> {
+    let metadata = std::fs::metadata(input).map_err(|source| Error::read(input, source))?;
+    if !metadata.is_dir() {
+        return Ok(vec![input.to_owned()]);
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![input.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let fail = |source| Error::read(&folder, source);
+        for entry in std::fs::read_dir(&folder).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let path = entry.path();
+            // Links to folders are not followed: they may lead back up.
+            if entry.file_type().map_err(fail)?.is_dir() {
+                folders.push(path);
+            } else if is_profile_name(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_profile_name(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| {
+        ["profraw", "profdata", "proftext"]
+            .iter()
+            .any(|known| suffix == *known)
+    })
+}

@@ -1,0 +1,163 @@
+//! The binaries met so far, known by the identity of their raw profiles.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bincover_profile::raw::{Frame, Identity};
+use bincover_profile::{Anchor, Merger, ProfileKind, Sums};
+
+use super::worker::Worker;
+
+/// Frames, anchors and sums may take this much memory, in bytes; then the sums go into the profile
+/// and it begins anew. A suite has a handful of binaries, of some megabytes each.
+const MEMORY: usize = 256 << 20;
+
+/// How often the first file of a binary may turn out not to be one for others to be added to.
+const TRIES: u8 = 3;
+
+/// Names a frame among [`Layouts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FrameId(usize);
+
+impl FrameId {
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// All that is known of the binaries.
+#[derive(Debug, Default)]
+pub(super) struct Layouts {
+    known: HashMap<Identity, Known>,
+    /// How often a frame of an identity was a mistake.
+    tries: HashMap<Identity, u8>,
+    frames: Vec<Layout>,
+    memory: usize,
+    /// What the profiles count that were added as sums.
+    kinds: Vec<ProfileKind>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Seen,
+    Frame(FrameId),
+    /// Files like this cannot be added as sums.
+    Odd,
+}
+
+#[derive(Debug)]
+struct Layout {
+    frame: Arc<Frame>,
+    /// Where its functions are in the profile; missing if its first file was odd after all.
+    anchor: Option<Anchor>,
+}
+
+impl Layouts {
+    /// The frame of files of this identity, if there is one.
+    pub(super) fn frame_of(&self, identity: &Identity) -> Option<(FrameId, &Arc<Frame>)> {
+        match self.known.get(identity)? {
+            Known::Frame(id) => Some((*id, &self.frames[id.0].frame)),
+            Known::Seen | Known::Odd => None,
+        }
+    }
+
+    /// Notes a file of this identity, which has no frame. True if a frame is wanted: there are
+    /// more such files, `has_siblings` or met before, and there is room for it.
+    pub(super) fn wants_frame(&mut self, identity: &Identity, has_siblings: bool) -> bool {
+        match self.known.get(identity) {
+            Some(Known::Seen) => self.has_room(),
+            Some(Known::Frame(_) | Known::Odd) => false,
+            None => {
+                self.known.insert(identity.clone(), Known::Seen);
+                has_siblings && self.has_room()
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.memory < MEMORY
+    }
+
+    /// Adds a frame, whose anchor is to follow.
+    pub(super) fn publish(&mut self, frame: &Arc<Frame>, threads: usize) -> FrameId {
+        let id = FrameId(self.frames.len());
+        let known = Known::Frame(id);
+        self.known.insert(frame.identity().clone(), known);
+        self.memory += frame.memory() + threads * Sums::new(frame).memory();
+        self.frames.push(Layout {
+            frame: Arc::clone(frame),
+            anchor: None,
+        });
+        id
+    }
+
+    /// Says where the functions of a frame are; without an anchor, the frame was a mistake, and
+    /// what was added to it does not count.
+    pub(super) fn anchor(&mut self, id: FrameId, anchor: Option<Anchor>) {
+        let layout = &mut self.frames[id.0];
+        match anchor {
+            Some(anchor) => {
+                self.memory += anchor.memory();
+                layout.anchor = Some(anchor);
+                let kind = layout.frame.kind();
+                if !self.kinds.contains(&kind) {
+                    self.kinds.push(kind);
+                }
+            }
+            None => {
+                let identity = layout.frame.identity().clone();
+                self.note_try(&identity);
+            }
+        }
+    }
+
+    /// Notes that a file of this identity is not one for others to be added to.
+    pub(super) fn note_try(&mut self, identity: &Identity) {
+        let tries = self.tries.entry(identity.clone()).or_default();
+        *tries += 1;
+        let known = if *tries < TRIES { Known::Seen } else { Known::Odd };
+        self.known.insert(identity.clone(), known);
+    }
+
+    /// The frame was no mistake.
+    pub(super) fn is_anchored(&self, id: FrameId) -> bool {
+        self.frames[id.0].anchor.is_some()
+    }
+
+    /// There is no room for more.
+    pub(super) fn is_full(&self) -> bool {
+        !self.has_room()
+    }
+
+    /// Any file was added as a sum.
+    pub(super) fn have_sums(&self) -> bool {
+        !self.kinds.is_empty()
+    }
+
+    /// Moves all sums into the profile and forgets the frames. False if the order of the files
+    /// would have mattered.
+    #[must_use]
+    pub(super) fn settle(&mut self, workers: &mut [Worker], merger: &mut Merger) -> bool {
+        let mut is_exact = true;
+        for (index, layout) in self.frames.drain(..).enumerate() {
+            let Some(anchor) = &layout.anchor else {
+                continue;
+            };
+            for worker in &mut *workers {
+                if let Some(sums) = worker.take_sums(FrameId(index)) {
+                    is_exact &= merger.add_sums(&layout.frame, anchor, &sums);
+                }
+            }
+        }
+        for worker in workers {
+            worker.forget_sums();
+        }
+        for known in self.known.values_mut() {
+            if matches!(known, Known::Frame(_)) {
+                *known = Known::Seen;
+            }
+        }
+        self.memory = 0;
+        is_exact && self.kinds.iter().all(|kind| merger.still_takes(*kind))
+    }
+}
