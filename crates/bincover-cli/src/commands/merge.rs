@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bincover::profile::{Ledger, WriteOptions, indexed, text};
 use bincover::{
-    BinaryNames, Error, FileMerge, ProfileInput, check_folder, profiles_below,
-    write_atomically,
+    BinaryNames, Error, FileMerge, ProfileInput, check_folder, profiles_below, write_atomically,
 };
 
 use crate::exit::Exit;

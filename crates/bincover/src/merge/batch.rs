@@ -241,8 +241,7 @@ impl<'a> Merge<'a> {
         let ProfileInput { path, weight } = &self.inputs[index];
         let left_out = self.merger.ledger().entries.len();
         self.noted.push((index, left_out));
-        self.merger
-            .add(&path.display().to_string(), bytes, *weight);
+        self.merger.add(&path.display().to_string(), bytes, *weight);
         let has_entries = self.merger.ledger().entries.len() > left_out;
         if self.salvages && has_entries && self.merger.may_be_salvaged(bytes) {
             self.cut.push(index);
@@ -251,14 +250,16 @@ impl<'a> Merge<'a> {
 
     fn settle(&mut self, workers: &mut [Worker]) -> Option<()> {
         let is_exact = self.layouts.settle(workers, &mut self.merger);
-        let overflowed =
-            |entry: &Entry| matches!(entry.cause, Cause::CounterOverflow { .. });
+        let overflowed = |entry: &Entry| matches!(entry.cause, Cause::CounterOverflow { .. });
         let order_matters =
             self.layouts.have_sums() && self.merger.ledger().entries.iter().any(overflowed);
         (is_exact && !order_matters).then_some(())
     }
 
     fn finish(mut self) -> Merged {
+        // What is said of files when they are salvaged comes last.
+        let len = self.merger.ledger().entries.len();
+        self.noted.push((self.inputs.len(), len));
         for index in std::mem::take(&mut self.cut) {
             let ProfileInput { path, weight } = &self.inputs[index];
             // If it is gone by now, its entry in the ledger stands as it is.

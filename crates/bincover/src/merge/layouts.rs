@@ -115,7 +115,11 @@ impl Layouts {
     pub(super) fn note_try(&mut self, identity: &Identity) {
         let tries = self.tries.entry(identity.clone()).or_default();
         *tries += 1;
-        let known = if *tries < TRIES { Known::Seen } else { Known::Odd };
+        let known = if *tries < TRIES {
+            Known::Seen
+        } else {
+            Known::Odd
+        };
         self.known.insert(identity.clone(), known);
     }
 

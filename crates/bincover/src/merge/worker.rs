@@ -114,11 +114,7 @@ fn identity(file: &File, file_bytes: u64) -> io::Result<Option<Identity>> {
 }
 
 /// Reads a part of a file that is known to be that long.
-fn read_range<'b>(
-    file: &File,
-    range: Range<u64>,
-    buffer: &'b mut Vec<u8>,
-) -> io::Result<&'b [u8]> {
+fn read_range<'b>(file: &File, range: Range<u64>, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
     let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
     if buffer.len() < len {
         buffer.resize(len, 0);

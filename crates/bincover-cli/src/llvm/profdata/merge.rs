@@ -7,11 +7,11 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use bincover::{FileMerge, ProfileInput};
 use bincover::profile::indexed::{self, IndexedVersion};
 use bincover::profile::{
     Cause, Entry, ErrorKind, Ledger, MergeOptions, Profile, TraceLimits, WriteOptions, text,
 };
+use bincover::{FileMerge, ProfileInput};
 use regex::bytes::Regex;
 
 use super::{Failure, os_words, put, write};
@@ -101,7 +101,9 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
         accept_correlated: true,
         keep_vtable_names: parsed.flag("keep-vtable-symbols"),
     });
-    let threads = parsed.number("num-threads").and_then(|number| usize::try_from(number).ok());
+    let threads = parsed
+        .number("num-threads")
+        .and_then(|number| usize::try_from(number).ok());
     if let Some(threads) = threads.and_then(NonZeroUsize::new) {
         merge = merge.threads(threads);
     }
@@ -126,9 +128,7 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Failure>
 /// LLVM reads memory profiles; without the binary that made them it fails at the first, with these
 /// words for raw ones.
 fn memory_profile(ledger: &Ledger) -> Option<Failure> {
-    let is_memory_profile = |entry: &&Entry| {
-        matches!(&entry.cause, Cause::Unreadable(error) if error.kind() == ErrorKind::MemoryProfile)
-    };
+    let is_memory_profile = |entry: &&Entry| matches!(&entry.cause, Cause::Unreadable(error) if error.kind() == ErrorKind::MemoryProfile);
     let source = &ledger.entries.iter().find(is_memory_profile)?.source;
     let is_yaml = std::fs::read(source).is_ok_and(|bytes| bytes.starts_with(b"---"));
     Some(match is_yaml {
