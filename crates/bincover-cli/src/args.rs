@@ -35,6 +35,11 @@ pub(crate) enum Action {
     /// A file that is unreadable or damaged does not end the merge: what is good is merged, what
     /// was left out is said, and the exit code is 92.
     Merge(MergeArgs),
+    /// Keep a folder of profiles small: add each to a total when its writer is gone, and delete it.
+    ///
+    /// Profiles that a process still writes to, or has mapped, are left alone. A crash at any
+    /// moment loses nothing and counts nothing twice. Several of these may run at once.
+    Fold(FoldArgs),
     /// Merge the profiles of all runs and report.
     Report(ReportArgs),
 }
@@ -93,6 +98,35 @@ pub(crate) struct RunArgs {
         value_name = "PROG ARGS"
     )]
     pub(crate) program: Vec<OsString>,
+}
+
+const FOLD_EXAMPLES: &str = "\
+Examples:
+  bincover fold profiles/                          once: what is finished now
+  bincover fold profiles/ -o merged.profdata       the total goes to a file too
+  bincover fold profiles/ --follow &               until it is told to end (Ctrl-C, SIGTERM)
+
+The total and what could not be used lie in `.bincover-fold/` inside the folder. Exit code
+92 means that something was left out (and listed).";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = FOLD_EXAMPLES)]
+pub(crate) struct FoldArgs {
+    /// The folder that programs write profiles into, here or in folders below
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Go on until told to end
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// The pause between two looks at the folder: 200ms, 2s
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "200ms")]
+    pub(crate) every: Duration,
+    /// Write the total to this file in the end
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Do not ask whether processes still write: for file systems that cannot tell
+    #[arg(long)]
+    pub(crate) assume_finished: bool,
 }
 
 const REPORT_EXAMPLES: &str = "\

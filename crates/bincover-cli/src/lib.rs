@@ -30,6 +30,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Demo(args) => commands::demo::run(&args),
         args::Action::Run(args) => commands::run::run(&args),
         args::Action::Merge(args) => commands::merge::run("bincover", &args),
+        args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
     };
     finish("bincover", result)

@@ -68,8 +68,17 @@ pub enum Error {
         /// The callback's error.
         source: CallbackError,
     },
-    /// A run's record in a store is not one that this version writes.
-    #[error("cannot read the run record `{}`: {reason}", path.display())]
+    /// The total of earlier folds cannot be read. The profiles that were to be added to it are
+    /// where they were.
+    #[error("cannot add to `{}`: {reason}", path.display())]
+    Total {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A record of a run or of a fold is not one that this version writes.
+    #[error("cannot read the record `{}`: {reason}", path.display())]
     Record {
         /// Which.
         path: PathBuf,

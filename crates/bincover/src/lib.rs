@@ -20,6 +20,7 @@
 //! - [`Collector`]: runs, many at once if you like, and what they reached;
 //! - [`merge_files`]: profiles of any kind and version into one, and the account of what was left
 //!   out;
+//! - [`Folder`]: a folder into which programs write profiles, kept as small as one of them;
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Store`]: a folder of runs that several processes add to, for the command line.
 //!
@@ -31,6 +32,7 @@
 
 mod collector;
 mod error;
+mod fold;
 mod input;
 mod merge;
 mod objects;
@@ -46,6 +48,7 @@ pub use bincover_run as run;
 pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
 pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
 pub use error::{CallbackError, Error, Result};
+pub use fold::{Folded, Folder};
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{check_folder, write_atomically, write_reports};

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod demo;
+pub(crate) mod fold;
 pub(crate) mod merge;
 pub(crate) mod report;
 pub(crate) mod run;

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::fold::{STATE, profiles_in};
 
 /// A profile to merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,8 @@ impl From<PathBuf> for ProfileInput {
 }
 
 /// The files that an input stands for: itself, or the profiles (`.profraw`, `.profdata`,
-/// `.proftext`) in a folder and those below it, sorted by path.
+/// `.proftext`) in a folder and those below it, sorted by path. Of a folder that is
+/// [folded](crate::Folder), the total is among them.
 ///
 /// # Errors
 /// If it does not exist or a folder cannot be read.
@@ -40,7 +42,10 @@ pub fn profiles_below(input: &Path) -> Result<Vec<PathBuf>> {
             let path = entry.path();
             // Links to folders are not followed: they may lead back up.
             if entry.file_type().map_err(fail)?.is_dir() {
-                folders.push(path);
+                match entry.file_name() == STATE {
+                    true => found.extend(profiles_in(&path)?),
+                    false => folders.push(path),
+                }
             } else if is_profile_name(&path) {
                 found.push(path);
             }
