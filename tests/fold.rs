@@ -31,7 +31,8 @@ fn profile(number: u64) -> Vec<u8> {
     let functions = raw::binary(number % 2, 5, 3, true);
     let functions = raw::run(&functions, number);
     let mut file = RawFile::new(Shape::CURRENT, &functions);
-    file.binary_ids.push(vec![u8::from(number.is_multiple_of(2)); 20]);
+    file.binary_ids
+        .push(vec![u8::from(number.is_multiple_of(2)); 20]);
     file.bytes()
 }
 

@@ -10,6 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use md5::{Digest, Md5};
+use memchr::memchr_iter;
 
 use crate::bytes::{Cursor, Endian};
 use crate::error::{Error, ErrorKind, Result};
@@ -79,27 +80,29 @@ impl NameTable {
     /// name.
     pub fn decode(blob: &[u8], offset: u64) -> Result<Self> {
         let mut table = Self::default();
+        let mut inflater = Inflater::default();
         let mut cursor = Cursor::new(blob, offset, Endian::Little);
         while !cursor.is_empty() {
-            table.decode_chunk(&mut cursor)?;
+            table.decode_chunk(&mut cursor, &mut inflater)?;
             cursor.skip_zeros();
         }
         Ok(table)
     }
 
-    fn decode_chunk(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+    fn decode_chunk(&mut self, cursor: &mut Cursor<'_>, inflater: &mut Inflater) -> Result<()> {
         let at = cursor.offset();
-        let start = self.text.len();
-        decode_blob(cursor, "names", &mut self.text)?;
-        let mut position = start;
-        for name in self.text[start..].split(|&byte| byte == 1) {
+        let first = self.text.len();
+        decode_blob_with(inflater, cursor, "names", &mut self.text)?;
+        let separators = memchr_iter(1, &self.text[first..]).map(|index| first + index);
+        let mut start = first;
+        for end in separators.chain([self.text.len()]) {
+            let name = &self.text[start..end];
             if name.is_empty() {
                 return Err(Error::malformed("names", at, "a name", "an empty one")
                     .with_detail("symbol name is empty"));
             }
-            let span = (position, position + name.len());
-            self.spans.entry(NameRef::of(name)).or_insert(span);
-            position += name.len() + 1;
+            self.spans.entry(NameRef::of(name)).or_insert((start, end));
+            start = end + 1;
         }
         Ok(())
     }
@@ -138,6 +141,15 @@ impl NameTable {
 /// # Errors
 /// If the payload is cut short or does not inflate to what it claims.
 pub fn decode_blob(cursor: &mut Cursor<'_>, what: &'static str, out: &mut Vec<u8>) -> Result<()> {
+    decode_blob_with(&mut Inflater::default(), cursor, what, out)
+}
+
+fn decode_blob_with(
+    inflater: &mut Inflater,
+    cursor: &mut Cursor<'_>,
+    what: &'static str,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let at = cursor.offset();
     let plain_bytes = cursor.uleb(what)?;
     let packed_bytes = cursor.uleb(what)?;
@@ -147,7 +159,7 @@ pub fn decode_blob(cursor: &mut Cursor<'_>, what: &'static str, out: &mut Vec<u8
     }
     let cut_off = |error: Error| error.reclassify(ErrorKind::UncompressFailed);
     let packed = cursor.take(packed_bytes, what).map_err(cut_off)?;
-    inflate(packed, plain_bytes, at, what, out)
+    inflater.inflate(packed, plain_bytes, at, what, out)
 }
 
 /// One chunk of names: joined by byte `0x01` and compressed as LLVM compresses them (zlib, level 9).
@@ -180,51 +192,51 @@ fn push_uleb(out: &mut Vec<u8>, mut value: usize) {
     }
 }
 
-/// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.
-///
-/// Fails if it holds more, or is no zlib stream; fewer are fine, as for LLVM. `offset` and `what`
-/// are for the message.
-fn inflate(
-    packed: &[u8],
-    plain_bytes: u64,
-    offset: u64,
-    what: &'static str,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let fail = |found: String| {
-        Error::new(
-            ErrorKind::UncompressFailed,
-            what,
-            offset,
-            format_args!("{plain_bytes} bytes from {} compressed ones", packed.len()),
-            found,
-        )
-    };
-    if plain_bytes / MAX_INFLATE_RATIO > packed.len() as u64 {
-        return Err(fail("a claim that zlib cannot keep".into()));
-    }
-    let start = out.len();
-    let wanted = usize::try_from(plain_bytes).map_err(|_| fail("more than memory".into()))?;
-    out.resize(start + wanted, 0);
-    let mut stream = Decompress::new(true);
-    let status = stream.decompress(packed, &mut out[start..], FlushDecompress::Finish);
-    match status {
-        Ok(Status::StreamEnd) => {
-            // What was inflated fits in what was made room for.
-            out.truncate(start + usize::try_from(stream.total_out()).unwrap_or(wanted));
-            Ok(())
+/// Inflates one stream after another.
+#[derive(Default)]
+struct Inflater(Option<Decompress>);
+
+impl Inflater {
+    /// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.
+    ///
+    /// Fails if it holds more, or is no zlib stream; fewer are fine, as for LLVM. `offset` and
+    /// `what` are for the message.
+    fn inflate(
+        &mut self,
+        packed: &[u8],
+        plain_bytes: u64,
+        offset: u64,
+        what: &'static str,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let fail = |found: String| {
+            Error::new(
+                ErrorKind::UncompressFailed,
+                what,
+                offset,
+                format_args!("{plain_bytes} bytes from {} compressed ones", packed.len()),
+                found,
+            )
+        };
+        if plain_bytes / MAX_INFLATE_RATIO > packed.len() as u64 {
+            return Err(fail("a claim that zlib cannot keep".into()));
         }
-        Ok(_) => {
-            out.truncate(start);
-            Err(fail(format!(
+        let start = out.len();
+        let wanted = usize::try_from(plain_bytes).map_err(|_| fail("more than memory".into()))?;
+        out.reserve(wanted);
+        let stream = self.0.get_or_insert_with(|| Decompress::new(true));
+        stream.reset(true);
+        let status = stream.decompress_vec(packed, out, FlushDecompress::Finish);
+        let found = match status {
+            Ok(Status::StreamEnd) if out.len() - start <= wanted => return Ok(()),
+            Ok(_) => format!(
                 "{} bytes and a stream that does not end there",
-                stream.total_out()
-            )))
-        }
-        Err(error) => {
-            out.truncate(start);
-            Err(fail(error.to_string()))
-        }
+                wanted.min(out.len() - start)
+            ),
+            Err(error) => error.to_string(),
+        };
+        out.truncate(start);
+        Err(fail(found))
     }
 }
 

@@ -60,6 +60,8 @@ struct MoreRecords {
 
 #[derive(Clone, Debug)]
 struct StoredRecord {
+    /// Index of its name.
+    function: u32,
     hash: FunctionHash,
     counts: (usize, usize),
     bitmap: (usize, usize),
@@ -67,7 +69,7 @@ struct StoredRecord {
 }
 
 /// Names a record of a [`Profile`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordId(u32);
 
 /// One record of a profile: a function of one structural hash (LLVM: `NamedInstrProfRecord`).
@@ -242,6 +244,24 @@ impl Profile {
         (self.records[id as usize].hash == hash).then_some(RecordId(id))
     }
 
+    /// The record that was inserted after `last`, if it is the one of this name and hash: files
+    /// of one binary have their records in one order.
+    pub(crate) fn find_after(
+        &self,
+        last: RecordId,
+        name: &[u8],
+        name_ref: NameRef,
+        hash: FunctionHash,
+    ) -> Option<RecordId> {
+        let id = last.0.wrapping_add(1);
+        let record = self.records.get(id as usize)?;
+        let function = &self.functions[record.function as usize];
+        let is_the_one = record.hash == hash
+            && function.name_ref == name_ref
+            && &self.names[function.name.0..function.name.1] == name;
+        is_the_one.then_some(RecordId(id))
+    }
+
     fn find_function(&self, name: &[u8], name_ref: NameRef) -> Option<u32> {
         let mut next = self.by_name.get(&name_ref).copied();
         while let Some(index) = next {
@@ -268,16 +288,20 @@ impl Profile {
         self.counts.resize(counts_start + counts, 0);
         let bitmap_start = self.bitmaps.len();
         self.bitmaps.resize(bitmap_start + bitmap_bytes, 0);
+        let function = match self.find_function(name, name_ref) {
+            Some(function) => {
+                self.attach(function, id, hash);
+                function
+            }
+            None => self.add_function(name, name_ref, id),
+        };
         self.records.push(StoredRecord {
+            function,
             hash,
             counts: (counts_start, self.counts.len()),
             bitmap: (bitmap_start, self.bitmaps.len()),
             values: None,
         });
-        match self.find_function(name, name_ref) {
-            Some(function) => self.attach(function, id, hash),
-            None => self.add_function(name, name_ref, id),
-        }
         RecordId(id)
     }
 
@@ -295,7 +319,7 @@ impl Profile {
         more.by_hash.insert(hash, id);
     }
 
-    fn add_function(&mut self, name: &[u8], name_ref: NameRef, first: u32) {
+    fn add_function(&mut self, name: &[u8], name_ref: NameRef, first: u32) -> u32 {
         let start = self.names.len();
         self.names.extend_from_slice(name);
         let function = index(self.functions.len());
@@ -307,6 +331,18 @@ impl Profile {
             more: None,
             twin,
         });
+        function
+    }
+
+    /// Ranks the values of all value sites, as they are when a merge is over.
+    pub(crate) fn settle_values(&mut self) {
+        for values in self
+            .records
+            .iter_mut()
+            .filter_map(|record| record.values.as_mut())
+        {
+            values.settle();
+        }
     }
 
     pub(crate) fn record_mut(&mut self, id: RecordId) -> RecordMut<'_> {

@@ -24,6 +24,19 @@ pub struct Sites {
     /// For each site, where its values end.
     ends: Vec<usize>,
     values: Vec<ValueCount>,
+    order: Order,
+}
+
+/// In which order each site has its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Order {
+    /// As they were given or ranked.
+    #[default]
+    Given,
+    /// Ascending and each once, no more of them than are kept: while a merge goes on. LLVM ranks
+    /// the values after each merge and sorts them before the next; to rank them once in the end
+    /// is the same as long as none is dropped and none is there twice.
+    ByValue,
 }
 
 /// The value sites of one function by kind: 0 indirect call targets (LLVM:
@@ -61,9 +74,10 @@ impl Sites {
         self.ends.push(self.values.len());
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.ends.clear();
         self.values.clear();
+        self.order = Order::Given;
     }
 
     /// Sorts each site by count, descending and stable, and keeps the first 255.
@@ -79,6 +93,7 @@ impl Sites {
             *end = kept;
         }
         self.values.truncate(kept);
+        self.order = Order::Given;
     }
 
     /// Multiplies every count; true if one saturated.
@@ -92,22 +107,31 @@ impl Sites {
         overflowed
     }
 
-    /// Both lists site by site; the caller has checked that there are as many.
-    fn merged(&self, incoming: &Self, weight: u64) -> (Self, bool) {
-        let mut out = Self::default();
+    /// Merges site by site; the caller has checked that there are as many. True if a count
+    /// saturated.
+    fn merge(&mut self, incoming: &Self, weight: u64, scratch: &mut Scratch) -> bool {
+        let Scratch { left, right, out } = scratch;
+        out.clear();
         let mut overflowed = false;
-        let (mut left, mut right) = (Vec::new(), Vec::new());
+        let mut is_by_value = true;
         for (old, new) in self.iter().zip(incoming.iter()) {
-            left.clear();
-            left.extend_from_slice(old);
-            right.clear();
-            right.extend_from_slice(new);
-            sort_like_libstdcxx(&mut left, |value| value.value);
-            sort_like_libstdcxx(&mut right, |value| value.value);
-            overflowed |= out.push_merged(&left, &right, weight);
+            let start = out.values.len();
+            let old = match self.order {
+                Order::ByValue => old,
+                Order::Given => sorted_by_value(old, left),
+            };
+            overflowed |= out.push_merged(old, sorted_by_value(new, right), weight);
+            let merged = &out.values[start..];
+            is_by_value &= merged.len() <= MAX_VALUES_PER_SITE && is_ascending(merged);
         }
-        out.rank();
-        (out, overflowed)
+        match is_by_value {
+            true => out.order = Order::ByValue,
+            false => out.rank(),
+        }
+        self.ends.clone_from(&out.ends);
+        self.values.clone_from(&out.values);
+        self.order = out.order;
+        overflowed
     }
 
     /// Two sorted sites as one. A value that only the new one has keeps its count unweighted: so
@@ -134,6 +158,28 @@ impl Sites {
         self.ends.push(self.values.len());
         overflowed
     }
+}
+
+/// What merging needs beside what is merged, kept so that it is allocated once.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    left: Vec<ValueCount>,
+    right: Vec<ValueCount>,
+    out: Sites,
+}
+
+fn is_ascending(values: &[ValueCount]) -> bool {
+    values.is_sorted_by(|one, next| one.value < next.value)
+}
+
+fn sorted_by_value<'s>(site: &'s [ValueCount], room: &'s mut Vec<ValueCount>) -> &'s [ValueCount] {
+    if is_ascending(site) {
+        return site;
+    }
+    room.clear();
+    room.extend_from_slice(site);
+    sort_like_libstdcxx(room, |value| value.value);
+    room
 }
 
 fn scaled(count: u64, weight: u64) -> (u64, bool) {
@@ -192,11 +238,21 @@ impl Values {
         (Some(stored), outcome)
     }
 
-    /// Merges `incoming` into what is stored.
+    /// Ranks what merges have left in another order.
+    pub(crate) fn settle(&mut self) {
+        for sites in &mut self.0 {
+            if sites.order == Order::ByValue {
+                sites.rank();
+            }
+        }
+    }
+
+    /// Merges `incoming` into what is stored, which has to be [settled](Self::settle) in the end.
     pub(crate) fn merge_into(
         stored: &mut Option<Box<Self>>,
         incoming: &Self,
         weight: u64,
+        scratch: &mut Scratch,
     ) -> ValueOutcome {
         let mut outcome = ValueOutcome::default();
         let Some(stored) = stored else {
@@ -205,9 +261,7 @@ impl Values {
         };
         for (old, new) in stored.0.iter_mut().zip(&incoming.0) {
             if old.len() == new.len() {
-                let (merged, overflowed) = old.merged(new, weight);
-                *old = merged;
-                outcome.overflowed |= overflowed;
+                outcome.overflowed |= old.merge(new, weight, scratch);
             } else {
                 outcome.site_count_mismatch = true;
             }
@@ -388,9 +442,12 @@ mod tests {
     #[test]
     fn weight_applies_to_shared_values_only() {
         let (mut stored, _) = site(&[(7, 1), (9, 5)]).first(1);
-        let outcome = Values::merge_into(&mut stored, &site(&[(9, 2), (8, 3)]), 10);
+        let incoming = site(&[(9, 2), (8, 3)]);
+        let outcome = Values::merge_into(&mut stored, &incoming, 10, &mut Scratch::default());
         assert_eq!(outcome, ValueOutcome::default());
-        assert_eq!(listed(&stored.unwrap()), [(9, 25), (8, 3), (7, 1)]);
+        let mut stored = stored.unwrap();
+        stored.settle();
+        assert_eq!(listed(&stored), [(9, 25), (8, 3), (7, 1)]);
     }
 
     #[test]
@@ -407,8 +464,51 @@ mod tests {
         let (mut stored, _) = site(&[(7, 1)]).first(1);
         let mut two = site(&[(7, 1)]);
         two.kind_mut(0).push([]);
-        assert!(Values::merge_into(&mut stored, &two, 1).site_count_mismatch);
+        let outcome = Values::merge_into(&mut stored, &two, 1, &mut Scratch::default());
+        assert!(outcome.site_count_mismatch);
         assert_eq!(listed(&stored.unwrap()), [(7, 1)]);
+    }
+
+    /// LLVM ranks after each merge; ranking once gives the same, whatever is merged.
+    #[test]
+    fn ranking_once_is_enough() {
+        let mut seed = 7u64;
+        let mut below = |bound: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % bound
+        };
+        for round in 0..300 {
+            // Few values, so that some are there twice, or so many that some are dropped.
+            let (bound, most) = [(5, 4), (40, 30), (900, 200), (100_000, 250)][round % 4];
+            let mut once = None;
+            let mut each_time = None;
+            let mut scratch = Scratch::default();
+            for _ in 0..6 {
+                let mut incoming = Values::default();
+                for _ in 0..3 {
+                    let values: Vec<ValueCount> = (0..below(most))
+                        .map(|_| ValueCount {
+                            value: below(bound),
+                            count: below(4),
+                        })
+                        .collect();
+                    incoming.kind_mut(0).push(values);
+                }
+                for (stored, settles) in [(&mut once, false), (&mut each_time, true)] {
+                    if stored.is_none() {
+                        *stored = incoming.first(1).0;
+                        continue;
+                    }
+                    Values::merge_into(stored, &incoming, 3, &mut scratch);
+                    if settles {
+                        stored.as_mut().unwrap().settle();
+                    }
+                }
+            }
+            let mut once = once.unwrap();
+            once.settle();
+            assert_eq!(once, each_time.unwrap(), "round {round}");
+        }
     }
 
     #[test]

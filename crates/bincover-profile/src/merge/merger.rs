@@ -17,7 +17,7 @@ use crate::read::{FileRecord, ReadError, Reader, Visitor};
 use crate::salvage::Salvaged;
 use crate::string_map::StringMap;
 use crate::traces::{Trace, TraceLimits};
-use crate::values::{ValueOutcome, Values};
+use crate::values::{Scratch, ValueOutcome, Values};
 
 /// What a merge makes.
 #[derive(Debug, Default)]
@@ -63,6 +63,9 @@ pub struct Merger {
     ledger: Ledger,
     options: MergeOptions,
     reader: Reader,
+    scratch: Scratch,
+    /// The record that was merged last.
+    last: RecordId,
 }
 
 impl Merger {
@@ -260,7 +263,8 @@ impl Merger {
 
     /// The merged profile and the account of what was left out.
     #[must_use]
-    pub fn finish(self) -> Merged {
+    pub fn finish(mut self) -> Merged {
+        self.profile.settle_values();
         Merged {
             profile: self.profile,
             ledger: self.ledger,
@@ -292,7 +296,10 @@ impl Merger {
             None => (incoming.name, incoming.name_ref),
         };
         let (counts, bitmap) = (incoming.counters.len(), incoming.bitmap.len());
-        let mut known = self.profile.find(name, name_ref, incoming.hash);
+        let after = self
+            .profile
+            .find_after(self.last, name, name_ref, incoming.hash);
+        let mut known = after.or_else(|| self.profile.find(name, name_ref, incoming.hash));
         if known.is_none() && !incoming.is_proven {
             // The claimed hash is unknown with this name: new, or a lie. The true one decides.
             let claimed = std::mem::replace(&mut name_ref, NameRef::of(name));
@@ -304,7 +311,8 @@ impl Merger {
             Some(id) => {
                 let stored = self.profile.record_mut(id);
                 let wanted = (stored.counts.len(), stored.bitmap.len());
-                (id, merge_record(stored, incoming, weight), wanted)
+                let problem = merge_record(stored, incoming, weight, &mut self.scratch);
+                (id, problem, wanted)
             }
             None => {
                 let id = self
@@ -332,6 +340,7 @@ impl Merger {
             };
             self.ledger.add(source, cause);
         }
+        self.last = id;
         (id, known.is_some())
     }
 }
@@ -421,6 +430,7 @@ fn merge_record(
     stored: crate::profile::RecordMut<'_>,
     incoming: &FileRecord<'_>,
     weight: u64,
+    scratch: &mut Scratch,
 ) -> Option<Problem> {
     if stored.counts.len() != incoming.counters.len() {
         return Some(Problem::Counters);
@@ -440,7 +450,7 @@ fn merge_record(
     }
     incoming.bitmap.or_into(stored.bitmap);
     if stored.values.is_some() || !incoming.values.is_empty() {
-        let outcome = Values::merge_into(stored.values, incoming.values, weight);
+        let outcome = Values::merge_into(stored.values, incoming.values, weight, scratch);
         problem = problem.or(value_problem(outcome));
     }
     problem

@@ -257,8 +257,11 @@ impl<'a> RawProfile<'a> {
             })
             .filter(|(address, _)| *address != 0)
             .collect();
-        sort_like_libstdcxx(&mut addresses, |(address, _)| *address);
-        addresses.dedup();
+        // Records are mostly in the order of the code.
+        if !addresses.is_sorted_by(|(one, _), (next, _)| one < next) {
+            sort_like_libstdcxx(&mut addresses, |(address, _)| *address);
+            addresses.dedup();
+        }
         addresses
     }
 
@@ -441,25 +444,18 @@ fn read_kind(
         .take(padding, "padding of value site counts")
         .map_err(outside)?;
     let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
-    let mut pairs = Cursor::new(
-        cursor.take_array(total, 16, "values").map_err(outside)?,
-        at,
-        cursor.endian(),
-    );
+    let endian = cursor.endian();
+    let pairs = cursor.take_array(total, 16, "values").map_err(outside)?;
+    let mut pairs = pairs.as_chunks::<16>().0.iter();
     let sites = values.kind_mut(kind);
     // A kind that a block holds twice: the later one counts.
-    *sites = Default::default();
+    sites.clear();
     for &count in counts {
-        let mut site = Vec::with_capacity(usize::from(count));
-        for _ in 0..count {
-            let value = pairs.u64("value")?;
-            let count = pairs.u64("value count")?;
-            site.push(ValueCount {
-                value: map(kind, value),
-                count,
-            });
-        }
-        sites.push(site);
+        let site = pairs.by_ref().take(usize::from(count));
+        sites.push(site.map(|pair| ValueCount {
+            value: map(kind, endian.u64(pair)),
+            count: endian.u64(&pair[8..]),
+        }));
     }
     Ok(())
 }
