@@ -111,10 +111,21 @@ impl Sites {
     /// saturated.
     fn merge(&mut self, incoming: &Self, weight: u64, scratch: &mut Scratch) -> bool {
         let Scratch { left, right, out } = scratch;
-        out.clear();
         let mut overflowed = false;
+        let mut known = 0;
+        if self.order == Order::ByValue {
+            known = self.add_known(incoming, weight, right, &mut overflowed);
+            if known == self.len() {
+                return overflowed;
+            }
+        }
+        // Sites before `known` are as they should be.
+        let kept = known.checked_sub(1).map_or(0, |last| self.ends[last]);
+        out.clear();
+        out.ends.extend_from_slice(&self.ends[..known]);
+        out.values.extend_from_slice(&self.values[..kept]);
         let mut is_by_value = true;
-        for (old, new) in self.iter().zip(incoming.iter()) {
+        for (old, new) in self.iter().zip(incoming.iter()).skip(known) {
             let start = out.values.len();
             let old = match self.order {
                 Order::ByValue => old,
@@ -132,6 +143,41 @@ impl Sites {
         self.values.clone_from(&out.values);
         self.order = out.order;
         overflowed
+    }
+
+    /// Adds to the counts that are there, up to the first site that has a new value. Returns how
+    /// many sites it has done.
+    fn add_known(
+        &mut self,
+        incoming: &Self,
+        weight: u64,
+        room: &mut Vec<ValueCount>,
+        overflowed: &mut bool,
+    ) -> usize {
+        let mut start = 0;
+        for (index, (&end, new)) in self.ends.iter().zip(incoming.iter()).enumerate() {
+            let old = &mut self.values[start..end];
+            let new = sorted_by_value(new, room);
+            let mut places = old.iter();
+            if !new
+                .iter()
+                .all(|value| places.any(|place| place.value == value.value))
+            {
+                return index;
+            }
+            let mut slots = old.iter_mut();
+            for value in new {
+                let Some(slot) = slots.find(|slot| slot.value == value.value) else {
+                    continue;
+                };
+                let (product, over) = scaled(value.count, weight);
+                let (sum, over_sum) = product.overflowing_add(slot.count);
+                slot.count = if over_sum { u64::MAX } else { sum };
+                *overflowed |= over || over_sum;
+            }
+            start = end;
+        }
+        self.len()
     }
 
     /// Two sorted sites as one. A value that only the new one has keeps its count unweighted: so

@@ -446,13 +446,15 @@ fn read_kind(
     let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
     let endian = cursor.endian();
     let pairs = cursor.take_array(total, 16, "values").map_err(outside)?;
-    let mut pairs = pairs.as_chunks::<16>().0.iter();
+    let mut pairs = pairs.as_chunks::<16>().0;
     let sites = values.kind_mut(kind);
     // A kind that a block holds twice: the later one counts.
     sites.clear();
     for &count in counts {
-        let site = pairs.by_ref().take(usize::from(count));
-        sites.push(site.map(|pair| ValueCount {
+        // There are as many pairs as the counts say together.
+        let (site, rest) = pairs.split_at(usize::from(count));
+        pairs = rest;
+        sites.push(site.iter().map(|pair| ValueCount {
             value: map(kind, endian.u64(pair)),
             count: endian.u64(&pair[8..]),
         }));
