@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use bincover_profile::indexed::{self, IndexedProfile};
-use bincover_profile::raw::RawProfiles;
+use bincover_profile::raw::{Frame, Identity, RawProfiles};
 use bincover_profile::{
     Cause, Entry, Error, FileKind, Ledger, MAX_COUNT, MergeOptions, Merged, Merger, Profile,
-    ProfileKind, Result, Values, WriteOptions,
+    ProfileKind, Result, Sums, Values, WriteOptions,
 };
 use bincover_testkit::raw::Shape;
 
@@ -35,6 +35,32 @@ fn raw_as_it_is(bytes: &[u8]) {
         check_offset(&error, bytes);
     }
     check_merge(bytes);
+    check_sums(bytes);
+}
+
+/// A file added as a sum to itself is the file merged twice, if it is one for sums.
+fn check_sums(bytes: &[u8]) {
+    let Some(frame) = Frame::of(bytes) else {
+        return;
+    };
+    assert_eq!(Identity::of(bytes).as_ref(), Some(frame.identity()));
+    let range = |span: std::ops::Range<u64>| {
+        usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap()
+    };
+    let mut sums = Sums::new(&frame);
+    let added = sums.add(&frame, &bytes[range(frame.part())], 1);
+    let mut merger = Merger::new();
+    let anchor = merger.add_first("input", bytes, NonZeroU64::MIN);
+    let (Ok(()), Some(anchor)) = (added, anchor) else {
+        return;
+    };
+    assert!(merger.still_takes(frame.kind()));
+    let is_exact = merger.add_sums(&frame, &anchor, &sums);
+    let summed = merger.finish();
+    let twice = merged(&[bytes, bytes]);
+    assert_eq!(is_exact, twice.ledger.is_empty(), "{:?}", twice.ledger);
+    assert_eq!(listed(&summed.profile), listed(&twice.profile));
+    assert_eq!(summed.ledger.records, twice.ledger.records);
 }
 
 /// Everything that can be had of the file.

@@ -157,17 +157,22 @@ impl Sites {
         let mut start = 0;
         for (index, (&end, new)) in self.ends.iter().zip(incoming.iter()).enumerate() {
             let old = &mut self.values[start..end];
-            let new = sorted_by_value(new, room);
-            let mut places = old.iter();
-            if !new
-                .iter()
-                .all(|value| places.any(|place| place.value == value.value))
-            {
+            let is_known = match old.len() <= FEW {
+                true => has_all_few(old, new),
+                false => has_all(old, sorted_by_value(new, room)),
+            };
+            if !is_known {
                 return index;
             }
-            let mut slots = old.iter_mut();
             for value in new {
-                let Some(slot) = slots.find(|slot| slot.value == value.value) else {
+                // It is there.
+                let at = match old.len() <= FEW {
+                    true => old.iter().position(|place| place.value == value.value),
+                    false => old
+                        .binary_search_by_key(&value.value, |place| place.value)
+                        .ok(),
+                };
+                let Some(slot) = at.and_then(|at| old.get_mut(at)) else {
                     continue;
                 };
                 let (product, over) = scaled(value.count, weight);
@@ -212,6 +217,30 @@ pub(crate) struct Scratch {
     left: Vec<ValueCount>,
     right: Vec<ValueCount>,
     out: Sites,
+}
+
+/// So few values are looked through faster than sorted.
+const FEW: usize = 16;
+
+/// Each of `new`, which is in no order, is among `old`, and none is there twice.
+fn has_all_few(old: &[ValueCount], new: &[ValueCount]) -> bool {
+    let mut seen = 0u32;
+    new.iter().all(|value| {
+        let at = old.iter().position(|place| place.value == value.value);
+        at.is_some_and(|at| {
+            let bit = 1 << at;
+            let is_first = seen & bit == 0;
+            seen |= bit;
+            is_first
+        })
+    })
+}
+
+/// Each of `new` is among `old`, and none is there twice; both are sorted.
+fn has_all(old: &[ValueCount], new: &[ValueCount]) -> bool {
+    let mut places = old.iter();
+    new.iter()
+        .all(|value| places.any(|place| place.value == value.value))
 }
 
 fn is_ascending(values: &[ValueCount]) -> bool {
