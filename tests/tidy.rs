@@ -42,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("bincover-testkit", &[]),
     ("echo-arg", &[]),
-    ("xtask", &[]),
+    ("xtask", &["bincover-testkit"]),
 ];
 
 /// What only one crate may depend on: whoever has it knows of something that the others have

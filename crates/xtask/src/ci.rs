@@ -1,10 +1,9 @@
 //! What CI runs, so that a laptop can run it too.
 
-use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::Failure;
+use crate::{Failure, command};
 
 /// One step: a name to ask for it by, and the commands.
 struct Step {
@@ -104,8 +103,7 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode, Failure> {
 }
 
 fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    command(Command::new(program).args(args).envs(env.iter().copied()))
+    command::run(command::cargo().args(args).envs(env.iter().copied()))
 }
 
 /// Each target for 20 seconds, from the fixtures on. The compiler is nightly's, so rustup's `cargo` is asked.
@@ -131,18 +129,7 @@ fn fuzz() -> Result<(), Failure> {
             .args(["--", "-max_total_time=20", "-print_final_stats=1"])
             .env_remove("RUSTUP_TOOLCHAIN")
             .env_remove("CARGO");
-        command(&mut cargo)?;
+        command::run(&mut cargo)?;
     }
     Ok(())
-}
-
-fn command(command: &mut Command) -> Result<(), Failure> {
-    let status = command
-        .status()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{command:?} ended with {status}").into())
-    }
 }

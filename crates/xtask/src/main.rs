@@ -1,6 +1,8 @@
-//! Tasks of the project: what CI runs, and how fixtures are made. `cargo xtask` lists them.
+//! Tasks of the project: what CI runs, how fixtures are made, how speed is measured. `cargo xtask` lists them.
 
+mod bench_report;
 mod ci;
+mod command;
 mod fixtures;
 
 use std::process::ExitCode;
@@ -15,6 +17,11 @@ struct Task {
 }
 
 const TASKS: &[Task] = &[
+    Task {
+        name: "bench-report",
+        help: "measure ours against llvm-profdata, into benches/RESULTS.md: [WORKLOAD]... [--rounds N] [--quick]",
+        run: bench_report::run,
+    },
     Task {
         name: "ci",
         help: "what CI runs: [STEP]..., of fmt, clippy, doc, test, bench, demo, fuzz",
@@ -36,10 +43,14 @@ fn main() -> ExitCode {
     let Some((task, rest)) = task else {
         eprintln!("usage: cargo xtask TASK [ARGS]\n\ntasks:");
         for task in TASKS {
-            eprintln!("  {:<12}{}", task.name, task.help);
+            eprintln!("  {:<14}{}", task.name, task.help);
         }
         return ExitCode::from(2);
     };
+    if let Err(error) = std::env::set_current_dir(bincover_testkit::top()) {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
     match (task.run)(rest) {
         Ok(code) => code,
         Err(failure) => {

@@ -1,0 +1,93 @@
+//! What a workload should reach, and whether it did.
+
+use super::race::{Role, Times};
+use super::report::Outcome;
+use super::statistics::{bytes, seconds, times};
+
+/// A promise about a workload. Others are named that it is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Target {
+    /// At least so many times as fast as theirs.
+    Faster(f64),
+    /// At most so many times the floor's time.
+    AboveFloor(f64),
+    /// Peak memory at most so many times ours on the other workload.
+    MemoryOf(&'static str, f64),
+    /// Peak memory below theirs on the other workload.
+    MemoryBelowTheirs(&'static str),
+    /// Time for each file at most so many times ours on the other workload.
+    TimePerFileOf(&'static str, f64),
+}
+
+pub(super) struct Verdict {
+    pub(super) target: String,
+    pub(super) measured: String,
+    pub(super) is_reached: bool,
+}
+
+impl Target {
+    /// None where something that it compares with was not measured.
+    pub(super) fn judge(self, outcome: &Outcome, all: &[Outcome]) -> Option<Verdict> {
+        let ours = outcome.best(Role::Ours)?;
+        let other = |name: &str| all.iter().find(|outcome| outcome.workload.name == name);
+        Some(match self {
+            Self::Faster(wanted) => {
+                let theirs = outcome.best(Role::Theirs)?;
+                let ratio = theirs.median() / ours.median();
+                let target = match wanted {
+                    1.0 => format!("not slower than {}", theirs.name),
+                    _ => format!("≥ {wanted} × as fast as {}", theirs.name),
+                };
+                Verdict {
+                    target,
+                    measured: times(ratio),
+                    is_reached: ratio >= wanted,
+                }
+            }
+            Self::AboveFloor(allowed) => {
+                let ratio = ours.median() / outcome.best(Role::Floor)?.median();
+                Verdict {
+                    target: format!("≤ {allowed} × the floor's time"),
+                    measured: times(ratio),
+                    is_reached: ratio <= allowed,
+                }
+            }
+            Self::MemoryOf(name, allowed) => {
+                let ratio = ours.peak() / other(name)?.best(Role::Ours)?.peak();
+                Verdict {
+                    target: format!("peak memory ≤ {allowed} × that of `{name}`"),
+                    measured: times(ratio),
+                    is_reached: ratio <= allowed,
+                }
+            }
+            Self::MemoryBelowTheirs(name) => {
+                let theirs = other(name)?.best(Role::Theirs)?;
+                Verdict {
+                    target: format!("peak memory below {}'s on `{name}`", theirs.name),
+                    measured: format!("{} against {}", bytes(ours.peak()), bytes(theirs.peak())),
+                    is_reached: ours.peak() < theirs.peak(),
+                }
+            }
+            Self::TimePerFileOf(name, allowed) => {
+                let other = other(name)?;
+                let here = per_file(outcome, ours);
+                let there = per_file(other, other.best(Role::Ours)?);
+                Verdict {
+                    target: format!("time for each file ≤ {allowed} × that of `{name}`"),
+                    measured: format!(
+                        "{}: {} against {}",
+                        times(here / there),
+                        seconds(here),
+                        seconds(there)
+                    ),
+                    is_reached: here <= allowed * there,
+                }
+            }
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "thousands of files")]
+fn per_file(outcome: &Outcome, ours: &Times) -> f64 {
+    ours.median() / outcome.race.files as f64
+}
