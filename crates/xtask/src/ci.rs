@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{Failure, command};
+use crate::{Failure, command, instructions};
 
 /// One step: a name to ask for it by, and the commands.
 struct Step {
@@ -70,6 +70,10 @@ const STEPS: &[Step] = &[
                 &[],
             )
         },
+    },
+    Step {
+        name: "instructions",
+        run: || instructions::run(&[]).map(|_| ()),
     },
     Step {
         // The README's other command.

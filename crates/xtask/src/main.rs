@@ -4,6 +4,7 @@ mod bench_report;
 mod ci;
 mod command;
 mod fixtures;
+mod instructions;
 
 use std::process::ExitCode;
 
@@ -24,13 +25,18 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "ci",
-        help: "what CI runs: [STEP]..., of fmt, clippy, doc, test, bench, demo, fuzz",
+        help: "what CI runs: [STEP]..., of fmt, clippy, doc, test, bench, instructions, demo, fuzz",
         run: ci::run,
     },
     Task {
         name: "fixtures",
         help: "make testdata/ again with the oracles that are here: [CASE]... [--fresh] [--require-tools] [--list]",
         run: fixtures::run,
+    },
+    Task {
+        name: "instructions",
+        help: "count those of the hot paths, against benches/instructions.txt: [--bless]",
+        run: instructions::run,
     },
 ];
 
