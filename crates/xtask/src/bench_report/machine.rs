@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use super::statistics::bytes;
 use super::workloads::LLVM_PROFDATA;
 use crate::{Failure, command};
 
@@ -16,7 +17,8 @@ impl Machine {
         let processor = field(&cpuinfo, "model name", ':').unwrap_or("unknown");
         let cores = std::thread::available_parallelism()?;
         let meminfo = fs::read_to_string("/proc/meminfo")?;
-        let memory = field(&meminfo, "MemTotal", ':').unwrap_or("unknown");
+        let memory = field(&meminfo, "MemTotal", ':').unwrap_or_default();
+        let kibibytes: f64 = memory.trim_end_matches(" kB").parse()?;
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let system = field(&release, "PRETTY_NAME", '=').unwrap_or("unknown");
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
@@ -48,7 +50,7 @@ impl Machine {
             (LLVM_PROFDATA, llvm.unwrap_or("unknown").trim().to_owned()),
             ("compiler", rustc.trim().to_owned()),
             ("processor", format!("{processor}, {cores} cores")),
-            ("memory", memory.to_owned()),
+            ("memory", bytes(1024.0 * kibibytes)),
             ("system", format!("{system}, Linux {}", kernel.trim())),
             ("load when it began", load.to_owned()),
         ]))

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::machine::Machine;
 use super::race::{Race, Role, Times};
-use super::statistics::{bytes, seconds, spread, times};
+use super::statistics::{bytes, median, ratio, seconds, spread};
+use super::targets::Verdict;
 use super::workloads::{GROUPS, Workload};
 
 /// What became of a workload.
@@ -12,14 +13,6 @@ pub(super) struct Outcome {
     pub(super) workload: &'static Workload,
     pub(super) race: Race,
     pub(super) times: Vec<Times>,
-}
-
-impl Outcome {
-    /// The fastest in this role.
-    pub(super) fn best(&self, role: Role) -> Option<&Times> {
-        let all = self.times.iter().filter(|times| times.role == role);
-        all.min_by(|one, other| one.median().total_cmp(&other.median()))
-    }
 }
 
 const HEAD: &str = "\
@@ -78,68 +71,70 @@ fn table(text: &mut String, head: &[&str], rows: impl IntoIterator<Item = Vec<St
 }
 
 fn measured(text: &mut String, outcomes: &[&Outcome]) {
-    let rows = outcomes.iter().flat_map(|outcome| {
-        let Outcome {
-            workload,
-            race,
-            times: all,
-        } = outcome;
-        let what = format!(
-            "`{}`: {} files, {}",
-            workload.name,
-            race.files,
-            bytes(race.bytes as f64)
-        );
-        all.iter().enumerate().map(move |(index, racer)| {
-            let ours = outcome.best(Role::Ours);
-            let (least, greatest) = spread(&racer.seconds);
-            let ratio = ours.map(|ours| times(racer.median() / ours.median()));
-            vec![
-                if index == 0 {
-                    what.clone()
-                } else {
-                    String::new()
-                },
-                racer.name.clone(),
-                format!(
-                    "{} ({} to {})",
-                    seconds(racer.median()),
-                    seconds(least),
-                    seconds(greatest)
-                ),
-                ratio.unwrap_or_default(),
-                seconds(super::statistics::median(&racer.processor_seconds)),
-                bytes(racer.peak()),
-                match racer.is_equal {
-                    None => "",
-                    Some(true) => "yes",
-                    Some(false) => "**no**",
-                }
-                .to_owned(),
-            ]
-        })
-    });
     let head = [
         "workload",
         "program",
         "time",
-        "to ours",
+        "ours beside it",
         "processor time",
         "peak memory",
         "our bytes",
     ];
+    let rows = outcomes.iter().flat_map(|outcome| {
+        let mut rows: Vec<_> = outcome
+            .times
+            .iter()
+            .map(|times| row(outcome, times))
+            .collect();
+        if let Some(first) = rows.first_mut().and_then(|row| row.first_mut()) {
+            *first = outcome.inputs();
+        }
+        rows
+    });
     table(text, &head, rows);
+}
+
+/// What is said of one program, after an empty place for the workload.
+fn row(outcome: &Outcome, times: &Times) -> Vec<String> {
+    let (least, greatest) = spread(&times.seconds);
+    let ours = outcome.best(Role::Ours);
+    let beside = |ours: &Times| match times.role {
+        Role::Ours => String::new(),
+        Role::Theirs | Role::Also => {
+            format!("{} as fast", ratio(times.median() / ours.median()))
+        }
+        Role::Floor => format!("{} its time", ratio(ours.median() / times.median())),
+    };
+    let equal = |ours: &Times| match ours.has_output_of(times) {
+        _ if times.role == Role::Ours => "",
+        None => "",
+        Some(true) => "yes",
+        Some(false) if times.is_stable() => "**no**",
+        Some(false) => "**no**; its own vary",
+    };
+    vec![
+        String::new(),
+        times.name.clone(),
+        format!(
+            "{} ({} to {})",
+            seconds(times.median()),
+            seconds(least),
+            seconds(greatest)
+        ),
+        ours.map(beside).unwrap_or_default(),
+        seconds(median(&times.processor_seconds)),
+        bytes(times.peak()),
+        ours.map(equal).unwrap_or_default().to_owned(),
+    ]
 }
 
 /// Which inputs, how often, and what was typed.
 fn commands(text: &mut String, outcomes: &[&Outcome]) {
     for outcome in outcomes {
         let rounds = outcome.times.first().map_or(0, |times| times.seconds.len());
-        let _ = write!(
-            text,
-            "\n`{}`, {rounds} rounds: {}\n\n```sh\n",
-            outcome.workload.name, outcome.workload.about
-        );
+        let name = outcome.workload.name;
+        let about = outcome.workload.about;
+        let _ = write!(text, "\n`{name}`, {rounds} rounds: {about}.\n\n```sh\n");
         for racer in &outcome.race.racers {
             let words: Vec<_> = racer
                 .command
@@ -156,82 +151,164 @@ fn targets(text: &mut String, outcomes: &[Outcome]) {
     text.push_str("\n## Targets\n\n");
     let rows = outcomes.iter().flat_map(|outcome| {
         outcome.verdicts(outcomes).map(|verdict| {
+            let reached = match verdict.is_reached {
+                true => "reached",
+                false => "**not reached**",
+            };
             vec![
                 format!("`{}`", outcome.workload.name),
                 verdict.target,
                 verdict.measured,
-                if verdict.is_reached {
-                    "reached"
-                } else {
-                    "**not reached**"
-                }
-                .to_owned(),
+                reached.to_owned(),
             ]
         })
     });
     table(text, &["workload", "target", "measured", ""], rows);
 }
 
-/// Everything above that does not speak for us, so that nobody has to look for it.
 fn losses(text: &mut String, outcomes: &[Outcome]) {
     text.push_str("\n## Where we lose\n\n");
-    let mut lost = Vec::new();
+    let start = text.len();
     for outcome in outcomes {
-        let name = outcome.workload.name;
-        if let Some(ours) = outcome.best(Role::Ours) {
-            for other in outcome
-                .times
-                .iter()
-                .filter(|times| matches!(times.role, Role::Theirs | Role::Also))
-            {
-                if other.median() < ours.median() {
-                    let ratio = times(ours.median() / other.median());
-                    lost.push(format!(
-                        "`{name}`: {} is faster; we take {ratio} its time.",
-                        other.name
-                    ));
-                }
-                if other.peak() < ours.peak() {
-                    let ratio = times(ours.peak() / other.peak());
-                    lost.push(format!(
-                        "`{name}`: {} needs less memory; we need {ratio} as much.",
-                        other.name
-                    ));
-                }
-                if other.is_equal == Some(false) {
-                    lost.push(format!(
-                        "`{name}`: the output differs from that of {}.",
-                        other.name
-                    ));
-                }
-            }
-        }
-        for verdict in outcome
-            .verdicts(outcomes)
-            .filter(|verdict| !verdict.is_reached)
-        {
-            lost.push(format!(
-                "`{name}`: missed “{}”, at {}.",
-                verdict.target, verdict.measured
-            ));
+        for line in outcome.losses(outcomes) {
+            let _ = writeln!(text, "- `{}`: {line}", outcome.workload.name);
         }
     }
-    if lost.is_empty() {
+    if text.len() == start {
         text.push_str("Nowhere in these tables.\n");
-    }
-    for line in lost {
-        let _ = writeln!(text, "- {line}");
     }
 }
 
 impl Outcome {
-    fn verdicts<'o>(
-        &'o self,
-        all: &'o [Outcome],
-    ) -> impl Iterator<Item = super::targets::Verdict> + 'o {
-        self.workload
-            .targets
-            .iter()
-            .filter_map(|target| target.judge(self, all))
+    /// The fastest in this role.
+    pub(super) fn best(&self, role: Role) -> Option<&Times> {
+        let all = self.times.iter().filter(|times| times.role == role);
+        all.min_by(|one, other| one.median().total_cmp(&other.median()))
+    }
+
+    fn inputs(&self) -> String {
+        let files = match self.race.files {
+            1 => "1 file".to_owned(),
+            files => format!("{files} files"),
+        };
+        let size = bytes(self.race.bytes as f64);
+        format!("`{}`: {files}, {size}", self.workload.name)
+    }
+
+    fn verdicts<'o>(&'o self, all: &'o [Outcome]) -> impl Iterator<Item = Verdict> + 'o {
+        let targets = self.workload.targets.iter();
+        targets.filter_map(|target| target.judge(self, all))
+    }
+
+    /// Everything that does not speak for us, so that nobody has to look for it.
+    fn losses(&self, all: &[Outcome]) -> Vec<String> {
+        let mut lost = Vec::new();
+        let theirs = |times: &&Times| matches!(times.role, Role::Theirs | Role::Also);
+        let others: Vec<&Times> = self.times.iter().filter(theirs).collect();
+        if let Some(ours) = self.best(Role::Ours) {
+            let equal = others
+                .iter()
+                .find(|other| ours.has_output_of(other) == Some(true));
+            for other in &others {
+                let name = &other.name;
+                if other.median() < ours.median() {
+                    let ratio = ratio(ours.median() / other.median());
+                    lost.push(format!("{name} is faster; we take {ratio} its time."));
+                }
+                if other.peak() < ours.peak() {
+                    let ratio = ratio(ours.peak() / other.peak());
+                    lost.push(format!(
+                        "{name} needs less memory; we need {ratio} as much."
+                    ));
+                }
+                if ours.has_output_of(other) == Some(false) {
+                    let but = equal.map(|equal| format!("; it is that of {}", equal.name));
+                    let but = but.unwrap_or_default();
+                    lost.push(format!("our output is not that of {name}{but}."));
+                }
+            }
+        }
+        for verdict in self.verdicts(all).filter(|verdict| !verdict.is_reached) {
+            let Verdict {
+                target, measured, ..
+            } = verdict;
+            lost.push(format!("target missed: {target}; measured {measured}."));
+        }
+        lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::targets::Target;
+    use super::*;
+
+    const WORKLOAD: Workload = Workload {
+        name: "made-up",
+        about: "nothing",
+        rounds: |rounds| rounds,
+        prepare: |_| Err("made up".into()),
+        targets: &[
+            Target::Faster(2.0),
+            Target::AboveFloor(3.0),
+            Target::MemoryOf("made-up", 1.2),
+            Target::MemoryBelowTheirs("made-up"),
+            Target::TimePerFileOf("not measured", 1.2),
+        ],
+    };
+
+    fn times(role: Role, name: &str, seconds: f64, peak: f64, output: u64) -> Times {
+        Times {
+            role,
+            name: name.to_owned(),
+            seconds: vec![seconds],
+            processor_seconds: vec![seconds],
+            peak_bytes: vec![peak],
+            outputs: vec![output],
+        }
+    }
+
+    fn outcome(times: Vec<Times>) -> Outcome {
+        let race = Race {
+            files: 10,
+            bytes: 1000,
+            racers: Vec::new(),
+        };
+        Outcome {
+            workload: &WORKLOAD,
+            race,
+            times,
+        }
+    }
+
+    #[test]
+    fn losses_are_listed() {
+        let all = [outcome(vec![
+            times(Role::Ours, "ours", 4.0, 3e6, 1),
+            times(Role::Theirs, "theirs", 2.0, 1e6, 2),
+            times(Role::Also, "theirs -j 1", 8.0, 4e6, 1),
+            times(Role::Floor, "slow floor", 2.0, 1e6, 3),
+            times(Role::Floor, "floor", 1.0, 1e6, 3),
+        ])];
+        let expected = [
+            "theirs is faster; we take 2.00 × its time.",
+            "theirs needs less memory; we need 3.00 × as much.",
+            "our output is not that of theirs; it is that of theirs -j 1.",
+            "target missed: ≥ 2 × as fast as theirs; measured 0.50 ×.",
+            "target missed: ≤ 3 × the floor's time; measured 4.00 ×.",
+            "target missed: peak memory below theirs's on `made-up`; measured 3.0 MB against 1.0 MB.",
+        ];
+        assert_eq!(all[0].losses(&all), expected);
+    }
+
+    #[test]
+    fn nothing_is_lost_where_all_is_reached() {
+        let all = [outcome(vec![
+            times(Role::Ours, "ours", 1.0, 1e6, 1),
+            times(Role::Theirs, "theirs", 2.0, 2e6, 1),
+            times(Role::Floor, "floor", 1.0, 1e6, 3),
+        ])];
+        assert_eq!(all[0].losses(&all), [""; 0]);
+        assert_eq!(all[0].verdicts(&all).count(), 4);
     }
 }

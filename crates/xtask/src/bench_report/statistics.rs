@@ -40,10 +40,10 @@ pub(super) fn bytes(value: f64) -> String {
 }
 
 /// How many times one is the other.
-pub(super) fn times(ratio: f64) -> String {
-    match ratio {
-        10.0.. => format!("{ratio:.0} ×"),
-        _ => format!("{ratio:.2} ×"),
+pub(super) fn ratio(value: f64) -> String {
+    match value {
+        10.0.. => format!("{value:.0} ×"),
+        _ => format!("{value:.2} ×"),
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(bytes(1.36e6), "1.4 MB");
         assert_eq!(bytes(36e6), "36 MB");
         assert_eq!(bytes(900.0), "1 kB");
-        assert_eq!(times(2.496), "2.50 ×");
-        assert_eq!(times(100.4), "100 ×");
+        assert_eq!(ratio(2.496), "2.50 ×");
+        assert_eq!(ratio(100.4), "100 ×");
     }
 }

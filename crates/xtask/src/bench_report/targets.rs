@@ -2,7 +2,7 @@
 
 use super::race::{Role, Times};
 use super::report::Outcome;
-use super::statistics::{bytes, seconds, times};
+use super::statistics::{bytes, ratio, seconds};
 
 /// A promise about a workload. Others are named that it is compared with.
 #[derive(Clone, Copy)]
@@ -33,31 +33,31 @@ impl Target {
         Some(match self {
             Self::Faster(wanted) => {
                 let theirs = outcome.best(Role::Theirs)?;
-                let ratio = theirs.median() / ours.median();
+                let times = theirs.median() / ours.median();
                 let target = match wanted {
                     1.0 => format!("not slower than {}", theirs.name),
                     _ => format!("≥ {wanted} × as fast as {}", theirs.name),
                 };
                 Verdict {
                     target,
-                    measured: times(ratio),
-                    is_reached: ratio >= wanted,
+                    measured: ratio(times),
+                    is_reached: times >= wanted,
                 }
             }
             Self::AboveFloor(allowed) => {
-                let ratio = ours.median() / outcome.best(Role::Floor)?.median();
+                let times = ours.median() / outcome.best(Role::Floor)?.median();
                 Verdict {
                     target: format!("≤ {allowed} × the floor's time"),
-                    measured: times(ratio),
-                    is_reached: ratio <= allowed,
+                    measured: ratio(times),
+                    is_reached: times <= allowed,
                 }
             }
             Self::MemoryOf(name, allowed) => {
-                let ratio = ours.peak() / other(name)?.best(Role::Ours)?.peak();
+                let times = ours.peak() / other(name)?.best(Role::Ours)?.peak();
                 Verdict {
                     target: format!("peak memory ≤ {allowed} × that of `{name}`"),
-                    measured: times(ratio),
-                    is_reached: ratio <= allowed,
+                    measured: ratio(times),
+                    is_reached: times <= allowed,
                 }
             }
             Self::MemoryBelowTheirs(name) => {
@@ -76,7 +76,7 @@ impl Target {
                     target: format!("time for each file ≤ {allowed} × that of `{name}`"),
                     measured: format!(
                         "{}: {} against {}",
-                        times(here / there),
+                        ratio(here / there),
                         seconds(here),
                         seconds(there)
                     ),

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +9,7 @@ use bincover_testkit::raw::{Assembled, Function, RawFile, Shape, binary, run};
 
 use super::inputs::Site;
 use super::programs::{self, CxxProgram, RustFamily};
-use super::race::{Race, Racer, Role};
+use super::race::{Race, Racer, Role, digest};
 use super::released;
 use super::targets::Target;
 use crate::{Failure, command};
@@ -65,7 +64,8 @@ pub(super) const GROUPS: &[Group] = &[
             },
             Workload {
                 name: "ir-pgo",
-                about: "a C++ program of 3,000 functions with `-fprofile-generate`; values of indirect calls, sizes and vtables",
+                about: "a C++ program of 3,000 functions with `-fprofile-generate`; values of indirect calls, sizes and vtables. \
+                    llvm-profdata's output depends on its threads here, so the reference is that of `-j 1`",
                 rounds: |rounds| rounds,
                 prepare: ir_pgo,
                 targets: &[Target::Faster(5.0)],
@@ -122,7 +122,7 @@ fn one_binary(site: &Site) -> Result<Race, Failure> {
     let files = one_binary_profiles(site)?;
     let mut race = merge(site, "one-binary", &files)?;
     race.racers
-        .insert(2, llvm(site, "one-binary", Role::Also, &["-j", "1"]));
+        .push(llvm(site, "one-binary", Role::Also, &["-j", "1"]));
     race.racers.extend(floors(site, "one-binary"));
     Ok(race)
 }
@@ -208,6 +208,8 @@ fn ir_pgo(site: &Site) -> Result<Race, Failure> {
         Ok(())
     })?;
     let mut race = merge(site, "ir-pgo", &files)?;
+    race.racers
+        .push(llvm(site, "ir-pgo", Role::Also, &["-j", "1"]));
     race.racers.extend(floors(site, "ir-pgo"));
     Ok(race)
 }
@@ -276,12 +278,6 @@ fn with_counters(template: &Assembled, functions: &[Function]) -> Vec<u8> {
     );
     put("bitmaps", bitmaps.copied().collect());
     bytes
-}
-
-fn digest(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Ours and llvm-profdata's merge of these files.
