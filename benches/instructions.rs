@@ -4,12 +4,14 @@
 use std::hint::black_box;
 use std::num::NonZeroU64;
 
-use bincover_profile::{Merger, Profile, WriteOptions, indexed, text};
+use bincover_profile::raw::Frame;
+use bincover_profile::{Merger, Profile, Sums, WriteOptions, indexed, text};
 use bincover_testkit::raw::{Function, RawFile, Shape, binary, run};
 use bincover_testkit::rng::Rng;
 
 /// What it is called by, and what it does.
 const PIECES: &[(&str, fn())] = &[
+    ("add_sums", add_sums),
     ("add_counters", add_counters),
     ("merge_first", merge_first),
     ("indexed_reload", indexed_reload),
@@ -40,8 +42,12 @@ fn counted<T>(work: impl FnOnce() -> T) -> T {
     black_box(work())
 }
 
+/// A run, with a build id as linkers give one.
 fn raw(functions: &[Function], seed: u64) -> Vec<u8> {
-    RawFile::new(Shape::CURRENT, &run(functions, seed)).bytes()
+    let functions = run(functions, seed);
+    let mut file = RawFile::new(Shape::CURRENT, &functions);
+    file.binary_ids.push(vec![1; 20]);
+    file.bytes()
 }
 
 fn functions() -> Vec<Function> {
@@ -62,7 +68,23 @@ fn whole(merger: Merger) -> Profile {
     merged.profile
 }
 
-/// Further files of a binary that is known.
+/// Runs of one binary, added without a look at its functions: twenty, of which two are different.
+fn add_sums() {
+    let functions = functions();
+    let files = [1, 2].map(|seed| raw(&functions, seed));
+    let frame = Frame::of(&files[0]).expect("a raw profile as LLVM writes it");
+    let offset = |value| usize::try_from(value).expect("a small file");
+    let part = offset(frame.part().start)..offset(frame.part().end);
+    let mut sums = Sums::new(&frame);
+    counted(|| {
+        for file in black_box(&files).iter().cycle().take(20) {
+            let added = sums.add(&frame, &file[part.clone()], 1);
+            added.expect("small counts");
+        }
+    });
+}
+
+/// Further files of a binary that is known, each read as a whole.
 fn add_counters() {
     let functions = functions();
     let files: Vec<Vec<u8>> = (1..4).map(|seed| raw(&functions, seed)).collect();
