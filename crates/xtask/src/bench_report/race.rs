@@ -34,6 +34,8 @@ pub(super) enum Role {
     Theirs,
     /// The same with other settings, for the picture.
     Also,
+    /// Makes the same from other inputs: its bytes count, its time does not.
+    Check,
     /// What nobody can do without. There may be several; the fastest counts.
     Floor,
 }

@@ -99,7 +99,7 @@ fn row(outcome: &Outcome, times: &Times) -> Vec<String> {
     let (least, greatest) = spread(&times.seconds);
     let ours = outcome.best(Role::Ours);
     let beside = |ours: &Times| match times.role {
-        Role::Ours => String::new(),
+        Role::Ours | Role::Check => String::new(),
         Role::Theirs | Role::Also => {
             format!("{} as fast", ratio(times.median() / ours.median()))
         }
@@ -203,36 +203,38 @@ impl Outcome {
     /// Everything that does not speak for us, so that nobody has to look for it.
     fn losses(&self, all: &[Outcome]) -> Vec<String> {
         let mut lost = Vec::new();
-        let theirs = |times: &&Times| matches!(times.role, Role::Theirs | Role::Also);
-        let others: Vec<&Times> = self.times.iter().filter(theirs).collect();
         if let Some(ours) = self.best(Role::Ours) {
-            let equal = others
-                .iter()
-                .find(|other| ours.has_output_of(other) == Some(true));
-            for other in &others {
-                let name = &other.name;
-                if other.median() < ours.median() {
-                    let ratio = ratio(ours.median() / other.median());
-                    lost.push(format!("{name} is faster; we take {ratio} its time."));
-                }
-                if other.peak() < ours.peak() {
-                    let ratio = ratio(ours.peak() / other.peak());
-                    lost.push(format!(
-                        "{name} needs less memory; we need {ratio} as much."
-                    ));
-                }
-                if ours.has_output_of(other) == Some(false) {
-                    let but = equal.map(|equal| format!("; it is that of {}", equal.name));
-                    let but = but.unwrap_or_default();
-                    lost.push(format!("our output is not that of {name}{but}."));
-                }
+            for other in &self.times {
+                lost.extend(self.losses_to(other, ours));
             }
         }
         for verdict in self.verdicts(all).filter(|verdict| !verdict.is_reached) {
-            let Verdict {
-                target, measured, ..
-            } = verdict;
+            let (target, measured) = (verdict.target, verdict.measured);
             lost.push(format!("target missed: {target}; measured {measured}."));
+        }
+        lost
+    }
+
+    fn losses_to(&self, other: &Times, ours: &Times) -> Vec<String> {
+        let mut lost = Vec::new();
+        let name = &other.name;
+        let does_the_same = matches!(other.role, Role::Theirs | Role::Also);
+        if does_the_same && other.median() < ours.median() {
+            let ratio = ratio(ours.median() / other.median());
+            lost.push(format!("{name} is faster; we take {ratio} its time."));
+        }
+        if does_the_same && other.peak() < ours.peak() {
+            let ratio = ratio(ours.peak() / other.peak());
+            lost.push(format!(
+                "{name} needs less memory; we need {ratio} as much."
+            ));
+        }
+        if ours.has_output_of(other) == Some(false) {
+            let mut others = self.times.iter().filter(|times| times.role != Role::Ours);
+            let equal = others.find(|other| ours.has_output_of(other) == Some(true));
+            let but = equal.map(|equal| format!("; it is that of {}", equal.name));
+            let but = but.unwrap_or_default();
+            lost.push(format!("our output is not that of {name}{but}."));
         }
         lost
     }
@@ -264,7 +266,10 @@ mod tests {
             seconds: vec![seconds],
             processor_seconds: vec![seconds],
             peak_bytes: vec![peak],
-            outputs: vec![output],
+            outputs: (role != Role::Floor)
+                .then_some(output)
+                .into_iter()
+                .collect(),
         }
     }
 

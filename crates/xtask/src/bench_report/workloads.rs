@@ -88,25 +88,50 @@ pub(super) const GROUPS: &[Group] = &[
                 name: "growth-100",
                 about: "100 files from a seeded generator",
                 rounds: few,
-                prepare: |site| growth(site, site.count(100, 10), true),
+                prepare: |site| growth(site, site.count(100, 10), by_llvm),
                 targets: &[],
             },
             Workload {
                 name: "growth-1000",
                 about: "1,000 of them",
                 rounds: few,
-                prepare: |site| growth(site, site.count(1000, 20), true),
+                prepare: |site| growth(site, site.count(1000, 20), by_llvm),
                 targets: &[Target::TimePerFileOf("growth-100", 1.2)],
             },
             Workload {
                 name: "growth-10000",
-                about: "10,000 of them; llvm-profdata is spared",
+                about: "10,000 of them; llvm-profdata gets each of the fifty once, with a weight of 200, for its bytes alone",
                 rounds: few,
-                prepare: |site| growth(site, site.count(10_000, 40), false),
+                prepare: |site| growth(site, site.count(10_000, 40), by_weights),
                 targets: &[
                     Target::MemoryOf("growth-100", 1.2),
                     Target::MemoryBelowTheirs("growth-1000"),
                     Target::TimePerFileOf("growth-100", 1.2),
+                ],
+            },
+        ],
+    },
+    Group {
+        title: "Fold",
+        about: "The same files, copied one by one into a folder that `bincover fold` empties meanwhile; a hundred at most wait \
+            in it. The time is that of copying and folding, and beside it llvm-profdata merges what is there already.",
+        workloads: &[
+            Workload {
+                name: "fold-100",
+                about: "100 files",
+                rounds: few,
+                prepare: |site| fold(site, site.count(100, 10), by_llvm),
+                targets: &[],
+            },
+            Workload {
+                name: "fold-10000",
+                about: "10,000 files; llvm-profdata as in `growth-10000`",
+                rounds: few,
+                prepare: |site| fold(site, site.count(10_000, 120), by_weights),
+                targets: &[
+                    Target::MemoryOf("fold-100", 1.2),
+                    Target::MemoryBelowTheirs("fold-100"),
+                    Target::TimePerFileOf("fold-100", 1.2),
                 ],
             },
         ],
@@ -120,11 +145,11 @@ fn few(rounds: usize) -> usize {
 
 fn one_binary(site: &Site) -> Result<Race, Failure> {
     let files = one_binary_profiles(site)?;
-    let mut race = merge(site, "one-binary", &files)?;
-    race.racers
-        .push(llvm(site, "one-binary", Role::Also, &["-j", "1"]));
-    race.racers.extend(floors(site, "one-binary"));
-    Ok(race)
+    race(site, "one-binary", &files, |list| {
+        let mut racers = raw_racers(list);
+        racers.push(llvm(list, Role::Also, &["-j", "1"]));
+        Ok(racers)
+    })
 }
 
 fn one_binary_profiles(site: &Site) -> Result<Vec<PathBuf>, Failure> {
@@ -174,9 +199,7 @@ fn sixty_binaries(site: &Site) -> Result<Race, Failure> {
         }
         Ok(())
     })?;
-    let mut race = merge(site, "sixty-binaries", &files)?;
-    race.racers.extend(floors(site, "sixty-binaries"));
-    Ok(race)
+    race(site, "sixty-binaries", &files, |list| Ok(raw_racers(list)))
 }
 
 fn indexed_shards(site: &Site) -> Result<Race, Failure> {
@@ -192,7 +215,9 @@ fn indexed_shards(site: &Site) -> Result<Race, Failure> {
         }
         Ok(())
     })?;
-    merge(site, "indexed-shards", &files)
+    race(site, "indexed-shards", &files, |list| {
+        Ok(vec![ours(list), llvm(list, Role::Theirs, &[])])
+    })
 }
 
 fn ir_pgo(site: &Site) -> Result<Race, Failure> {
@@ -207,41 +232,72 @@ fn ir_pgo(site: &Site) -> Result<Race, Failure> {
         }
         Ok(())
     })?;
-    let mut race = merge(site, "ir-pgo", &files)?;
-    race.racers
-        .push(llvm(site, "ir-pgo", Role::Also, &["-j", "1"]));
-    race.racers.extend(floors(site, "ir-pgo"));
-    Ok(race)
+    race(site, "ir-pgo", &files, |list| {
+        let mut racers = raw_racers(list);
+        racers.push(llvm(list, Role::Also, &["-j", "1"]));
+        Ok(racers)
+    })
 }
 
 fn one_small(site: &Site) -> Result<Race, Failure> {
-    let mut race = merge(
-        site,
-        "one-small",
-        &[PathBuf::from("testdata/raw/rust-v10/1.profraw")],
-    )?;
-    race.racers.extend(floors(site, "one-small"));
-    Ok(race)
+    let file = PathBuf::from("testdata/raw/rust-v10/1.profraw");
+    race(site, "one-small", &[file], |list| Ok(raw_racers(list)))
 }
 
-/// So many files; all but the first fifty are the same again.
-fn growth(site: &Site, count: usize, with_llvm: bool) -> Result<Race, Failure> {
-    let generated = generated_profiles(site, site.count(50, 5))?;
-    let name = format!("growth-{count}");
+fn growth(site: &Site, count: usize, reference: Reference) -> Result<Race, Failure> {
+    let files = linked_profiles(site, count)?;
+    race(site, &format!("growth-{count}"), &files, |list| {
+        let mut racers = vec![ours(list), reference(site, list, &files)?];
+        racers.extend(floors(list));
+        Ok(racers)
+    })
+}
+
+fn fold(site: &Site, count: usize, reference: Reference) -> Result<Race, Failure> {
+    let files = linked_profiles(site, count)?;
+    race(site, &format!("fold-{count}"), &files, |list| {
+        Ok(vec![folding(list), reference(site, list, &files)?])
+    })
+}
+
+/// How many generated files are different from each other.
+fn different(site: &Site) -> usize {
+    site.count(50, 5)
+}
+
+/// So many files; all but the first few are the same again.
+fn linked_profiles(site: &Site, count: usize) -> Result<Vec<PathBuf>, Failure> {
+    let generated = generated_profiles(site, different(site))?;
     let key = fs::read_to_string(site.path("generated.key"))?;
-    let files = site.files(&name, &key, |folder| {
+    site.files(&format!("linked-{count}"), &key, |folder| {
         for index in 0..count {
             let link = folder.join(format!("{index:05}.profraw"));
             fs::hard_link(&generated[index % generated.len()], link)?;
         }
         Ok(())
-    })?;
-    let mut race = merge(site, &name, &files)?;
-    if !with_llvm {
-        race.racers.retain(|racer| racer.role != Role::Theirs);
+    })
+}
+
+/// What the bytes are compared with.
+type Reference = fn(&Site, &List, &[PathBuf]) -> Result<Racer, Failure>;
+
+fn by_llvm(_: &Site, list: &List, _: &[PathBuf]) -> Result<Racer, Failure> {
+    Ok(llvm(list, Role::Theirs, &[]))
+}
+
+/// llvm-profdata would take too long for all of them: it gets each different file once, with its number as the weight.
+fn by_weights(site: &Site, list: &List, files: &[PathBuf]) -> Result<Racer, Failure> {
+    let different = different(site);
+    let weight = files.len() / different;
+    let mut weighted = String::new();
+    for path in &files[..different] {
+        weighted.push_str(&format!("{weight},{}\n", path.display()));
     }
-    race.racers.extend(floors(site, &name));
-    Ok(race)
+    let list = List(list.0.with_extension("weighted"));
+    fs::write(&list.0, weighted)?;
+    let mut racer = llvm(&list, Role::Check, &[]);
+    racer.name.push_str(", by weights");
+    Ok(racer)
 }
 
 /// Different runs of a made-up binary.
@@ -280,58 +336,61 @@ fn with_counters(template: &Assembled, functions: &[Function]) -> Vec<u8> {
     bytes
 }
 
-/// Ours and llvm-profdata's merge of these files.
-fn merge(site: &Site, name: &str, files: &[PathBuf]) -> Result<Race, Failure> {
+/// A file with the paths of all inputs, one a line. What is made of them lies beside it.
+struct List(PathBuf);
+
+impl List {
+    /// Where a racer's output goes.
+    fn output(&self, racer: &str) -> PathBuf {
+        self.0
+            .with_extension(format!("{}.profdata", racer.replace(' ', "")))
+    }
+}
+
+fn race(
+    site: &Site,
+    name: &str,
+    files: &[PathBuf],
+    racers: impl FnOnce(&List) -> Result<Vec<Racer>, Failure>,
+) -> Result<Race, Failure> {
     let mut bytes = 0;
-    let mut list = String::new();
+    let mut paths = String::new();
     for path in files {
         bytes += fs::metadata(path)?.len();
-        list.push_str(&format!("{}\n", path.display()));
+        paths.push_str(&format!("{}\n", path.display()));
     }
-    fs::write(list_of(site, name), list)?;
+    let list = List(site.path(&format!("{name}.list")));
+    fs::write(&list.0, paths)?;
     Ok(Race {
         files: files.len(),
         bytes,
-        racers: vec![
-            merger(
-                site,
-                name,
-                Role::Ours,
-                "bincover-merge",
-                &released("bincover-merge"),
-                &[],
-            ),
-            llvm(site, name, Role::Theirs, &[]),
-        ],
+        racers: racers(&list)?,
     })
 }
 
-fn list_of(site: &Site, name: &str) -> PathBuf {
-    site.path(&format!("{name}.list"))
+/// For raw profiles, everybody's merge.
+fn raw_racers(list: &List) -> Vec<Racer> {
+    let mut racers = vec![ours(list), llvm(list, Role::Theirs, &[])];
+    racers.extend(floors(list));
+    racers
 }
 
-fn llvm(site: &Site, name: &str, role: Role, options: &[&str]) -> Racer {
+fn ours(list: &List) -> Racer {
+    let program = released("bincover-merge");
+    merger(list, Role::Ours, "bincover-merge", &program, &[])
+}
+
+fn llvm(list: &List, role: Role, options: &[&str]) -> Racer {
     let called = [&["llvm-profdata"], options].concat().join(" ");
-    merger(site, name, role, &called, Path::new(LLVM_PROFDATA), options)
+    merger(list, role, &called, Path::new(LLVM_PROFDATA), options)
 }
 
-fn merger(
-    site: &Site,
-    name: &str,
-    role: Role,
-    called: &str,
-    program: &Path,
-    options: &[&str],
-) -> Racer {
-    let output = site.path(&format!("{name}.{}.profdata", called.replace(' ', "")));
+fn merger(list: &List, role: Role, called: &str, program: &Path, options: &[&str]) -> Racer {
+    let output = list.output(called);
     let mut command: Vec<OsString> = vec![program.into(), "merge".into()];
     command.extend(options.iter().map(OsString::from));
-    command.extend([
-        "-f".into(),
-        list_of(site, name).into(),
-        "-o".into(),
-        output.clone().into(),
-    ]);
+    command.extend(["-f".into(), list.0.clone().into()]);
+    command.extend(["-o".into(), output.clone().into()]);
     Racer {
         role,
         name: called.to_owned(),
@@ -341,15 +400,36 @@ fn merger(
 }
 
 /// Raw profiles only: see `bin/floor.rs`.
-fn floors(site: &Site, name: &str) -> [Racer; 2] {
+fn floors(list: &List) -> [Racer; 2] {
     ["1", "2"].map(|threads| Racer {
         role: Role::Floor,
         name: format!("floor, threads: {threads}"),
         command: vec![
             released("floor").into(),
             threads.into(),
-            list_of(site, name).into(),
+            list.0.clone().into(),
         ],
         output: None,
     })
+}
+
+/// The files go through a folder that `bincover fold` empties: see `bin/stream.rs`.
+fn folding(list: &List) -> Racer {
+    let name = "bincover fold";
+    let folder = list.0.with_extension("folder");
+    let output = list.output(name);
+    let mut command: Vec<OsString> = vec![
+        released("stream").into(),
+        folder.clone().into(),
+        list.0.clone().into(),
+    ];
+    command.extend([released("bincover").into(), "fold".into(), folder.into()]);
+    command.extend(["--follow", "--every", "20ms", "-o"].map(OsString::from));
+    command.push(output.clone().into());
+    Racer {
+        role: Role::Ours,
+        name: name.to_owned(),
+        command,
+        output: Some(output),
+    }
 }
