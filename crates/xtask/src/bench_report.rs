@@ -1,9 +1,9 @@
 //! `cargo xtask bench-report`: whole processes compared, on inputs that it makes itself, into `benches/RESULTS.md`.
 //!
-//! A [`Group`](workloads::Group) is a section of the report, and its workloads are rows. A [`Workload`](workloads::Workload)
-//! prepares its inputs once, below `target/bench-report/`, and says which commands race on them. The racers take turns in one
-//! run, so that whatever else the machine does meets them all. A new comparison is a new row; a new kind of target is a
-//! variant of [`Target`](targets::Target).
+//! A [group](workloads::Group) is a section of the report, and its [workloads](Workload) are rows. A workload prepares its
+//! inputs once, below `target/bench-report/`, and says which commands race on them. The racers take turns in one run, so that
+//! whatever else the machine does meets them all. A new comparison is a new row; a new kind of target is a variant of
+//! [`Target`](targets::Target).
 
 mod inputs;
 mod machine;

@@ -64,8 +64,8 @@ pub(super) const GROUPS: &[Group] = &[
             },
             Workload {
                 name: "ir-pgo",
-                about: "a C++ program of 3,000 functions with `-fprofile-generate`; values of indirect calls, sizes and vtables. \
-                    llvm-profdata's output depends on its threads here, so the reference is that of `-j 1`",
+                about: "a C++ program of 3,000 functions with `-fprofile-generate`; values of indirect calls, sizes and \
+                    vtables. llvm-profdata's output depends on its threads here, so the reference is that of `-j 1`",
                 rounds: |rounds| rounds,
                 prepare: ir_pgo,
                 targets: &[Target::Faster(5.0)],
@@ -100,7 +100,7 @@ pub(super) const GROUPS: &[Group] = &[
             },
             Workload {
                 name: "growth-10000",
-                about: "10,000 of them; llvm-profdata gets each of the fifty once, with a weight of 200, for its bytes alone",
+                about: "10,000 of them; llvm-profdata gets each of the fifty once, weighing 200, for its bytes alone",
                 rounds: few,
                 prepare: |site| growth(site, site.count(10_000, 40), by_weights),
                 targets: &[
@@ -113,8 +113,8 @@ pub(super) const GROUPS: &[Group] = &[
     },
     Group {
         title: "Fold",
-        about: "The same files, copied one by one into a folder that `bincover fold` empties meanwhile; a hundred at most wait \
-            in it. The time is that of copying and folding, and beside it llvm-profdata merges what is there already.",
+        about: "The same files, copied one by one into a folder that `bincover fold` empties meanwhile; a hundred at most \
+            wait in it. The time is that of copying and folding, and beside it llvm-profdata merges what is there already.",
         workloads: &[
             Workload {
                 name: "fold-100",
