@@ -4,6 +4,10 @@
 /// nothing is allocated for it.
 pub(crate) const MAX_INFLATE_RATIO: u64 = 1040;
 
+/// Decoded names of programs that may come again take this much memory, in bytes; then they are
+/// forgotten.
+pub(crate) const MAX_KNOWN_CHUNKS: usize = 64 << 20;
+
 /// Values kept at one value site (LLVM: `INSTR_PROF_MAX_NUM_VAL_PER_SITE`).
 pub(crate) const MAX_VALUES_PER_SITE: usize = 255;
 

@@ -6,7 +6,9 @@
 //! (LLVM: `collectGlobalObjectNameStrings`, `readAndDecodeStrings` in `InstrProf.cpp`.)
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use md5::{Digest, Md5};
@@ -14,7 +16,7 @@ use memchr::memchr_iter;
 
 use crate::bytes::{Cursor, Endian};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::MAX_INFLATE_RATIO;
+use crate::limits::{MAX_INFLATE_RATIO, MAX_KNOWN_CHUNKS};
 
 /// The low 64 bits of a name's MD5: how every format refers to a function (LLVM: `NameRef`,
 /// `IndexedInstrProf::ComputeHash`).
@@ -68,8 +70,26 @@ pub type HashedMap<K, V> = HashMap<K, V, BuildHasherDefault<PassThrough>>;
 /// The names of one blob, by hash.
 #[derive(Clone, Debug, Default)]
 pub struct NameTable {
+    chunks: Vec<Arc<Chunk>>,
+    /// In which chunk a name is, and which of its names it is.
+    places: HashedMap<NameRef, (u32, u32)>,
+}
+
+/// The names of one chunk: those of one object file of the program.
+#[derive(Debug, Default)]
+struct Chunk {
     text: Vec<u8>,
-    spans: HashedMap<NameRef, (usize, usize)>,
+    /// Each name's hash and where it lies, in order.
+    names: Vec<(NameRef, usize, usize)>,
+}
+
+/// Chunks that were decoded, by their bytes. Programs that share a library share its chunks.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    inflater: Inflater,
+    known: HashMap<Box<[u8]>, Arc<Chunk>>,
+    /// How much memory they take, in bytes.
+    memory: usize,
 }
 
 impl NameTable {
@@ -79,59 +99,118 @@ impl NameTable {
     /// If a chunk is cut short, does not inflate to the size that it claims, or holds an empty
     /// name.
     pub fn decode(blob: &[u8], offset: u64) -> Result<Self> {
+        Self::decode_knowing(&mut Chunks::default(), blob, offset)
+    }
+
+    /// As [`NameTable::decode`]; chunks that are known are not decoded again.
+    pub(crate) fn decode_knowing(chunks: &mut Chunks, blob: &[u8], offset: u64) -> Result<Self> {
         let mut table = Self::default();
-        let mut inflater = Inflater::default();
         let mut cursor = Cursor::new(blob, offset, Endian::Little);
         while !cursor.is_empty() {
-            table.decode_chunk(&mut cursor, &mut inflater)?;
+            table.add(chunks.next(&mut cursor)?);
             cursor.skip_zeros();
         }
         Ok(table)
     }
 
-    fn decode_chunk(&mut self, cursor: &mut Cursor<'_>, inflater: &mut Inflater) -> Result<()> {
-        let at = cursor.offset();
-        let first = self.text.len();
-        decode_blob_with(inflater, cursor, "names", &mut self.text)?;
-        let separators = memchr_iter(1, &self.text[first..]).map(|index| first + index);
-        let mut start = first;
-        for end in separators.chain([self.text.len()]) {
-            let name = &self.text[start..end];
-            if name.is_empty() {
-                return Err(Error::malformed("names", at, "a name", "an empty one")
-                    .with_detail("symbol name is empty"));
-            }
-            self.spans.entry(NameRef::of(name)).or_insert((start, end));
-            start = end + 1;
+    fn add(&mut self, chunk: Arc<Chunk>) {
+        // Each takes bytes of a blob in memory.
+        let number = u32::try_from(self.chunks.len()).unwrap_or(u32::MAX);
+        self.places.reserve(chunk.names.len());
+        for (index, (name, ..)) in (0..).zip(&chunk.names) {
+            self.places.entry(*name).or_insert((number, index));
         }
-        Ok(())
+        self.chunks.push(chunk);
     }
 
     /// The name with this hash.
     #[must_use]
     pub fn get(&self, name: NameRef) -> Option<&[u8]> {
-        let &(start, end) = self.spans.get(&name)?;
-        Some(&self.text[start..end])
+        self.places.get(&name).map(|place| self.at(*place))
+    }
+
+    fn at(&self, (chunk, index): (u32, u32)) -> &[u8] {
+        let chunk = &self.chunks[chunk as usize];
+        let (_, start, end) = chunk.names[index as usize];
+        &chunk.text[start..end]
     }
 
     /// The names in the order in which they first appear.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = &[u8]> {
-        let mut spans: Vec<(usize, usize)> = self.spans.values().copied().collect();
-        spans.sort_unstable();
-        spans.into_iter().map(|(start, end)| &self.text[start..end])
+        let mut places: Vec<(u32, u32)> = self.places.values().copied().collect();
+        places.sort_unstable();
+        places.into_iter().map(|place| self.at(place))
     }
 
     /// How many different names there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.places.len()
     }
 
     /// There are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.places.is_empty()
     }
+}
+
+impl Chunks {
+    /// Reads the chunk at which the cursor stands.
+    fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<Arc<Chunk>> {
+        let rest = cursor.rest();
+        let mut end = cursor.clone();
+        let extent = skip_blob(&mut end, "names").map(|()| rest.len() - end.rest().len());
+        if let Ok(len) = extent
+            && let Some(chunk) = self.known.get(&rest[..len])
+        {
+            *cursor = end;
+            return Ok(Arc::clone(chunk));
+        }
+        let chunk = Arc::new(Chunk::decode(&mut self.inflater, cursor)?);
+        if let Ok(len) = extent {
+            self.memory +=
+                len + chunk.text.len() + chunk.names.len() * size_of::<(NameRef, usize, usize)>();
+            if self.memory > MAX_KNOWN_CHUNKS {
+                self.known.clear();
+                self.memory = 0;
+            }
+            self.known.insert(rest[..len].into(), Arc::clone(&chunk));
+        }
+        Ok(chunk)
+    }
+}
+
+impl Chunk {
+    fn decode(inflater: &mut Inflater, cursor: &mut Cursor<'_>) -> Result<Self> {
+        let at = cursor.offset();
+        let mut text = Vec::new();
+        decode_blob_with(inflater, cursor, "names", &mut text)?;
+        let mut names = Vec::new();
+        let mut start = 0;
+        for end in memchr_iter(1, &text).chain([text.len()]) {
+            let name = &text[start..end];
+            if name.is_empty() {
+                return Err(Error::malformed("names", at, "a name", "an empty one")
+                    .with_detail("symbol name is empty"));
+            }
+            names.push((NameRef::of(name), start, end));
+            start = end + 1;
+        }
+        Ok(Self { text, names })
+    }
+}
+
+/// Steps over what [`decode_blob`] reads.
+fn skip_blob(cursor: &mut Cursor<'_>, what: &'static str) -> Result<()> {
+    let plain_bytes = cursor.uleb(what)?;
+    let packed_bytes = cursor.uleb(what)?;
+    let bytes = if packed_bytes == 0 {
+        plain_bytes
+    } else {
+        packed_bytes
+    };
+    cursor.take(bytes, what).map(drop)
 }
 
 /// Reads `LEB128 uncompressed size, LEB128 compressed size, payload` and appends the plain text:
@@ -195,6 +274,12 @@ fn push_uleb(out: &mut Vec<u8>, mut value: usize) {
 /// Inflates one stream after another.
 #[derive(Default)]
 struct Inflater(Option<Decompress>);
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inflater")
+    }
+}
 
 impl Inflater {
     /// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::indexed::IndexedProfile;
 use crate::kind::{FileKind, ProfileKind};
-use crate::names::{NameRef, NameTable};
+use crate::names::{Chunks, NameRef, NameTable};
 use crate::profile::FunctionHash;
 use crate::raw::{Counters, RawProfile, RawProfiles};
 use crate::text::TextProfile;
@@ -140,6 +140,7 @@ impl From<Error> for ReadError {
 pub struct Reader {
     /// The last names blob: thousands of profiles of one binary have the same.
     names: Option<(Vec<u8>, Arc<NameTable>)>,
+    chunks: Chunks,
     /// Names by build id, for profiles that have lost theirs.
     pub(crate) names_by_id: HashMap<Vec<u8>, Arc<NameTable>>,
     pub(crate) values: Values,
@@ -263,7 +264,7 @@ impl Reader {
         {
             return Ok(Arc::clone(table));
         }
-        let table = Arc::new(profile.names()?);
+        let table = Arc::new(profile.names_knowing(&mut self.chunks)?);
         self.names = Some((blob.to_vec(), Arc::clone(&table)));
         for id in profile.binary_ids().filter_map(Result::ok) {
             self.names_by_id.insert(id.to_vec(), Arc::clone(&table));

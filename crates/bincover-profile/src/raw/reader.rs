@@ -2,7 +2,7 @@
 
 use crate::bytes::{Cursor, pad8};
 use crate::error::{Error, ErrorKind, Result};
-use crate::names::{NameRef, NameTable};
+use crate::names::{Chunks, NameRef, NameTable};
 use crate::raw::header::{RawHeader, Sections};
 use crate::raw::layout::Layout;
 use crate::raw::record::RawRecords;
@@ -184,8 +184,14 @@ impl<'a> RawProfile<'a> {
     /// # Errors
     /// As [`NameTable::decode`].
     pub fn names(&self) -> Result<NameTable> {
+        self.names_knowing(&mut Chunks::default())
+    }
+
+    /// Decodes the names, as far as they are not known.
+    pub(crate) fn names_knowing(&self, chunks: &mut Chunks) -> Result<NameTable> {
         let (blob, offset) = self.names_blob();
-        NameTable::decode(blob, offset).map_err(|error| error.in_context(self.header.layout))
+        NameTable::decode_knowing(chunks, blob, offset)
+            .map_err(|error| error.in_context(self.header.layout))
     }
 
     /// Decodes the names of the vtables.
