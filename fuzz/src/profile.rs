@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use bincover_profile::indexed::{self, IndexedProfile};
-use bincover_profile::raw::{Frame, Identity, RawProfiles};
+use bincover_profile::raw::{Frame, Identity, RawProfile, RawProfiles};
 use bincover_profile::{
     Cause, Entry, Error, FileKind, Ledger, MAX_COUNT, MergeOptions, Merged, Merger, Profile,
     ProfileKind, Result, Sums, Values, WriteOptions,
@@ -38,20 +39,22 @@ fn raw_as_it_is(bytes: &[u8]) {
     check_sums(bytes);
 }
 
-/// A file added as a sum to itself is the file merged twice, if it is one for sums.
+/// A file added twice as a sum is the file merged twice, if it is one for sums.
 fn check_sums(bytes: &[u8]) {
     let Some(frame) = Frame::of(bytes) else {
         return;
     };
     assert_eq!(Identity::of(bytes).as_ref(), Some(frame.identity()));
-    let range = |span: std::ops::Range<u64>| {
-        usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap()
+    let Ok(names) = RawProfile::parse(bytes, 0).unwrap().names() else {
+        return;
     };
+    let position = |at: u64| usize::try_from(at).unwrap();
+    let part = &bytes[position(frame.part().start)..position(frame.part().end)];
     let mut sums = Sums::new(&frame);
-    let added = sums.add(&frame, &bytes[range(frame.part())], 1);
     let mut merger = Merger::new();
-    let anchor = merger.add_first("input", bytes, NonZeroU64::MIN);
-    let (Ok(()), Some(anchor)) = (added, anchor) else {
+    let is_added = sums.add(&frame, part, 1).is_ok() && sums.add(&frame, part, 1).is_ok();
+    let anchor = merger.add_frame(&frame, &Arc::new(names));
+    let Some(anchor) = anchor.filter(|_| is_added) else {
         return;
     };
     assert!(merger.still_takes(frame.kind()));
@@ -61,6 +64,7 @@ fn check_sums(bytes: &[u8]) {
     assert_eq!(is_exact, twice.ledger.is_empty(), "{:?}", twice.ledger);
     assert_eq!(listed(&summed.profile), listed(&twice.profile));
     assert_eq!(summed.ledger.records, twice.ledger.records);
+    assert!(summed.profile.binary_ids().eq(twice.profile.binary_ids()));
 }
 
 /// Everything that can be had of the file.

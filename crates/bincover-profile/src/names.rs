@@ -83,9 +83,10 @@ struct Chunk {
     names: Vec<(NameRef, usize, usize)>,
 }
 
-/// Chunks that were decoded, by their bytes. Programs that share a library share its chunks.
+/// Decodes one names blob after another, and knows the chunks that it has decoded before: programs
+/// that share a library share its chunks. [`RawProfile::names_knowing`](crate::raw::RawProfile).
 #[derive(Debug, Default)]
-pub(crate) struct Chunks {
+pub struct Chunks {
     inflater: Inflater,
     known: HashMap<Box<[u8]>, Arc<Chunk>>,
     /// How much memory they take, in bytes.

@@ -12,7 +12,7 @@ use crate::merge::sums::{Sums, all_bits};
 use crate::merge::{Cause, Ledger};
 use crate::names::{NameRef, NameTable};
 use crate::profile::{Profile, Pseudo, RecordId};
-use crate::raw::{Counters, Frame};
+use crate::raw::{Counters, Frame, Spot};
 use crate::read::{FileRecord, ReadError, Reader, Visitor};
 use crate::salvage::Salvaged;
 use crate::string_map::StringMap;
@@ -92,24 +92,70 @@ impl Merger {
     /// Adds the contents of one file, each count multiplied by `weight`. `source` names the file
     /// in the ledger, where all that is wrong with it ends up.
     pub fn add(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
-        self.add_noting(source, bytes, weight, None);
+        self.ledger.inputs += 1;
+        let before = self.ledger.records;
+        let noted = self.ledger.entries.len();
+        let read = |reader: &mut Reader, input: &mut Input<'_>| reader.read(bytes, input);
+        if let Err(failed) = self.reading(source, weight, read) {
+            self.note_failure(source, failed, before);
+        }
+        let is_failed = self.ledger.entries[noted..]
+            .iter()
+            .any(|entry| entry.cause.is_error());
+        self.ledger.failed += u64::from(is_failed);
     }
 
-    /// As [`Merger::add`], for the first file of a binary of which more are to follow: with
-    /// [what it gives](Anchor), the [sums](Sums) of the others are added later. `None` if the
-    /// others have to be added one by one, because something of this one was left out.
+    /// Makes room for the functions of a binary at this place in the order of the files, with no
+    /// counts yet; those come as [sums](Merger::add_sums). `names` are the binary's. `None` if its
+    /// files have to be added one by one, because something of each is to be left out.
     ///
-    /// When the others are added in that way, the profile is the same as if each had been added at
+    /// When the files are added in that way, the profile is the same as if each had been added at
     /// its place, as long as no count overflows (see [`Merger::add_sums`]) and the profile's kind
     /// still takes them in the end (see [`Merger::still_takes`]).
-    pub fn add_first(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) -> Option<Anchor> {
-        let noted = self.ledger.entries.len();
-        let mut places = Vec::new();
-        self.add_noting(source, bytes, weight, Some(&mut places));
-        (self.ledger.entries.len() == noted).then_some(Anchor(places.into()))
+    pub fn add_frame(&mut self, frame: &Frame, names: &Arc<NameTable>) -> Option<Anchor> {
+        let kind = self.profile.kind().join(frame.kind())?;
+        self.profile.set_kind(kind);
+        let mut places = Vec::with_capacity(frame.spots().len());
+        for spot in frame.spots() {
+            let (name, name_ref) = match names.get(spot.name) {
+                Some(name) => (name, spot.name),
+                None => (&b""[..], NameRef::of(b"")),
+            };
+            places.push(self.place_of(name, name_ref, spot)?);
+        }
+        for id in frame.binary_ids() {
+            self.profile.add_binary_id(id);
+            self.reader.learn_names(id, Arc::clone(names));
+        }
+        Some(Anchor(places.into()))
     }
 
-    /// Adds the sums of siblings of a file that was [added](Merger::add_first) before. True if no
+    /// Where the counts of a function belong; `None` if those that are there do not fit.
+    fn place_of(&mut self, name: &[u8], name_ref: NameRef, spot: &Spot) -> Option<RecordId> {
+        let renamed = self.options.renamed.get(name);
+        let (name, name_ref) = match renamed {
+            Some(name) => (name.as_slice(), NameRef::of(name)),
+            None => (name, name_ref),
+        };
+        let after = self
+            .profile
+            .find_after(self.last, name, name_ref, spot.hash);
+        let known = after.or_else(|| self.profile.find(name, name_ref, spot.hash));
+        let (counts, bitmap) = (spot.counters.len(), spot.bitmap.len());
+        let id = known.unwrap_or_else(|| {
+            self.profile
+                .insert(name, name_ref, spot.hash, counts, bitmap)
+        });
+        self.last = id;
+        let stored = self.profile.record_mut(id);
+        let fits = stored.counts.len() == counts
+            && stored.bitmap.len() == bitmap
+            && stored.values.is_none()
+            && Pseudo::of(stored.counts).is_none();
+        fits.then_some(id)
+    }
+
+    /// Adds the sums of files whose binary was [announced](Merger::add_frame) before. True if no
     /// count reached its bound: else the files' order decides what is said of which, and the
     /// profile should be made again, file by file.
     #[must_use]
@@ -141,26 +187,6 @@ impl Merger {
     pub fn still_takes(&self, kind: ProfileKind) -> bool {
         let merged = self.profile.kind();
         merged.join(kind) == Some(merged)
-    }
-
-    fn add_noting(
-        &mut self,
-        source: &str,
-        bytes: &[u8],
-        weight: NonZeroU64,
-        places: Option<&mut Vec<RecordId>>,
-    ) {
-        self.ledger.inputs += 1;
-        let before = self.ledger.records;
-        let noted = self.ledger.entries.len();
-        let read = |reader: &mut Reader, input: &mut Input<'_>| reader.read(bytes, input);
-        if let Err(failed) = self.reading(source, weight, places, read) {
-            self.note_failure(source, failed, before);
-        }
-        let is_failed = self.ledger.entries[noted..]
-            .iter()
-            .any(|entry| entry.cause.is_error());
-        self.ledger.failed += u64::from(is_failed);
     }
 
     fn note_failure(&mut self, source: &str, failed: ReadError, before: u64) {
@@ -200,7 +226,7 @@ impl Merger {
     pub fn salvage(&mut self, source: &str, bytes: &[u8], weight: NonZeroU64) {
         let before = self.ledger.records;
         let salvage = |reader: &mut Reader, input: &mut Input<'_>| reader.salvage(bytes, input);
-        let result = self.reading(source, weight, None, salvage);
+        let result = self.reading(source, weight, salvage);
         let Ok(Salvaged {
             error,
             announced,
@@ -226,7 +252,6 @@ impl Merger {
         &mut self,
         source: &str,
         weight: NonZeroU64,
-        places: Option<&mut Vec<RecordId>>,
         read: impl FnOnce(&mut Reader, &mut Input<'_>) -> T,
     ) -> T {
         let mut reader = std::mem::take(&mut self.reader);
@@ -237,7 +262,6 @@ impl Merger {
             weight,
             is_suspicious: false,
             vtable_names: StringMap::default(),
-            places,
         };
         let result = read(&mut reader, &mut input);
         let vtable_names = input.vtable_names;
@@ -281,14 +305,8 @@ impl Merger {
         joined.is_some()
     }
 
-    /// Merges one record; says where it is, and whether there was one of that name and hash
-    /// already.
-    fn add_record(
-        &mut self,
-        source: &str,
-        incoming: &FileRecord<'_>,
-        weight: u64,
-    ) -> (RecordId, bool) {
+    /// Merges one record; true if there was one of that name and hash already.
+    fn add_record(&mut self, source: &str, incoming: &FileRecord<'_>, weight: u64) -> bool {
         self.ledger.records += 1;
         let renamed = self.options.renamed.get(incoming.name);
         let (name, mut name_ref) = match renamed {
@@ -341,12 +359,12 @@ impl Merger {
             self.ledger.add(source, cause);
         }
         self.last = id;
-        (id, known.is_some())
+        known.is_some()
     }
 }
 
-/// Where the records of a binary's first file ended up, for the sums of its siblings. It belongs
-/// to the merger that gave it.
+/// Where the records of a binary are in a profile, for the sums of its runs. It belongs to the
+/// merger that gave it.
 #[derive(Clone, Debug)]
 pub struct Anchor(Box<[RecordId]>);
 
@@ -367,8 +385,6 @@ struct Input<'m> {
     is_suspicious: bool,
     /// The file's vtables; LLVM goes through them in the order of a map of their own.
     vtable_names: StringMap,
-    /// Is told where each record ended up.
-    places: Option<&'m mut Vec<RecordId>>,
 }
 
 impl Visitor for Input<'_> {
@@ -386,11 +402,7 @@ impl Visitor for Input<'_> {
             let cause = Cause::SuspiciousCounter { function, count };
             self.merger.ledger.add(self.source, cause);
         }
-        let (id, was_known) = self.merger.add_record(self.source, record, self.weight);
-        if let Some(places) = &mut self.places {
-            places.push(id);
-        }
-        was_known
+        self.merger.add_record(self.source, record, self.weight)
     }
 
     fn traces(&mut self, mut traces: Vec<Trace>, stream_size: u64, has_weights: bool) {

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use crate::bytes::Endian;
 use crate::kind::ProfileKind;
+use crate::names::NameRef;
+use crate::profile::FunctionHash;
 use crate::raw::header::RawHeader;
 use crate::raw::reader::RawProfile;
 use crate::raw::record::{Counters, RawRecord};
@@ -59,17 +61,20 @@ pub struct Frame {
     /// after the bitmaps.
     shared: Option<[Box<[u8]>; 2]>,
     spots: Box<[Spot]>,
+    binary_ids: Vec<Box<[u8]>>,
 }
 
-/// Where a record's counters and bitmap lie: indices into the two sections.
+/// A record: whose it is, and where its counters and bitmap lie, as indices into the two sections.
 #[derive(Clone, Debug)]
 pub(crate) struct Spot {
+    pub(crate) name: NameRef,
+    pub(crate) hash: FunctionHash,
     pub(crate) counters: Range<u32>,
     pub(crate) bitmap: Range<u32>,
 }
 
 impl Frame {
-    /// Checks a whole file. `None` if other files cannot simply be added to it: it is damaged, or
+    /// Checks a whole file. `None` if files like it cannot simply be added up: it is damaged, or
     /// holds several profiles, or value data or time stamps, which differ from run to run in more
     /// than counts.
     #[must_use]
@@ -78,14 +83,17 @@ impl Frame {
         let profile = RawProfile::parse(file, 0).ok()?;
         let (header, sections) = (profile.header(), profile.sections());
         let is_temporal = header.kind.contains(ProfileKind::TEMPORAL);
-        if is_temporal || header.is_correlated() || file.len() != sections.end {
+        let has_vtables = header.vtable_count > 0 || header.vtable_name_bytes > 0;
+        let is_whole = file.len() == sections.end;
+        if is_temporal || has_vtables || header.is_correlated() || !is_whole {
             return None;
         }
         let counter_bytes = usize::try_from(header.counter_bytes()).ok()?;
-        let spots: Option<Box<[Spot]>> = profile
-            .records()
-            .map(|record| Spot::of(&record.ok()?, counter_bytes))
-            .collect();
+        // The records are in the file, so there is room for as many spots.
+        let mut spots = Vec::with_capacity(usize::try_from(header.record_count).ok()?);
+        for record in profile.records() {
+            spots.push(Spot::of(&record.ok()?, counter_bytes)?);
+        }
         let (counters, bitmaps) = (sections.counters.clone(), sections.bitmaps.clone());
         let has_build_id = !sections.binary_ids.is_empty();
         let part = match has_build_id {
@@ -108,7 +116,11 @@ impl Frame {
                 ]
             }),
             part: part.start as u64..part.end as u64,
-            spots: spots?,
+            spots: spots.into(),
+            binary_ids: profile
+                .binary_ids()
+                .map(|id| id.ok().map(Box::from))
+                .collect::<Option<_>>()?,
         })
     }
 
@@ -150,6 +162,10 @@ impl Frame {
         self.kind
     }
 
+    pub(crate) fn binary_ids(&self) -> impl Iterator<Item = &[u8]> {
+        self.binary_ids.iter().map(AsRef::as_ref)
+    }
+
     pub(crate) fn spots(&self) -> &[Spot] {
         &self.spots
     }
@@ -167,11 +183,14 @@ impl Frame {
                 part[..self.counters.start] == **before && part[self.bitmaps.end..] == **after
             });
         let counters = &part.get(self.counters.clone()).filter(|_| is_sibling)?;
-        let counters = match self.counter_bytes {
+        Some((self.decoder(counters), &part[self.bitmaps.clone()]))
+    }
+
+    fn decoder<'a>(&self, counters: &'a [u8]) -> Counters<'a> {
+        match self.counter_bytes {
             1 => Counters::Bytes(counters),
             _ => Counters::Words(counters, self.endian),
-        };
-        Some((counters, &part[self.bitmaps.clone()]))
+        }
     }
 }
 
@@ -184,6 +203,8 @@ impl Spot {
         };
         let is_plain = !record.has_values && record.counters_at.is_multiple_of(counter_bytes);
         Some(Self {
+            name: record.name,
+            hash: record.hash,
             counters: range(record.counters_at / counter_bytes, record.counters.len())?,
             bitmap: range(record.bitmap_at, record.bitmap.len())?,
         })

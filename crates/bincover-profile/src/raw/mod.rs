@@ -16,6 +16,7 @@ mod layout;
 mod reader;
 mod record;
 
+pub(crate) use frame::Spot;
 pub use frame::{Frame, Identity};
 pub use header::RawHeader;
 pub use reader::{RawProfile, RawProfiles, RawValues};

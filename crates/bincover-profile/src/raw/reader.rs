@@ -187,8 +187,11 @@ impl<'a> RawProfile<'a> {
         self.names_knowing(&mut Chunks::default())
     }
 
-    /// Decodes the names, as far as they are not known.
-    pub(crate) fn names_knowing(&self, chunks: &mut Chunks) -> Result<NameTable> {
+    /// Decodes the names, as far as their chunks are not known.
+    ///
+    /// # Errors
+    /// As [`NameTable::decode`].
+    pub fn names_knowing(&self, chunks: &mut Chunks) -> Result<NameTable> {
         let (blob, offset) = self.names_blob();
         NameTable::decode_knowing(chunks, blob, offset)
             .map_err(|error| error.in_context(self.header.layout))

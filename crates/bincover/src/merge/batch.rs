@@ -4,7 +4,8 @@
 //!    are added to the thread's sums at once.
 //! 2. This thread takes the others in their order: the first file of each binary, and whatever is
 //!    not a raw profile, is read as a whole and merged function by function.
-//! 3. Meanwhile the other threads add the siblings of those first files to their sums.
+//! 3. Meanwhile the other threads read those first files ahead, and add their siblings to their
+//!    sums.
 //!
 //! In the end the sums are added to the profile. Sums commute, and all else happens in the order
 //! of the files; so neither the number of threads nor their speed changes the result. Where a sum
@@ -14,19 +15,22 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use bincover_profile::raw::{Frame, Identity};
+use bincover_profile::raw::Identity;
 use bincover_profile::{Cause, Entry, Merged, Merger};
 
-use super::layouts::{FrameId, Layouts};
-use super::worker::{Found, Worker};
+use super::layouts::Layouts;
+use super::queue::{Addition, Job, Queue};
+use super::worker::{Found, Prepared, Worker};
 use super::{FileMerge, ProfileInput};
 
 /// Files in a batch: what is kept of each is its head.
 const BATCH: usize = 4096;
+
+/// Siblings that one thread adds in a row, so that few binaries need sums in several threads.
+const SHARE: usize = 16;
 
 /// Merges the files, those of one binary as a sum; `None` if they have to be taken one by one.
 pub(super) fn fast(job: &FileMerge, inputs: &[ProfileInput]) -> Option<Merged> {
@@ -61,13 +65,6 @@ struct Merge<'a> {
     noted: Vec<(usize, usize)>,
 }
 
-/// A file to be added to the sums of a frame.
-struct Job {
-    index: usize,
-    id: FrameId,
-    frame: Arc<Frame>,
-}
-
 impl<'a> Merge<'a> {
     fn new(job: &FileMerge, inputs: &'a [ProfileInput]) -> Self {
         Self {
@@ -86,11 +83,8 @@ impl<'a> Merge<'a> {
         if found.iter().all(|found| matches!(found, Found::Added)) {
             return Some(());
         }
-        for (index, id) in self.add_batch(batch.start, found, workers)? {
-            // What a mistaken frame refused has been added in another way.
-            if self.layouts.is_anchored(id) {
-                self.add_whole(index);
-            }
+        for index in self.add_batch(batch.start, found, workers)? {
+            self.add_whole(index);
         }
         match self.layouts.is_full() {
             true => self.settle(workers),
@@ -135,115 +129,105 @@ impl<'a> Merge<'a> {
         start: usize,
         found: Vec<Found>,
         workers: &mut [Worker],
-    ) -> Option<Vec<(usize, FrameId)>> {
-        let (sender, receiver) = channel();
-        let receiver = Mutex::new(receiver);
-        let inputs = self.inputs;
-        std::thread::scope(|scope| {
-            let threads = workers.len();
-            let (first, others) = workers.split_first_mut()?;
-            let others: Vec<_> = others
-                .iter_mut()
-                .map(|worker| scope.spawn(|| add_jobs(worker, inputs, &receiver)))
-                .collect();
-            self.add_in_order(start, found, threads, &sender);
-            drop(sender);
-            let mut odd = add_jobs(first, inputs, &receiver)?;
-            for thread in others {
-                odd.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
-            }
-            odd.sort_unstable_by_key(|(index, _)| *index);
-            Some(odd)
-        })
-    }
-
-    /// Step 2.
-    fn add_in_order(
-        &mut self,
-        start: usize,
-        found: Vec<Found>,
-        threads: usize,
-        jobs: &Sender<Job>,
-    ) {
+    ) -> Option<Vec<usize>> {
         let mut siblings: HashMap<&Identity, Vec<usize>> = HashMap::new();
         for (index, found) in (start..).zip(&found) {
             if let Found::Raw(identity) = found {
                 siblings.entry(identity).or_default().push(index);
             }
         }
-        for (index, found) in (start..).zip(&found) {
-            match found {
-                Found::Raw(identity) if self.layouts.frame_of(identity).is_some() => {}
-                Found::Raw(identity) => {
-                    let siblings = siblings.get(identity).map_or(&[][..], Vec::as_slice);
-                    let later = siblings.partition_point(|sibling| *sibling <= index);
-                    self.add_first(index, identity, &siblings[later..], threads, jobs);
+        let firsts = siblings
+            .iter()
+            .filter(|(identity, indices)| indices.len() > 1 || self.layouts.has_seen(identity));
+        let mut firsts: Vec<usize> = firsts.map(|(_, indices)| indices[0]).collect();
+        firsts.sort_unstable();
+        let queue = Queue::new(firsts.into(), 2 * workers.len());
+        let inputs = self.inputs;
+        std::thread::scope(|scope| {
+            let threads = workers.len();
+            let (first, others) = workers.split_first_mut()?;
+            let others: Vec<_> = others
+                .iter_mut()
+                .map(|worker| scope.spawn(|| work(worker, inputs, &queue)))
+                .collect();
+            for (index, found) in (start..).zip(&found) {
+                match found {
+                    Found::Raw(identity) if self.layouts.frame_of(identity).is_some() => {}
+                    Found::Raw(identity) => {
+                        let siblings = siblings.get(identity).map_or(&[][..], Vec::as_slice);
+                        let later = siblings.partition_point(|sibling| *sibling <= index);
+                        let siblings = &siblings[later..];
+                        if self.layouts.wants_frame(identity, !siblings.is_empty()) {
+                            let prepared = queue
+                                .take(index)
+                                .unwrap_or_else(|| first.prepare(&inputs[index]).map(Box::new));
+                            self.add_first(index, identity, prepared, siblings, threads, &queue);
+                        } else {
+                            queue.take(index);
+                            self.add_whole(index);
+                        }
+                    }
+                    Found::Other => self.add_whole(index),
+                    Found::Added | Found::OrderMatters => {}
                 }
-                Found::Other => self.add_whole(index),
-                Found::Added | Found::OrderMatters => {}
             }
-        }
+            queue.close();
+            let mut odd = work(first, inputs, &queue)?;
+            for thread in others {
+                odd.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            }
+            odd.sort_unstable();
+            Some(odd)
+        })
     }
 
-    /// Merges the first file of a binary, and sends its siblings to the other threads.
+    /// Makes room for a binary whose first file was read, and has its siblings added.
     fn add_first(
         &mut self,
         index: usize,
         identity: &Identity,
+        prepared: Option<Box<Prepared>>,
         siblings: &[usize],
         threads: usize,
-        jobs: &Sender<Job>,
+        queue: &Queue,
     ) {
-        if !self.layouts.wants_frame(identity, !siblings.is_empty()) {
-            return self.add_whole(index);
-        }
-        let Some(bytes) = self.read(index) else {
-            return;
-        };
-        let Some(frame) = Frame::of(&bytes).filter(|frame| frame.identity() == identity) else {
+        let prepared = prepared.filter(|prepared| prepared.frame.identity() == identity);
+        let anchored = prepared.and_then(|prepared| {
+            let anchor = self.merger.add_frame(&prepared.frame, &prepared.names)?;
+            Some((prepared, anchor))
+        });
+        let Some((prepared, anchor)) = anchored else {
             self.layouts.note_try(identity);
-            return self.add_bytes(index, &bytes);
+            return self.add_whole(index);
         };
-        let frame = Arc::new(frame);
-        let id = self.layouts.publish(&frame, threads);
-        for &index in siblings {
-            let frame = Arc::clone(&frame);
-            // It fails only if no thread is left, and then nothing is.
-            let _ = jobs.send(Job { index, id, frame });
-        }
-        let ProfileInput { path, weight } = &self.inputs[index];
-        self.noted.push((index, self.merger.ledger().entries.len()));
-        let source = path.display().to_string();
-        let anchor = self.merger.add_first(&source, &bytes, *weight);
-        self.layouts.anchor(id, anchor);
+        let Prepared { frame, sums, .. } = *prepared;
+        let id = self.layouts.publish(&frame, anchor, threads);
+        // At least one, to take over the sums of the first file.
+        let mut sums = Some(sums);
+        let shares = siblings
+            .chunks(SHARE)
+            .chain(siblings.is_empty().then_some(siblings));
+        queue.add(shares.map(|indices| Addition {
+            indices: indices.to_vec(),
+            id,
+            frame: Arc::clone(&frame),
+            sums: sums.take(),
+        }));
     }
 
     /// Reads a file and merges it function by function.
     fn add_whole(&mut self, index: usize) {
-        if let Some(bytes) = self.read(index) {
-            self.add_bytes(index, &bytes);
-        }
-    }
-
-    fn read(&mut self, index: usize) -> Option<Vec<u8>> {
-        let path = &self.inputs[index].path;
-        match std::fs::read(path) {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                self.noted.push((index, self.merger.ledger().entries.len()));
-                self.merger.add_failure(&path.display().to_string(), error);
-                None
-            }
-        }
-    }
-
-    fn add_bytes(&mut self, index: usize, bytes: &[u8]) {
         let ProfileInput { path, weight } = &self.inputs[index];
+        let source = path.display().to_string();
         let left_out = self.merger.ledger().entries.len();
         self.noted.push((index, left_out));
-        self.merger.add(&path.display().to_string(), bytes, *weight);
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return self.merger.add_failure(&source, error),
+        };
+        self.merger.add(&source, &bytes, *weight);
         let has_entries = self.merger.ledger().entries.len() > left_out;
-        if self.salvages && has_entries && self.merger.may_be_salvaged(bytes) {
+        if self.salvages && has_entries && self.merger.may_be_salvaged(&bytes) {
             self.cut.push(index);
         }
     }
@@ -274,26 +258,35 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// Step 3: adds files as they come, and returns those that it could not add; `None` if the order
-/// of the files matters.
-fn add_jobs(
-    worker: &mut Worker,
-    inputs: &[ProfileInput],
-    jobs: &Mutex<Receiver<Job>>,
-) -> Option<Vec<(usize, FrameId)>> {
+/// What the threads do meanwhile: step 3, and reading for step 2. Returns the files that could not
+/// be added; `None` if the order of the files matters.
+fn work(worker: &mut Worker, inputs: &[ProfileInput], queue: &Queue) -> Option<Vec<usize>> {
     let mut odd = Vec::new();
     let mut is_exact = true;
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { index, id, frame }) = job else {
-            return is_exact.then_some(odd);
-        };
-        match worker.add(&inputs[index], id, &frame) {
-            Found::Added => {}
-            Found::OrderMatters => is_exact = false,
-            Found::Raw(_) | Found::Other => odd.push((index, id)),
+    while let Some(job) = queue.next() {
+        match job {
+            Job::Prepare(index) => queue.put(index, worker.prepare(&inputs[index])),
+            Job::Add(addition) => {
+                let Addition {
+                    indices,
+                    id,
+                    frame,
+                    sums,
+                } = addition;
+                if let Some(sums) = sums {
+                    worker.begin(id, sums);
+                }
+                for index in indices {
+                    match worker.add(&inputs[index], id, &frame) {
+                        Found::Added => {}
+                        Found::OrderMatters => is_exact = false,
+                        Found::Raw(_) | Found::Other => odd.push(index),
+                    }
+                }
+            }
         }
     }
+    is_exact.then_some(odd)
 }
 
 /// Puts the entries of files that were merged late where those files were.

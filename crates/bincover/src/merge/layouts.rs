@@ -48,8 +48,8 @@ enum Known {
 #[derive(Debug)]
 struct Layout {
     frame: Arc<Frame>,
-    /// Where its functions are in the profile; missing if its first file was odd after all.
-    anchor: Option<Anchor>,
+    /// Where its functions are in the profile.
+    anchor: Anchor,
 }
 
 impl Layouts {
@@ -59,6 +59,11 @@ impl Layouts {
             Known::Frame(id) => Some((*id, &self.frames[id.0].frame)),
             Known::Seen | Known::Odd => None,
         }
+    }
+
+    /// A file of this identity was there before, and another may make a frame.
+    pub(super) fn has_seen(&self, identity: &Identity) -> bool {
+        matches!(self.known.get(identity), Some(Known::Seen))
     }
 
     /// Notes a file of this identity, which has no frame. True if a frame is wanted: there are
@@ -78,37 +83,25 @@ impl Layouts {
         self.memory < MEMORY
     }
 
-    /// Adds a frame, whose anchor is to follow.
-    pub(super) fn publish(&mut self, frame: &Arc<Frame>, threads: usize) -> FrameId {
+    /// Adds a frame. Its sums may be in as many threads.
+    pub(super) fn publish(
+        &mut self,
+        frame: &Arc<Frame>,
+        anchor: Anchor,
+        threads: usize,
+    ) -> FrameId {
         let id = FrameId(self.frames.len());
         let known = Known::Frame(id);
         self.known.insert(frame.identity().clone(), known);
-        self.memory += frame.memory() + threads * Sums::new(frame).memory();
+        self.memory += frame.memory() + anchor.memory() + threads * Sums::new(frame).memory();
+        if !self.kinds.contains(&frame.kind()) {
+            self.kinds.push(frame.kind());
+        }
         self.frames.push(Layout {
             frame: Arc::clone(frame),
-            anchor: None,
+            anchor,
         });
         id
-    }
-
-    /// Says where the functions of a frame are; without an anchor, the frame was a mistake, and
-    /// what was added to it does not count.
-    pub(super) fn anchor(&mut self, id: FrameId, anchor: Option<Anchor>) {
-        let layout = &mut self.frames[id.0];
-        match anchor {
-            Some(anchor) => {
-                self.memory += anchor.memory();
-                layout.anchor = Some(anchor);
-                let kind = layout.frame.kind();
-                if !self.kinds.contains(&kind) {
-                    self.kinds.push(kind);
-                }
-            }
-            None => {
-                let identity = layout.frame.identity().clone();
-                self.note_try(&identity);
-            }
-        }
     }
 
     /// Notes that a file of this identity is not one for others to be added to.
@@ -121,11 +114,6 @@ impl Layouts {
             Known::Odd
         };
         self.known.insert(identity.clone(), known);
-    }
-
-    /// The frame was no mistake.
-    pub(super) fn is_anchored(&self, id: FrameId) -> bool {
-        self.frames[id.0].anchor.is_some()
     }
 
     /// There is no room for more.
@@ -144,12 +132,9 @@ impl Layouts {
     pub(super) fn settle(&mut self, workers: &mut [Worker], merger: &mut Merger) -> bool {
         let mut is_exact = true;
         for (index, layout) in self.frames.drain(..).enumerate() {
-            let Some(anchor) = &layout.anchor else {
-                continue;
-            };
             for worker in &mut *workers {
                 if let Some(sums) = worker.take_sums(FrameId(index)) {
-                    is_exact &= merger.add_sums(&layout.frame, anchor, &sums);
+                    is_exact &= merger.add_sums(&layout.frame, &layout.anchor, &sums);
                 }
             }
         }

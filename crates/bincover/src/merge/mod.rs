@@ -3,6 +3,7 @@
 mod batch;
 mod input;
 mod layouts;
+mod queue;
 mod worker;
 
 use std::num::NonZeroUsize;

@@ -6,18 +6,28 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use bincover_profile::raw::{Frame, Identity};
-use bincover_profile::{Sums, Unfit};
+use bincover_profile::raw::{Frame, Identity, RawProfile};
+use bincover_profile::{Chunks, NameTable, Sums, Unfit};
 
 use super::ProfileInput;
 use super::layouts::{FrameId, Layouts};
 
-/// One thread's share: a buffer, and sums for each frame.
+/// One thread's share: a buffer, the names it knows, and sums for each frame.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     buffer: Vec<u8>,
+    names: Chunks,
     sums: Vec<Option<Sums>>,
+}
+
+/// The first file of a binary, read and added.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) frame: Arc<Frame>,
+    pub(super) names: Arc<NameTable>,
+    pub(super) sums: Sums,
 }
 
 /// What a look at a file's head showed.
@@ -53,13 +63,47 @@ impl Worker {
         self.add_part(&file, id, frame, input.weight)
     }
 
+    /// Reads the first file of a binary. `None` if it has to be merged as a whole.
+    pub(super) fn prepare(&mut self, input: &ProfileInput) -> Option<Prepared> {
+        let file = File::open(&input.path).ok()?;
+        let file_bytes = file.metadata().ok()?.len();
+        let bytes = read_range(&file, 0..file_bytes, &mut self.buffer).ok()?;
+        let frame = Frame::of(bytes)?;
+        let profile = RawProfile::parse(bytes, 0).ok()?;
+        let names = profile.names_knowing(&mut self.names).ok()?;
+        let part = frame.part();
+        let position = |at: u64| usize::try_from(at).ok();
+        let part = bytes.get(position(part.start)?..position(part.end)?)?;
+        let mut sums = Sums::new(&frame);
+        sums.add(&frame, part, input.weight.get()).ok()?;
+        Some(Prepared {
+            frame: Arc::new(frame),
+            names: Arc::new(names),
+            sums,
+        })
+    }
+
+    /// Takes over what was added up of a frame.
+    pub(super) fn begin(&mut self, id: FrameId, sums: Sums) {
+        self.make_room(id);
+        self.sums[id.index()] = Some(sums);
+    }
+
+    fn make_room(&mut self, id: FrameId) {
+        if self.sums.len() <= id.index() {
+            self.sums.resize_with(id.index() + 1, || None);
+        }
+    }
+
     /// Adds a file that is said to be of this frame.
     pub(super) fn add(&mut self, input: &ProfileInput, id: FrameId, frame: &Frame) -> Found {
         self.try_add(input, id, frame).unwrap_or(Found::Other)
     }
 
     fn try_add(&mut self, input: &ProfileInput, id: FrameId, frame: &Frame) -> io::Result<Found> {
-        let (file, file_bytes) = open(&input.path)?;
+        // It was a regular file when its head was looked at.
+        let file = File::open(&input.path)?;
+        let file_bytes = file.metadata()?.len();
         let is_sibling = file_bytes == frame.file_bytes()
             && identity(&file, file_bytes)?.as_ref() == Some(frame.identity());
         match is_sibling {
@@ -75,10 +119,8 @@ impl Worker {
         frame: &Frame,
         weight: NonZeroU64,
     ) -> io::Result<Found> {
+        self.make_room(id);
         let part = read_range(file, frame.part(), &mut self.buffer)?;
-        if self.sums.len() <= id.index() {
-            self.sums.resize_with(id.index() + 1, || None);
-        }
         let sums = self.sums[id.index()].get_or_insert_with(|| Sums::new(frame));
         Ok(match sums.add(frame, part, weight.get()) {
             Ok(()) => Found::Added,

@@ -1,0 +1,130 @@
+//! What the threads of a merge have to do.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bincover_profile::Sums;
+use bincover_profile::raw::Frame;
+
+use super::layouts::FrameId;
+use super::worker::Prepared;
+
+/// Files to be added to the sums of a frame.
+#[derive(Debug)]
+pub(super) struct Addition {
+    pub(super) indices: Vec<usize>,
+    pub(super) id: FrameId,
+    pub(super) frame: Arc<Frame>,
+    /// What was added up so far: this begins with it.
+    pub(super) sums: Option<Sums>,
+}
+
+/// A piece of work.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Read the first file of a binary.
+    Prepare(usize),
+    Add(Addition),
+}
+
+/// First files come before siblings, since one thread waits for them; but only so many of them are
+/// in memory at a time.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// How many first files may be prepared and not yet taken.
+    window: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    firsts: VecDeque<usize>,
+    /// First files that a thread is reading, or has read: then with what came of it.
+    prepared: HashMap<usize, Option<Option<Box<Prepared>>>>,
+    additions: VecDeque<Addition>,
+    is_closed: bool,
+}
+
+impl Queue {
+    /// The first files of binaries, in order.
+    pub(super) fn new(firsts: VecDeque<usize>, window: usize) -> Self {
+        let state = State {
+            firsts,
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            window,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        let state = self.changed.wait(state);
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add(&self, additions: impl IntoIterator<Item = Addition>) {
+        self.lock().additions.extend(additions);
+        self.changed.notify_all();
+    }
+
+    /// Nothing more will come.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.firsts.clear();
+        self.changed.notify_all();
+    }
+
+    /// The next piece of work; waits for it. `None` when all is done.
+    pub(super) fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if state.prepared.len() < self.window
+                && let Some(index) = state.firsts.pop_front()
+            {
+                state.prepared.insert(index, None);
+                return Some(Job::Prepare(index));
+            }
+            if let Some(addition) = state.additions.pop_front() {
+                return Some(Job::Add(addition));
+            }
+            if state.is_closed {
+                return None;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Hands over a first file that was read.
+    pub(super) fn put(&self, index: usize, prepared: Option<Prepared>) {
+        let prepared = prepared.map(Box::new);
+        self.lock().prepared.insert(index, Some(prepared));
+        self.changed.notify_all();
+    }
+
+    /// What came of a first file that another thread has read or is reading; `None` if none does.
+    pub(super) fn take(&self, index: usize) -> Option<Option<Box<Prepared>>> {
+        let mut state = self.lock();
+        loop {
+            match state.prepared.get_mut(&index).map(Option::take) {
+                Some(Some(prepared)) => {
+                    state.prepared.remove(&index);
+                    self.changed.notify_all();
+                    return Some(prepared);
+                }
+                Some(None) => state = self.wait(state),
+                None => {
+                    state.firsts.retain(|first| *first != index);
+                    return None;
+                }
+            }
+        }
+    }
+}
