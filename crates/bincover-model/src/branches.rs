@@ -83,18 +83,14 @@ fn collect(function: &Function, file: LocalFile, path: &mut Vec<Position>, out: 
     if path.len() > function.files.len() {
         return;
     }
-    for region in &function.regions {
-        if region.file == file && region.kind == crate::RegionKind::Expansion {
+    for region in function.regions_in(file) {
+        if region.kind == crate::RegionKind::Expansion {
             path.push(region.start);
             collect(function, region.expanded, path, out);
             path.pop();
         }
     }
-    for branch in function
-        .branches
-        .iter()
-        .filter(|branch| branch.file == file)
-    {
+    for branch in function.branches_in(file) {
         out.push(Reached {
             path: path.clone(),
             order: out.len(),

@@ -68,7 +68,7 @@ impl Evaluator {
                 _ => region.counter,
             };
             let count = self.count(counter, decoded, counts)?;
-            if region.kind == MappedKind::Branch {
+            if matches!(region.kind, MappedKind::Branch | MappedKind::Condition) {
                 let false_count = self.count(region.false_counter, decoded, counts)?;
                 function
                     .branches

@@ -2,7 +2,6 @@
 //! `loadFunctionRecord`).
 
 mod counts;
-mod segments;
 mod views;
 
 use std::collections::HashMap;
@@ -25,6 +24,16 @@ pub struct Evaluation {
     /// Functions of the mapping that are not in it, in the order in which they were met. A
     /// function that several objects hold is listed for each.
     pub left_out: Vec<LeftOut>,
+}
+
+impl Evaluation {
+    /// How many functions the profile has with another hash, each counted once for every object
+    /// that holds it: the number in llvm-cov's warning (LLVM: `getMismatchedCount`).
+    #[must_use]
+    pub fn mismatch_count(&self) -> usize {
+        let is_mismatch = |left: &&LeftOut| matches!(left.reason, Reason::HashMismatch { .. });
+        self.left_out.iter().filter(is_mismatch).count()
+    }
 }
 
 /// A function that was left out.
@@ -219,7 +228,7 @@ fn model_region(region: &MappedRegion, count: u64) -> Option<Region> {
             MappedKind::Expansion => RegionKind::Expansion,
             MappedKind::Skipped => RegionKind::Skipped,
             MappedKind::Gap => RegionKind::Gap,
-            MappedKind::Branch | MappedKind::Decision => return None,
+            MappedKind::Branch | MappedKind::Condition | MappedKind::Decision => return None,
         },
         file: region.file,
         expanded: region.expanded,
@@ -238,6 +247,7 @@ fn model_branch(region: &MappedRegion, true_count: u64, false_count: u64) -> Bra
         false_count,
         true_folded: region.counter == Counter::Zero,
         false_folded: region.false_counter == Counter::Zero,
+        is_condition: region.kind == MappedKind::Condition,
     }
 }
 

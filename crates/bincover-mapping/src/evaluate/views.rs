@@ -4,12 +4,10 @@
 use std::collections::BTreeMap;
 
 use bincover_model::{
-    Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, LocalFile, Position,
-    Region, RegionKind, Summary, Tally,
+    Branch, Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position,
+    Region, RegionKind, Summary, Tally, lines, segments, tally_lines,
 };
 use bstr::BString;
-
-use crate::evaluate::segments::{lines, segments, tally_lines};
 
 /// Puts functions whose files are numbered as in `names` together. Files that no function refers
 /// to do not appear.
@@ -83,13 +81,21 @@ fn view_file(name: BString, id: FileId, touching: &[FunctionId], functions: &[Fu
         regions.extend(function.regions.iter().filter(|region| here(region.file)));
         file.branches
             .extend(function.branches.iter().filter(|branch| here(branch.file)));
+        let mcdc = (0..=u32::MAX).zip(&function.mcdc);
+        file.mcdc.extend(
+            mcdc.filter(|(_, record)| here(record.file))
+                .map(|(record, _)| McdcId {
+                    function: function_id,
+                    record,
+                }),
+        );
         if function.files.first() == Some(&id) {
             file.functions.push(function_id);
         }
         if let Some(main) = function.main_file.filter(|main| here(*main)) {
             file.expansions
-                .extend(expansions_in(function, function_id, main));
-            if let Some(first) = function.regions.iter().find(|region| region.file == main) {
+                .extend(function.expansions_in(function_id, main));
+            if let Some(first) = function.regions_in(main).first() {
                 groups.entry(first.start).or_default().push(function_id);
             }
         }
@@ -102,21 +108,6 @@ fn view_file(name: BString, id: FileId, touching: &[FunctionId], functions: &[Fu
         file.groups.push(group);
     }
     file
-}
-
-/// The expansions written in a function's main file.
-fn expansions_in(
-    function: &Function,
-    id: FunctionId,
-    main: LocalFile,
-) -> impl Iterator<Item = Expansion> {
-    let regions = function.regions.iter().enumerate();
-    let here = regions
-        .filter(move |(_, region)| region.file == main && region.kind == RegionKind::Expansion);
-    here.map(move |(index, _)| Expansion {
-        function: id,
-        region: u32::try_from(index).unwrap_or(u32::MAX),
-    })
 }
 
 fn summarize_group(start: Position, members: Vec<FunctionId>, functions: &[Function]) -> Group {
@@ -169,10 +160,12 @@ fn summarize(function: &Function) -> Summary {
     let Some(main) = function.main_file else {
         return summary;
     };
-    let shown = function.regions.iter().filter(|region| region.file == main);
-    summary.lines = tally_lines(&segments(shown.copied().collect()));
+    summary.lines = tally_lines(&segments(function.regions_in(main).to_vec()));
     if !function.branches.is_empty() {
         summary.branches = branches_below(function, main);
+    }
+    for record in function.mcdc.iter().filter(|record| record.file == main) {
+        summary.mcdc += record.tally();
     }
     summary
 }

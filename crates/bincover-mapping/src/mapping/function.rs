@@ -34,8 +34,10 @@ pub(crate) enum MappedKind {
     Expansion,
     Skipped,
     Gap,
-    /// A branch, of MC/DC or not: true and false counter.
+    /// A branch: true and false counter.
     Branch,
+    /// A branch that is a condition of an MC/DC decision.
+    Condition,
     /// The whole condition of an MC/DC decision.
     Decision,
 }
@@ -157,14 +159,15 @@ impl Decoded {
             region.kind = match head >> 3 {
                 0 => MappedKind::Code,
                 2 => MappedKind::Skipped,
-                4 | 6 => MappedKind::Branch,
+                4 => MappedKind::Branch,
                 5 => MappedKind::Decision,
+                6 => MappedKind::Condition,
                 other => {
                     let known = "0, 2, 4, 5 or 6";
                     return Err(Error::malformed(at, "region kind", known, other));
                 }
             };
-            if region.kind == MappedKind::Branch {
+            if matches!(region.kind, MappedKind::Branch | MappedKind::Condition) {
                 region.counter = self.counter(cursor)?;
                 region.false_counter = self.counter(cursor)?;
             }

@@ -4,10 +4,11 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use bincover_model::{Line, Position, Region, RegionKind, Segment, Tally};
+use crate::{Line, Position, Region, RegionKind, Segment, Tally};
 
 /// The segments of a view: where, over all its regions, the count changes.
-pub(super) fn segments(mut regions: Vec<Region>) -> Vec<Segment> {
+#[must_use]
+pub fn segments(mut regions: Vec<Region>) -> Vec<Segment> {
     regions.sort_by_key(|region| (region.start, Reverse(region.end), region.kind));
     combine(&mut regions);
     let mut builder = Builder {
@@ -126,7 +127,8 @@ impl<'r> Builder<'r> {
 }
 
 /// The lines that hold code, with their counts.
-pub(super) fn lines(segments: &[Segment]) -> Vec<Line> {
+#[must_use]
+pub fn lines(segments: &[Segment]) -> Vec<Line> {
     let mut lines = Vec::new();
     for_each_run(segments, |numbers, count| {
         lines.extend(numbers.map(|number| Line { number, count }));
@@ -136,7 +138,8 @@ pub(super) fn lines(segments: &[Segment]) -> Vec<Line> {
 
 /// How many lines hold code, and how many of them were executed. They are not listed: a region of
 /// a few bytes may have millions.
-pub(super) fn tally_lines(segments: &[Segment]) -> Tally {
+#[must_use]
+pub fn tally_lines(segments: &[Segment]) -> Tally {
     let mut tally = Tally::default();
     for_each_run(segments, |numbers, count| {
         let len = u64::from(numbers.end - numbers.start);
@@ -165,20 +168,74 @@ fn for_each_run(segments: &[Segment], mut visit: impl FnMut(Range<u32>, u64)) {
     }
 }
 
+/// What a line's count is made of (LLVM: `LineCoverageStats`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LineStats<'s> {
+    /// 1-based.
+    pub number: u32,
+    /// Executions; `None` if the line holds no code (LLVM: not `isMapped`).
+    pub count: Option<u64>,
+    /// More than one region of code begins in it (LLVM: `hasMultipleRegions`).
+    pub has_multiple_regions: bool,
+    /// The segments that begin in it (LLVM: `getLineSegments`).
+    pub segments: &'s [Segment],
+    /// The last segment of the lines before (LLVM: `getWrappedSegment`).
+    pub wrapped: Option<Segment>,
+}
+
+/// Line by line from `first` to the line of the last segment (LLVM: `LineCoverageIterator`).
+/// llvm-cov begins at line 1 to show a file, and at the first segment's line to count lines.
+pub fn line_stats(segments: &[Segment], first: u32) -> impl Iterator<Item = LineStats<'_>> {
+    let end = segments
+        .last()
+        .map_or(0, |last| u64::from(last.start.line) + 1);
+    let mut rest = segments;
+    let mut wrapped = None;
+    (u64::from(first)..end).map(move |number| {
+        // Lines of segments are 32-bit, and the last one's is the end.
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let before = rest.partition_point(|segment| segment.start.line < number);
+        if let Some(last) = rest[..before].last() {
+            wrapped = Some(*last);
+        }
+        rest = &rest[before..];
+        let here = rest.partition_point(|segment| segment.start.line <= number);
+        let of_line = &rest[..here];
+        rest = &rest[here..];
+        let stats = LineStats {
+            number,
+            count: line_count(of_line, wrapped),
+            has_multiple_regions: of_line.iter().filter(|one| starts_code(one)).count() > 1,
+            segments: of_line,
+            wrapped,
+        };
+        if let Some(last) = of_line.last() {
+            wrapped = Some(*last);
+        }
+        stats
+    })
+}
+
+fn starts_code(segment: &Segment) -> bool {
+    segment.has_count && segment.is_entry && !segment.is_gap
+}
+
 /// A line's count, from the segments that start in it and the last one before; `None` if it holds
 /// no code.
 fn line_count(segments: &[Segment], wrapped: Option<Segment>) -> Option<u64> {
-    let starts = |segment: &&Segment| segment.has_count && segment.is_entry && !segment.is_gap;
     let starts_skipped = segments
         .first()
         .is_some_and(|first| !first.has_count && first.is_entry);
     let continues = wrapped.is_some_and(|wrapped| wrapped.has_count);
-    let is_mapped = !starts_skipped && (continues || segments.iter().any(|s| starts(&s)))
+    let is_mapped = !starts_skipped && (continues || segments.iter().any(starts_code))
         || segments
             .iter()
             .any(|segment| segment.is_entry && segment.has_count);
     let wrapped_count = wrapped.map_or(0, |wrapped| wrapped.count);
-    let started = segments.iter().filter(starts).map(|segment| segment.count);
+    let started = segments
+        .iter()
+        .filter(|one| starts_code(one))
+        .map(|segment| segment.count);
     is_mapped.then(|| started.fold(wrapped_count, u64::max))
 }
 
