@@ -29,8 +29,8 @@
 //! The numbers are llvm-cov's, by its own rules for which record wins, what a line's count is and
 //! how instantiations are grouped; `tests/oracle.rs` compares them byte for byte.
 //!
-//! Deliberately not here: opening files, source files, reports, processes; MC/DC (its regions are
-//! read over), other containers than ELF, mapping versions before 4.
+//! Deliberately not here: opening files, source files, reports, processes; other containers than
+//! ELF, mapping versions before 4.
 
 mod error;
 mod evaluate;
@@ -39,6 +39,6 @@ mod mapping;
 mod object_file;
 
 pub use error::{Error, ErrorKind, Result};
-pub use evaluate::{Evaluation, LeftOut, Reason, evaluate};
+pub use evaluate::{BitmapLayout, Evaluation, LeftOut, Options, Reason, evaluate, evaluate_with};
 pub use mapping::Mapping;
 pub use object_file::{Instrumentation, inspect, names};

@@ -9,12 +9,19 @@ use crate::mapping::{Counter, Decoded, FunctionRecord, MappedKind};
 
 /// What the profile knows of a function.
 pub(super) enum Looked<'p> {
-    /// Its counters.
-    Found(&'p [u64]),
+    /// Its counters and MC/DC bits.
+    Found(Counts<'p>),
     /// Nothing: it was never executed, or the profile is of another program.
     Unknown,
     /// The name with another hash.
     Mismatch,
+}
+
+/// What the profile counted in a function.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts<'p> {
+    pub(super) counters: &'p [u64],
+    pub(super) bitmap: &'p [u8],
 }
 
 /// Finds the record of name and hash. Records whose hash differs in the context bit do not count
@@ -27,7 +34,10 @@ pub(super) fn look_up<'p>(profile: &'p Profile, function: &FunctionRecord<'_>) -
             continue;
         }
         if record.hash == function.hash {
-            return Looked::Found(record.counts);
+            return Looked::Found(Counts {
+                counters: record.counts,
+                bitmap: record.bitmap,
+            });
         }
         if record.hash.has_context_bit() == function.hash.has_context_bit() {
             looked = Looked::Mismatch;

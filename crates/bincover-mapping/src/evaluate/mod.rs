@@ -2,6 +2,7 @@
 //! `loadFunctionRecord`).
 
 mod counts;
+mod mcdc;
 mod views;
 
 use std::collections::HashMap;
@@ -12,9 +13,19 @@ use bstr::BString;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::counts::{Evaluator, Looked, look_up};
+use crate::evaluate::mcdc::Budget;
 use crate::limits::MAX_LINES;
 use crate::mapping::{Counter, Decoded, FunctionRecord, MappedKind, MappedRegion, Mapping};
 use crate::object_file::COVFUN;
+
+pub use mcdc::BitmapLayout;
+
+/// What [`evaluate_with`] is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How the profile numbers MC/DC test vectors.
+    pub bitmap_layout: BitmapLayout,
+}
 
 /// What an evaluation makes.
 #[derive(Debug, Default)]
@@ -69,7 +80,22 @@ pub enum Reason {
 /// # Errors
 /// If a function's mapping is malformed; [`Error::mapping`](crate::Error::mapping) says in which of the mappings.
 pub fn evaluate(mappings: &[Mapping<'_>], profile: &Profile) -> Result<Evaluation> {
-    let mut loader = Loader::default();
+    evaluate_with(mappings, profile, &Options::default())
+}
+
+/// As [`evaluate`], with options.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with(
+    mappings: &[Mapping<'_>],
+    profile: &Profile,
+    options: &Options,
+) -> Result<Evaluation> {
+    let mut loader = Loader {
+        options: *options,
+        ..Loader::default()
+    };
     for (index, mapping) in mappings.iter().enumerate() {
         loader
             .load(index, mapping, profile)
@@ -81,6 +107,8 @@ pub fn evaluate(mappings: &[Mapping<'_>], profile: &Profile) -> Result<Evaluatio
 /// Collects functions; file names are numbered as they come and sorted at the end.
 #[derive(Default)]
 struct Loader<'m> {
+    options: Options,
+    mcdc_budget: Budget,
     file_names: Vec<&'m BString>,
     file_ids: HashMap<&'m BString, FileId>,
     /// By file, the last line that a region ends in; and the sum of these.
@@ -108,7 +136,8 @@ impl<'m> Loader<'m> {
                 .map_err(|error| error.in_section(COVFUN))?;
             self.count_lines(table)
                 .map_err(|error| error.in_section(COVFUN))?;
-            if let Err(reason) = self.add(&record, table, profile) {
+            let added = self.add(&record, table, profile);
+            if let Err(reason) = added.map_err(|error| error.in_section(COVFUN))? {
                 self.left_out.push(LeftOut {
                     function: record.name.into(),
                     mapping: index,
@@ -152,21 +181,21 @@ impl<'m> Loader<'m> {
         record: &FunctionRecord<'_>,
         table: &[FileId],
         profile: &Profile,
-    ) -> Result<(), Reason> {
+    ) -> Result<Result<(), Reason>> {
         let decoded = &self.decoded;
         let counts = match look_up(profile, record) {
             Looked::Found(counts) => Some(counts),
             Looked::Unknown => None,
             Looked::Mismatch => {
                 let hash = record.hash.0;
-                return Err(Reason::HashMismatch { hash });
+                return Ok(Err(Reason::HashMismatch { hash }));
             }
         };
         if let [only] = &decoded.regions[..]
             && is_constant_zero(only)
-            && counts.is_some_and(|counts| counts.first().is_some_and(|&count| count > 0))
+            && counts.is_some_and(|counts| counts.counters.first().is_some_and(|&count| count > 0))
         {
-            return Err(Reason::Unused);
+            return Ok(Err(Reason::Unused));
         }
         let files: Vec<FileId> = decoded
             .files
@@ -180,10 +209,18 @@ impl<'m> Loader<'m> {
             files,
             ..Function::default()
         };
-        let function = self
-            .evaluator
-            .function(decoded, counts, function)
-            .ok_or(Reason::MissingCounters)?;
+        let counters = counts.map(|counts| counts.counters);
+        let Some(mut function) = self.evaluator.function(decoded, counters, function) else {
+            return Ok(Err(Reason::MissingCounters));
+        };
+        if decoded.has_mcdc {
+            function.mcdc = mcdc::records(
+                &decoded.regions,
+                counts.map_or(&[], |counts| counts.bitmap),
+                self.options.bitmap_layout,
+                &mut self.mcdc_budget,
+            )?;
+        }
 
         let same_name = self.by_name.entry(function.name.clone()).or_default();
         let is_known = same_name
@@ -194,7 +231,7 @@ impl<'m> Loader<'m> {
             same_name.push(u32::try_from(self.functions.len()).unwrap_or(u32::MAX));
             self.functions.push(function);
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     fn finish(self) -> Evaluation {

@@ -54,6 +54,36 @@ pub(crate) struct MappedRegion {
     pub(crate) counter: Counter,
     /// For branches: the false side's.
     pub(crate) false_counter: Counter,
+    /// For decisions and conditions.
+    pub(crate) mcdc: Mcdc,
+}
+
+/// What MC/DC regions hold more than others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Mcdc {
+    #[default]
+    None,
+    Decision(DecisionBits),
+    Condition(ConditionIds),
+}
+
+/// Where a decision's bits are (LLVM: `mcdc::DecisionParameters`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DecisionBits {
+    /// See [`BitmapLayout`](crate::BitmapLayout) (LLVM: `BitmapIdx`).
+    pub(crate) bitmap_index: u32,
+    pub(crate) condition_count: u16,
+}
+
+/// Which conditions follow on one (LLVM: `mcdc::BranchParameters`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConditionIds {
+    /// From 0.
+    pub(crate) id: u16,
+    /// The next one if this one is false; `None` if that decides.
+    pub(crate) after_false: Option<u16>,
+    /// The next one if this one is true.
+    pub(crate) after_true: Option<u16>,
 }
 
 /// One function's mapping, decoded. Kept between functions so that its memory is.
@@ -63,6 +93,8 @@ pub(crate) struct Decoded {
     pub(crate) files: Vec<u32>,
     pub(crate) expressions: Vec<Expression>,
     pub(crate) regions: Vec<MappedRegion>,
+    /// There is an MC/DC decision among them.
+    pub(crate) has_mcdc: bool,
 }
 
 /// A region that spans whole lines ends in this column.
@@ -90,6 +122,7 @@ impl Decoded {
         self.files.clear();
         self.expressions.clear();
         self.regions.clear();
+        self.has_mcdc = false;
         let mut cursor = Cursor::new(bytes, offset, Endian::Little);
         let cursor = &mut cursor;
 
@@ -141,6 +174,7 @@ impl Decoded {
             end: Position::default(),
             counter: Counter::Zero,
             false_counter: Counter::Zero,
+            mcdc: Mcdc::None,
         };
         if head & 3 != 0 {
             region.counter = self.reference(head, at)?;
@@ -171,11 +205,14 @@ impl Decoded {
                 region.counter = self.counter(cursor)?;
                 region.false_counter = self.counter(cursor)?;
             }
-            match head >> 3 {
-                5 => decision(cursor)?,
-                6 => condition(cursor)?,
-                _ => {}
-            }
+            region.mcdc = match region.kind {
+                MappedKind::Decision => {
+                    self.has_mcdc = true;
+                    Mcdc::Decision(decision(cursor)?)
+                }
+                MappedKind::Condition => Mcdc::Condition(condition(cursor)?),
+                _ => Mcdc::None,
+            };
         }
         place(cursor, line, &mut region)?;
         Ok(region)
@@ -239,24 +276,33 @@ fn bounded(cursor: &mut Cursor<'_>, what: &'static str, most: u64) -> Result<u32
     }
 }
 
+/// Conditions of a decision, and their ids as stored (LLVM: `int16_t`).
 const MAX_CONDITIONS: u64 = 32_766;
 
 /// MC/DC decision: bitmap index and number of conditions.
-fn decision(cursor: &mut Cursor<'_>) -> Result<()> {
-    bounded(cursor, "bitmap index", u64::MAX)?;
-    bounded(cursor, "number of conditions", MAX_CONDITIONS)?;
-    Ok(())
+fn decision(cursor: &mut Cursor<'_>) -> Result<DecisionBits> {
+    Ok(DecisionBits {
+        bitmap_index: bounded(cursor, "bitmap index", u64::MAX)?,
+        condition_count: short(cursor, "number of conditions")?,
+    })
 }
 
 /// MC/DC branch: its condition's id and the two that follow, each stored plus one.
-fn condition(cursor: &mut Cursor<'_>) -> Result<()> {
+fn condition(cursor: &mut Cursor<'_>) -> Result<ConditionIds> {
     let at = cursor.offset();
-    if bounded(cursor, "condition id", MAX_CONDITIONS)? == 0 {
+    let Some(id) = short(cursor, "condition id")?.checked_sub(1) else {
         return Err(Error::malformed(at, "condition id", "at least 1", 0));
-    }
-    bounded(cursor, "condition after true", MAX_CONDITIONS)?;
-    bounded(cursor, "condition after false", MAX_CONDITIONS)?;
-    Ok(())
+    };
+    Ok(ConditionIds {
+        id,
+        after_true: short(cursor, "condition after true")?.checked_sub(1),
+        after_false: short(cursor, "condition after false")?.checked_sub(1),
+    })
+}
+
+fn short(cursor: &mut Cursor<'_>, what: &'static str) -> Result<u16> {
+    let number = bounded(cursor, what, MAX_CONDITIONS)?;
+    Ok(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
 /// Where a region lies: relative to the line of the one before.

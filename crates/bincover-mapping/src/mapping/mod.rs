@@ -15,7 +15,9 @@ use bstr::BString;
 use crate::error::{Error, ErrorKind, Result};
 use crate::object_file::{COVFUN, COVMAP, NAMES, Sections};
 
-pub(crate) use function::{Counter, Decoded, MappedKind, MappedRegion};
+pub(crate) use function::{
+    ConditionIds, Counter, DecisionBits, Decoded, MappedKind, MappedRegion, Mcdc,
+};
 
 /// The version field's value is one less than the version's name.
 const OLDEST: u32 = 3;
