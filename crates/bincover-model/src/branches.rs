@@ -30,6 +30,34 @@ impl Coverage {
     /// llvm-cov's rule for lcov with `-unify-instantiations` (its default).
     #[must_use]
     pub fn branches_by_line(&self, file: &File) -> Vec<LineBranch> {
+        let mut unified: Vec<LineBranch> = Vec::new();
+        let mut previous: Option<&[Position]> = None;
+        let reached = self.reached(file);
+        for one in &reached {
+            match unified.last_mut() {
+                Some(last) if previous == Some(&one.path) => {
+                    last.true_count = last.true_count.wrapping_add(one.branch.true_count);
+                    last.false_count = last.false_count.wrapping_add(one.branch.false_count);
+                }
+                _ => unified.push(one.on_its_line()),
+            }
+            previous = Some(&one.path);
+        }
+        unified
+    }
+
+    /// As [`Coverage::branches_by_line`], but each branch of each instantiation and expansion on
+    /// its own (llvm-cov's `-unify-instantiations=false`).
+    #[must_use]
+    pub fn branches_by_line_each(&self, file: &File) -> Vec<LineBranch> {
+        self.reached(file)
+            .iter()
+            .map(Reached::on_its_line)
+            .collect()
+    }
+
+    /// The branches of a file and of its expansions, those reached by one path together.
+    fn reached(&self, file: &File) -> Vec<Reached> {
         let direct = file
             .branches
             .iter()
@@ -55,24 +83,17 @@ impl Coverage {
         reached.append(&mut nested);
         reached.retain(|one| !one.branch.is_folded());
         reached.sort_by(|a, b| (&a.path, a.order).cmp(&(&b.path, b.order)));
+        reached
+    }
+}
 
-        let mut unified: Vec<LineBranch> = Vec::new();
-        let mut previous: Option<&[Position]> = None;
-        for one in &reached {
-            match unified.last_mut() {
-                Some(last) if previous == Some(&one.path) => {
-                    last.true_count = last.true_count.wrapping_add(one.branch.true_count);
-                    last.false_count = last.false_count.wrapping_add(one.branch.false_count);
-                }
-                _ => unified.push(LineBranch {
-                    line: one.path[0].line,
-                    true_count: one.branch.true_count,
-                    false_count: one.branch.false_count,
-                }),
-            }
-            previous = Some(&one.path);
+impl Reached {
+    fn on_its_line(&self) -> LineBranch {
+        LineBranch {
+            line: self.path[0].line,
+            true_count: self.branch.true_count,
+            false_count: self.branch.false_count,
         }
-        unified
     }
 }
 
