@@ -60,29 +60,15 @@ impl McdcRecord {
         (of_true, self.vectors.len() - of_true)
     }
 
-    /// Its conditions that are not folded, and how many conditions are covered: what summaries
-    /// add up.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        let count = |wanted: fn(&Condition) -> bool| {
-            self.conditions.iter().filter(|one| wanted(one)).count() as u64
-        };
-        Tally {
-            covered: count(Condition::is_covered),
-            total: count(|condition| !condition.is_folded),
-        }
-    }
-
-    /// Percent of the conditions that are not folded, as `show` prints it below a decision (LLVM:
+    /// Of its conditions that are not folded, how many are covered (LLVM: `sumMCDCPairs`,
     /// `getPercentCovered`).
     #[must_use]
-    pub fn percent(&self) -> f64 {
-        let able = self.conditions.iter().filter(|one| !one.is_folded);
-        let (mut covered, mut total) = (0, 0);
-        for condition in able {
-            covered += u64::from(condition.is_covered());
-            total += 1;
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for condition in self.conditions.iter().filter(|one| !one.is_folded) {
+            tally.covered += u64::from(condition.is_covered());
+            tally.total += 1;
         }
-        Tally { covered, total }.percent()
+        tally
     }
 }
