@@ -1,0 +1,324 @@
+//! Objects and a profile to coverage, with LLVM's words for what is wrong (LLVM:
+//! `CodeCoverageTool::load`).
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::num::NonZeroU64;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use bincover::Objects;
+use bincover::mapping::{BitmapLayout, ErrorKind, Mapping, Options, Reason, evaluate_with};
+use bincover::model::{Coverage, File, FileId, Function};
+use bincover::profile::{Cause, FileKind, Merger, Profile, ProfileKind, indexed::IndexedProfile};
+use bstr::BString;
+
+use super::settings::Settings;
+use super::{Stop, demangle, paths, say, shown};
+use crate::llvm::os_words;
+
+/// What there is to report on.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) coverage: Coverage,
+    /// The files that were asked for and are in it, in that order; empty if none is.
+    given: Vec<FileId>,
+    /// Where sources are that were compiled elsewhere.
+    remapped: HashMap<BString, Vec<u8>>,
+    demangled: HashMap<BString, BString>,
+    /// The profile's counters say only whether they were reached.
+    pub(super) is_byte_coverage: bool,
+}
+
+impl Loaded {
+    /// Reads everything that the settings name.
+    pub(super) fn load(settings: &Settings) -> Result<Self, Stop> {
+        say_newer(settings);
+        let read = match &settings.profile {
+            Some(path) => read_profile(path),
+            None => Ok(Read::default()),
+        };
+        let read = read.and_then(|read| {
+            let coverage = evaluate(settings, &read)?;
+            Ok((read, coverage))
+        });
+        let (read, (coverage, mismatches)) = read.map_err(|Unread(name, reason)| {
+            settings
+                .console
+                .fatal(format_args!("failed to load coverage: '{name}': {reason}"))
+        })?;
+        if !mismatches.is_empty() {
+            settings.console.warning(format_args!(
+                "{} functions have mismatched data",
+                mismatches.len()
+            ));
+            if settings.dump {
+                for (name, hash) in &mismatches {
+                    say(format_args!(
+                        "hash-mismatch: No profile record found for '{name}' with hash = 0x{hash:X}\n"
+                    ));
+                }
+            }
+        }
+        let mut loaded = Self {
+            remapped: HashMap::new(),
+            given: Vec::new(),
+            demangled: demangle::demangle(
+                &settings.demangler,
+                &coverage.functions,
+                settings.console,
+            ),
+            is_byte_coverage: read.profile.kind().contains(ProfileKind::BYTE_COVERAGE),
+            coverage,
+        };
+        loaded.remap(settings);
+        loaded.given = loaded.given_files(settings);
+        Ok(loaded)
+    }
+
+    /// The files that a report lists: those given, or, if none of these is there, all that are
+    /// not left out.
+    pub(super) fn files(&self, settings: &Settings) -> Vec<FileId> {
+        if self.given.is_empty() {
+            return self.files_not_ignored(settings);
+        }
+        self.given.clone()
+    }
+
+    /// The files that were given and are there.
+    pub(super) fn given(&self) -> &[FileId] {
+        &self.given
+    }
+
+    /// All files that are not left out.
+    pub(super) fn files_not_ignored(&self, settings: &Settings) -> Vec<FileId> {
+        let all = (0..=u32::MAX).zip(&self.coverage.files);
+        all.filter(|(_, file)| !settings.ignores(&file.name))
+            .map(|(id, _)| FileId(id))
+            .collect()
+    }
+
+    pub(super) fn file(&self, id: FileId) -> &File {
+        self.coverage.file(id)
+    }
+
+    /// A function's name for people.
+    pub(super) fn readable<'a>(&'a self, function: &'a Function) -> &'a [u8] {
+        self.demangled.get(&function.name).unwrap_or(&function.name)
+    }
+
+    /// Where the source of a file is.
+    pub(super) fn source_path<'a>(&'a self, file: &'a [u8]) -> &'a [u8] {
+        self.remapped
+            .get(bstr::BStr::new(file))
+            .map_or(file, |path| path)
+    }
+
+    fn remap(&mut self, settings: &Settings) {
+        let with_slash = |path: &[u8]| {
+            let mut clean = paths::remove_dots(&paths::native(path));
+            if !clean.is_empty() && !clean.ends_with(b"/") {
+                clean.push(b'/');
+            }
+            clean
+        };
+        for (from, to) in settings.equivalences.iter().flatten() {
+            let (from, to) = (with_slash(from), with_slash(to));
+            for file in &self.coverage.files {
+                if self.remapped.contains_key(&file.name) {
+                    continue;
+                }
+                let name = paths::remove_dots(&paths::native(&file.name));
+                if let Some(rest) = name.strip_prefix(&from[..]) {
+                    let moved = [&to[..], rest].concat();
+                    self.remapped.insert(file.name.clone(), moved);
+                }
+            }
+        }
+    }
+
+    fn given_files(&self, settings: &Settings) -> Vec<FileId> {
+        let by_place: HashMap<&[u8], &BString> = self
+            .coverage
+            .files
+            .iter()
+            .filter_map(|file| Some((&self.remapped.get(&file.name)?[..], &file.name)))
+            .collect();
+        let files = &self.coverage.files;
+        let find = |source: &Vec<u8>| {
+            let local = paths::native(source);
+            let name = by_place.get(&local[..]).map_or(&source[..], |name| name);
+            let found = files
+                .binary_search_by(|file| file.name[..].cmp(name))
+                .ok()?;
+            u32::try_from(found).ok().map(FileId)
+        };
+        settings.sources.iter().filter_map(find).collect()
+    }
+}
+
+/// LLVM looks at the profile's date before anything else.
+pub(super) fn check_profile(settings: &Settings) -> Result<(), Stop> {
+    let Some(path) = &settings.profile else {
+        return Ok(());
+    };
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(settings.console.fatal(format_args!(
+            "{}: could not read profile data!{}",
+            path.display(),
+            os_words(&error)
+        ))),
+    }
+}
+
+fn say_newer(settings: &Settings) {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let Some(Ok(profile)) = settings.profile.as_deref().map(modified) else {
+        return;
+    };
+    for object in &settings.objects {
+        if modified(object.as_ref()).is_ok_and(|time| time > profile) {
+            settings.console.warning(format_args!(
+                "{}: profile data may be out of date - object is newer",
+                object.display()
+            ));
+        }
+    }
+}
+
+/// A file that could not be used, and LLVM's reason.
+struct Unread(String, String);
+
+#[derive(Default)]
+struct Read {
+    profile: Profile,
+    layout: BitmapLayout,
+}
+
+fn read_profile(path: &Path) -> Result<Read, Unread> {
+    let name = path.display().to_string();
+    let fail = |reason: String| Unread(name.clone(), reason);
+    let bytes = std::fs::read(path).map_err(|error| fail(os_words(&error)))?;
+    if !matches!(FileKind::sniff(&bytes), Some(FileKind::Indexed)) {
+        let bad_magic = bincover::profile::ErrorKind::BadMagic.llvm_text();
+        return Err(fail(bad_magic.to_owned()));
+    }
+    let version = IndexedProfile::parse(&bytes)
+        .map_err(|error| fail(error.llvm_message()))?
+        .header()
+        .version();
+    let mut merger = Merger::new();
+    merger.add(&name, &bytes, NonZeroU64::MIN);
+    let merged = merger.finish();
+    for entry in merged.ledger.entries {
+        if let Cause::Unreadable(error) | Cause::Damaged { error, .. } = entry.cause {
+            return Err(fail(error.llvm_message()));
+        }
+    }
+    Ok(Read {
+        profile: merged.profile,
+        layout: BitmapLayout::of_index_version(version),
+    })
+}
+
+/// An object's bytes, mapped or read from standard input.
+enum Bytes {
+    Mapped(Objects),
+    Read(Vec<u8>),
+}
+
+impl Bytes {
+    fn open(path: &OsStr) -> Result<Self, String> {
+        if path == "-" {
+            let mut bytes = Vec::new();
+            return std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
+                .map(|_| Self::Read(bytes))
+                .map_err(|error| os_words(&error));
+        }
+        Objects::open([path])
+            .map(Self::Mapped)
+            .map_err(|error| match error {
+                bincover::Error::Read { source, .. } => os_words(&source),
+                other => other.to_string(),
+            })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Mapped(objects) => objects.bytes().next().unwrap_or_default(),
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
+type Mismatches = Vec<(String, u64)>;
+
+/// Objects are read one after the other, so the first that is wrong is the one that is named.
+fn evaluate(settings: &Settings, read: &Read) -> Result<(Coverage, Mismatches), Unread> {
+    let mut problem = None;
+    let mut opened = Vec::new();
+    for name in &settings.objects {
+        match Bytes::open(name) {
+            Ok(bytes) => opened.push((name, bytes)),
+            Err(reason) => {
+                problem = Some(Unread(name.display().to_string(), reason));
+                break;
+            }
+        }
+    }
+    let mut mappings = Vec::new();
+    let mut owners = Vec::new();
+    for (name, bytes) in &opened {
+        match Mapping::parse_with(bytes.bytes(), &settings.compilation_dir) {
+            Ok(mapping) => {
+                mappings.push(mapping);
+                owners.push(name.display().to_string());
+            }
+            Err(error) if error.kind() == ErrorKind::NoCoverageData => {}
+            Err(error) => {
+                problem = Some(Unread(name.display().to_string(), llvm_text(&error)));
+                break;
+            }
+        }
+    }
+    if mappings.is_empty() && problem.is_none() {
+        let names = settings.objects.iter().map(|name| name.to_string_lossy());
+        let names = names.collect::<Vec<_>>().join(", ");
+        return Err(Unread(names, "no coverage data found".to_owned()));
+    }
+    let options = Options {
+        bitmap_layout: read.layout,
+    };
+    let evaluation = evaluate_with(&mappings, &read.profile, &options)
+        .map_err(|error| Unread(owners[error.mapping()].clone(), llvm_text(&error)))?;
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let mismatches = evaluation
+        .left_out
+        .iter()
+        .filter_map(|left| match left.reason {
+            Reason::HashMismatch { hash } => Some((shown(&left.function).into_owned(), hash)),
+            _ => None,
+        });
+    let mismatches = mismatches.collect();
+    Ok((evaluation.coverage, mismatches))
+}
+
+/// LLVM's text for the class of an error.
+fn llvm_text(error: &bincover::mapping::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotAnObject => "The file was not recognized as a valid object file",
+        ErrorKind::NoCoverageData => "no coverage data found",
+        ErrorKind::UnsupportedVersion => "unsupported coverage format version",
+        ErrorKind::Truncated => "truncated coverage data",
+        _ => "malformed coverage data",
+    }
+    .to_owned()
+}
+
+/// The bytes of a path.
+pub(super) fn os(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
+}

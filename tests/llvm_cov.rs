@@ -1,0 +1,2 @@
+//! `bincover` as `llvm-cov`.
+fn main() {}
