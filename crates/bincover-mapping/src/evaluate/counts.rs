@@ -2,10 +2,10 @@
 //! `CounterMappingContext`).
 
 use bincover_model::Function;
-use bincover_profile::Profile;
+use bincover_profile::{FunctionHash, NameRef, Profile};
 
 use crate::evaluate::{main_file, model_branch, model_region};
-use crate::mapping::{Counter, Decoded, FunctionRecord, MappedKind};
+use crate::mapping::{Counter, Decoded, MappedKind};
 
 /// What the profile knows of a function.
 pub(super) enum Looked<'p> {
@@ -13,8 +13,8 @@ pub(super) enum Looked<'p> {
     Found(Counts<'p>),
     /// Nothing: it was never executed, or the profile is of another program.
     Unknown,
-    /// The name with another hash.
-    Mismatch,
+    /// The name with another hash, which is this.
+    Mismatch(FunctionHash),
 }
 
 /// What the profile counted in a function.
@@ -27,20 +27,25 @@ pub(super) struct Counts<'p> {
 /// Finds the record of name and hash. Records whose hash differs in the context bit do not count
 /// as "the name with another hash", which matters for Rust, whose hashes use that bit like any
 /// other (LLVM: `IndexedInstrProfReader::getInstrProfRecord`).
-pub(super) fn look_up<'p>(profile: &'p Profile, function: &FunctionRecord<'_>) -> Looked<'p> {
+pub(super) fn look_up<'p>(
+    profile: &'p Profile,
+    name_ref: NameRef,
+    name: &[u8],
+    hash: FunctionHash,
+) -> Looked<'p> {
     let mut looked = Looked::Unknown;
-    for record in profile.lookup(function.name_ref) {
-        if record.name != function.name {
+    for record in profile.lookup(name_ref) {
+        if record.name != name {
             continue;
         }
-        if record.hash == function.hash {
+        if record.hash == hash {
             return Looked::Found(Counts {
                 counters: record.counts,
                 bitmap: record.bitmap,
             });
         }
-        if record.hash.has_context_bit() == function.hash.has_context_bit() {
-            looked = Looked::Mismatch;
+        if record.hash.has_context_bit() == hash.has_context_bit() {
+            looked = Looked::Mismatch(record.hash);
         }
     }
     looked
@@ -121,23 +126,29 @@ impl Evaluator {
                 *slot = Some(region);
             }
         }
+        self.targets.resize(decoded.files.len(), None);
+        let mut is_known = vec![false; decoded.files.len()];
+        let mut path = Vec::new();
         for start in 0..decoded.files.len() {
+            // Each file is walked through once: a walk ends at one that is known, or, in a ring,
+            // at one of its own, which is marked by then.
             let mut at = start;
-            let mut steps = 0;
             let counter = loop {
+                if std::mem::replace(&mut is_known[at], true) {
+                    break self.targets[at];
+                }
+                path.push(at);
                 match first[at] {
                     Some(region) if region.kind == MappedKind::Expansion => {
                         at = region.expanded.0 as usize;
-                        steps += 1;
-                        if steps > decoded.files.len() {
-                            break None;
-                        }
                     }
                     Some(region) => break Some(region.counter),
                     None => break None,
                 }
             };
-            self.targets.push(counter);
+            for file in path.drain(..) {
+                self.targets[file] = counter;
+            }
         }
         true
     }

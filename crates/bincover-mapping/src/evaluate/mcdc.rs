@@ -9,6 +9,7 @@
 //! is set are ever made, however many there could be.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bincover_model::{Condition, LocalFile, McdcRecord, TestVector};
 
@@ -40,37 +41,44 @@ impl BitmapLayout {
     }
 }
 
-/// What an evaluation may still spend on MC/DC; a few crafted bytes could ask for years.
+/// What an evaluation may still spend on MC/DC, all its threads together; a few crafted bytes
+/// could ask for years.
 #[derive(Debug)]
 pub(super) struct Budget {
-    steps: u64,
-    values: u64,
+    steps: AtomicU64,
+    values: AtomicU64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
         Self {
-            steps: MAX_MCDC_STEPS,
-            values: MAX_MCDC_VALUES,
+            steps: AtomicU64::new(MAX_MCDC_STEPS),
+            values: AtomicU64::new(MAX_MCDC_VALUES),
         }
     }
 }
 
 impl Budget {
-    fn spend_steps(&mut self, steps: u64) -> Result<()> {
-        match self.steps.checked_sub(steps) {
-            Some(left) => self.steps = left,
-            None => return Err(too_much("steps to put together", MAX_MCDC_STEPS)),
+    fn spend_steps(&self, steps: u64) -> Result<()> {
+        match spend(&self.steps, steps) {
+            true => Ok(()),
+            false => Err(too_much("steps to put together", MAX_MCDC_STEPS)),
         }
-        Ok(())
     }
 
-    fn spend_values(&mut self, values: u64) -> Result<()> {
-        match self.values.checked_sub(values) {
-            Some(left) => self.values = left,
-            None => return Err(too_much("values in test vectors", MAX_MCDC_VALUES)),
+    fn spend_values(&self, values: u64) -> Result<()> {
+        match spend(&self.values, values) {
+            true => Ok(()),
+            false => Err(too_much("values in test vectors", MAX_MCDC_VALUES)),
         }
-        Ok(())
+    }
+}
+
+/// Once a purse is too small, it is empty: whether all can be paid does not depend on the order.
+fn spend(purse: &AtomicU64, amount: u64) -> bool {
+    let pay = |left: u64| Some(left.saturating_sub(amount));
+    match purse.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay) {
+        Ok(before) | Err(before) => before >= amount,
     }
 }
 
@@ -86,7 +94,7 @@ pub(super) fn records(
     regions: &[MappedRegion],
     bitmap: &[u8],
     layout: BitmapLayout,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<McdcRecord>> {
     let mut open: Vec<OpenDecision<'_>> = Vec::new();
     let mut records = Vec::new();
@@ -156,7 +164,7 @@ impl OpenDecision<'_> {
         self,
         bitmap: &[u8],
         layout: BitmapLayout,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<Option<McdcRecord>> {
         let conditions = Vec::from(self.conditions);
         let Some(graph) = Graph::new(&conditions) else {
@@ -280,7 +288,7 @@ impl Graph {
         bitmap: &[u8],
         layout: BitmapLayout,
         bitmap_index: u32,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<Vec<TestVector>> {
         let bitmap_index = i128::from(bitmap_index);
         let len = self.next.len();
@@ -369,7 +377,7 @@ fn way_at(ways: &[Edge], index: u64) -> Option<Edge> {
 
 /// Finds for each condition the first two vectors, by that of the true outcome and then by the
 /// other, that differ in it alone (LLVM: `findIndependencePairs`).
-fn find_pairs(record: &mut McdcRecord, budget: &mut Budget) -> Result<()> {
+fn find_pairs(record: &mut McdcRecord, budget: &Budget) -> Result<()> {
     let words = record.conditions.len().div_ceil(64);
     let masks: Vec<Masks> = record
         .vectors
@@ -480,7 +488,7 @@ mod tests {
             });
             regions.push(region(MappedKind::Condition, ids, line, line));
         }
-        let records = records(&regions, bitmap, layout, &mut Budget::default()).unwrap();
+        let records = records(&regions, bitmap, layout, &Budget::default()).unwrap();
         let [record] = &records[..] else {
             panic!("{} records", records.len());
         };

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// Reads one table. With `resolve` (since version 6), entry 0 is the directory of compilation and
 /// relative names are joined to it, or to `compilation_dir` where that is not empty.
-pub(super) fn read(
+pub(crate) fn read(
     table: &[u8],
     offset: u64,
     resolve: bool,

@@ -115,6 +115,28 @@ pub(super) fn is_dummy(hash: FunctionHash, bytes: &[u8]) -> bool {
         && next().is_some_and(|counter| counter & 3 == 0)
 }
 
+/// The files of a function, by local file, as indices into its table of `table_len` names; the
+/// rest of its mapping is not looked at.
+pub(crate) fn files_of(bytes: &[u8], offset: u64, table_len: usize) -> Result<Vec<u32>> {
+    let mut files = Vec::new();
+    let mut cursor = Cursor::new(bytes, offset, Endian::Little);
+    read_files(&mut cursor, table_len, &mut files)?;
+    Ok(files)
+}
+
+fn read_files(cursor: &mut Cursor<'_>, table_len: usize, files: &mut Vec<u32>) -> Result<()> {
+    for _ in 0..count(cursor, "number of files")? {
+        let at = cursor.offset();
+        let index = bounded(cursor, "file index", u64::MAX)?;
+        if index as usize >= table_len {
+            let expected = format_args!("less than {table_len}");
+            return Err(Error::malformed(at, "file index", expected, index));
+        }
+        files.push(index);
+    }
+    Ok(())
+}
+
 impl Decoded {
     /// Reads the mapping of one function, whose bytes lie at `offset` of the section.
     /// `table_len` is the number of names in its file table.
@@ -126,19 +148,7 @@ impl Decoded {
         let mut cursor = Cursor::new(bytes, offset, Endian::Little);
         let cursor = &mut cursor;
 
-        for _ in 0..count(cursor, "number of files")? {
-            let at = cursor.offset();
-            let index = bounded(cursor, "file index", u64::MAX)?;
-            if index as usize >= table_len {
-                return Err(Error::malformed(
-                    at,
-                    "file index",
-                    format_args!("less than {table_len}"),
-                    index,
-                ));
-            }
-            self.files.push(index);
-        }
+        read_files(cursor, table_len, &mut self.files)?;
         let expressions = count(cursor, "number of expressions")?;
         self.expressions.resize(expressions, Expression::default());
         for index in 0..expressions {
