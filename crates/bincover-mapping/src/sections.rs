@@ -69,8 +69,14 @@ impl<'a> Sections<'a> {
     pub(crate) fn find(file: &File<'a>, file_bytes: usize) -> Result<Self> {
         let names = match exactly_one(file, Kind::Names) {
             Ok(names) => names,
-            // Left in the object for profiles that are put together with it.
-            Err(error) => exactly_one(file, Kind::CovNames).map_err(|_| error)?,
+            // Left in the object for profiles that are put together with it. Without them there is
+            // no data, even if there are names twice.
+            Err(error) => {
+                exactly_one(file, Kind::CovNames).map_err(|other| match other.kind() {
+                    ErrorKind::NoCoverageData => Error::new(ErrorKind::NoCoverageData, error),
+                    _ => other,
+                })?
+            }
         };
         let covmap = exactly_one(file, Kind::Covmap)?;
         let mut covfun = Cow::Borrowed(&[][..]);
