@@ -39,6 +39,6 @@ pub use coverage::{
     Position, Region, RegionKind, Segment,
 };
 pub use mcdc::{Condition, McdcRecord, TestVector};
-pub use segments::{LineStats, line_stats, lines, segments, tally_lines};
+pub use segments::{LineStats, Segmenter, line_stats, lines, segments, tally_lines};
 pub use summary::{Summary, Tally};
 pub use views::{McdcId, View};

@@ -8,45 +8,55 @@ use crate::{Line, Position, Region, RegionKind, Segment, Tally};
 
 /// The segments of a view: where, over all its regions, the count changes.
 #[must_use]
-pub fn segments(mut regions: Vec<Region>) -> Vec<Segment> {
-    regions.sort_by_key(|region| (region.start, Reverse(region.end), region.kind));
-    combine(&mut regions);
-    let mut builder = Builder {
-        segments: Vec::with_capacity(regions.len() * 2),
-        active: Vec::new(),
+pub fn segments(regions: Vec<Region>) -> Vec<Segment> {
+    let mut segmenter = Segmenter {
+        regions,
+        ..Segmenter::default()
     };
-    builder.build(&regions);
-    builder.segments
+    segmenter.run();
+    segmenter.segments
 }
 
-/// Of regions over the same range, those of the first kind add up and the others go: code hides
-/// an expansion, which hides what was skipped, which hides a gap.
-fn combine(regions: &mut Vec<Region>) {
-    regions.dedup_by(|next, kept| {
-        let same_range = (next.start, next.end) == (kept.start, kept.end);
-        if same_range && next.kind == kept.kind {
-            kept.count = kept.count.wrapping_add(next.count);
-        }
-        same_range
-    });
-}
-
-struct Builder<'r> {
+/// Makes segments of one view after another, and keeps its memory between them.
+#[derive(Debug, Default)]
+pub struct Segmenter {
+    regions: Vec<Region>,
     segments: Vec<Segment>,
-    /// Regions that have begun and not ended, the innermost last.
-    active: Vec<&'r Region>,
+    /// Regions that have begun and not ended, by index, the innermost last.
+    active: Vec<usize>,
+    /// Of these, those that end now.
+    ending: Vec<usize>,
 }
 
-impl<'r> Builder<'r> {
-    fn build(&mut self, regions: &'r [Region]) {
+impl Segmenter {
+    /// As [`segments`]; they are there until the next call.
+    pub fn segments(&mut self, regions: &[Region]) -> &[Segment] {
+        self.regions.clear();
+        self.regions.extend_from_slice(regions);
+        self.segments.clear();
+        self.active.clear();
+        self.run();
+        &self.segments
+    }
+
+    fn run(&mut self) {
+        let mut regions = std::mem::take(&mut self.regions);
+        sort(&mut regions);
+        combine(&mut regions);
+        self.segments.reserve(regions.len() * 2);
+        self.build(&regions);
+        self.regions = regions;
+    }
+
+    fn build(&mut self, regions: &[Region]) {
         for (index, region) in regions.iter().enumerate() {
             let next = regions.get(index + 1);
-            self.finish_ended(region.start);
+            self.finish_ended(regions, region.start);
             let is_gap = region.kind == RegionKind::Gap;
             if region.start == region.end {
                 // An empty region is a point: it shows, and what was around it goes on.
                 let skipped = next.is_none() || region.kind == RegionKind::Skipped;
-                let around = self.active.last().copied();
+                let around = self.active.last().map(|&index| &regions[index]);
                 self.emit(around.unwrap_or(region), region.start, !is_gap, skipped);
                 if let Some(around) = around.filter(|_| skipped) {
                     self.emit(around, region.start, false, false);
@@ -57,52 +67,63 @@ impl<'r> Builder<'r> {
             if next.is_none_or(|next| next.start != region.start) {
                 self.emit(region, region.start, !is_gap, false);
             }
-            self.active.push(region);
+            self.active.push(index);
         }
         if !self.active.is_empty() {
-            self.complete(None, 0);
+            std::mem::swap(&mut self.active, &mut self.ending);
+            self.complete(regions, None);
         }
     }
 
     /// Takes regions that have ended before `start` off the stack.
-    fn finish_ended(&mut self, start: Position) {
-        if self.active.iter().all(|region| region.end > start) {
-            return;
+    fn finish_ended(&mut self, regions: &[Region], start: Position) {
+        let ending = &mut self.ending;
+        ending.clear();
+        self.active.retain(|&index| {
+            let is_open = regions[index].end > start;
+            if !is_open {
+                ending.push(index);
+            }
+            is_open
+        });
+        if !self.ending.is_empty() {
+            self.complete(regions, Some(start));
         }
-        let (mut kept, mut ended): (Vec<_>, Vec<_>) =
-            self.active.drain(..).partition(|region| region.end > start);
-        let first = kept.len();
-        kept.append(&mut ended);
-        self.active = kept;
-        self.complete(Some(start), first);
     }
 
-    /// Ends the active regions from `first` on, of which each gives way to the next that is still
-    /// open there; `start` is where the region begins that brought this about.
-    fn complete(&mut self, start: Option<Position>, first: usize) {
-        self.active[first..].sort_by_key(|region| region.end);
-        let ending = self.active.split_off(first);
-        for index in 1..ending.len() {
-            let ended = ending[index - 1].end;
+    /// Ends the regions that end now, of which each gives way to the next that is still open
+    /// there; `start` is where the region begins that brought this about.
+    fn complete(&mut self, regions: &[Region], start: Option<Position>) {
+        let mut ending = std::mem::take(&mut self.ending);
+        let end = |index: &usize| regions[*index].end;
+        if ending.len() > 1 {
+            ending.sort_by_key(end);
+        }
+        // Of those that end together, the last one is the innermost, and where the ones before
+        // them end, it goes on.
+        let mut groups = ending.chunk_by(|a, b| end(a) == end(b)).peekable();
+        while let Some(group) = groups.next() {
+            let ended = end(&group[0]);
+            let Some(innermost) = groups.peek().and_then(|next| next.last()) else {
+                break;
+            };
             if start == Some(ended) {
                 break;
             }
-            if ended == ending[index].end {
-                continue;
+            self.emit(&regions[*innermost], ended, false, false);
+        }
+        if let Some(last) = ending.last() {
+            let last = &regions[*last];
+            match self.active.last() {
+                Some(&around) if Some(last.end) != start => {
+                    self.emit(&regions[around], last.end, false, false);
+                }
+                None if Some(last.end) != start => self.emit(last, last.end, false, true),
+                _ => {}
             }
-            // Of those that end together, the last one is the innermost.
-            let same_end = ending[index..]
-                .iter()
-                .take_while(|region| region.end == ending[index].end);
-            let innermost = same_end.last().unwrap_or(&ending[index]);
-            self.emit(innermost, ended, false, false);
         }
-        let Some(last) = ending.last() else { return };
-        match self.active.last().copied() {
-            Some(around) if Some(last.end) != start => self.emit(around, last.end, false, false),
-            None if Some(last.end) != start => self.emit(last, last.end, false, true),
-            _ => {}
-        }
+        ending.clear();
+        self.ending = ending;
     }
 
     fn emit(&mut self, region: &Region, start: Position, is_entry: bool, force_skipped: bool) {
@@ -124,6 +145,33 @@ impl<'r> Builder<'r> {
             is_gap: has_count && region.kind == RegionKind::Gap,
         });
     }
+}
+
+/// By start; of those that start together, the longer ones first.
+fn sort(regions: &mut [Region]) {
+    let number = |position: Position| u64::from(position.line) << 32 | u64::from(position.column);
+    let key = |region: &Region| {
+        (
+            number(region.start),
+            Reverse(number(region.end)),
+            region.kind,
+        )
+    };
+    if !regions.is_sorted_by_key(key) {
+        regions.sort_by_key(key);
+    }
+}
+
+/// Of regions over the same range, those of the first kind add up and the others go: code hides
+/// an expansion, which hides what was skipped, which hides a gap.
+fn combine(regions: &mut Vec<Region>) {
+    regions.dedup_by(|next, kept| {
+        let same_range = (next.start, next.end) == (kept.start, kept.end);
+        if same_range && next.kind == kept.kind {
+            kept.count = kept.count.wrapping_add(next.count);
+        }
+        same_range
+    });
 }
 
 /// The lines that hold code, with their counts.

@@ -106,6 +106,9 @@ impl Function {
     /// The regions in one of its files.
     #[must_use]
     pub fn regions_in(&self, file: LocalFile) -> &[Region] {
+        if self.files.len() == 1 && file == LocalFile(0) {
+            return &self.regions;
+        }
         &self.regions[in_file(&self.regions, file, |region| region.file)]
     }
 

@@ -10,7 +10,9 @@ mod views;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use bincover_model::{Branch, Coverage, FileId, Function, LocalFile, Region, RegionKind};
+use bincover_model::{
+    Branch, Coverage, FileId, Function, LocalFile, Region, RegionKind, Segmenter,
+};
 use bincover_profile::{FunctionHash, HashedMap, NameRef, Profile};
 use bstr::{BStr, BString};
 
@@ -241,6 +243,7 @@ enum Verdict {
 struct State {
     decoded: Decoded,
     evaluator: Evaluator,
+    segmenter: Segmenter,
 }
 
 /// Evaluates records, each by itself.
@@ -311,7 +314,7 @@ impl Worker<'_> {
             let bitmap = counts.map_or(&[][..], |counts| counts.bitmap);
             function.mcdc = mcdc::records(&decoded.regions, bitmap, self.layout, &self.budget)?;
         }
-        function.summary = views::summarize(&function);
+        function.summary = views::summarize(&function, &mut state.segmenter);
         Ok(Outcome::Evaluated {
             function: Box::new(function),
             name_ref,

@@ -3,7 +3,7 @@
 
 use bincover_model::{
     Branch, Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position,
-    Region, RegionKind, Summary, Tally, lines, segments, tally_lines,
+    Region, RegionKind, Segmenter, Summary, Tally, lines, segments, tally_lines,
 };
 use bstr::BString;
 
@@ -167,7 +167,7 @@ fn summarize_group(start: Position, members: Vec<FunctionId>, functions: &[Funct
 }
 
 /// A function's own numbers (LLVM: `FunctionCoverageSummary::get`).
-pub(super) fn summarize(function: &Function) -> Summary {
+pub(super) fn summarize(function: &Function, segmenter: &mut Segmenter) -> Summary {
     let is_executed = u64::from(function.count > 0);
     let itself = Tally {
         covered: is_executed,
@@ -190,7 +190,7 @@ pub(super) fn summarize(function: &Function) -> Summary {
     let Some(main) = function.main_file else {
         return summary;
     };
-    summary.lines = tally_lines(&segments(function.regions_in(main).to_vec()));
+    summary.lines = tally_lines(segmenter.segments(function.regions_in(main)));
     if !function.branches.is_empty() {
         summary.branches = branches_below(function, main);
     }
