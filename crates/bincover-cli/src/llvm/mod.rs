@@ -10,6 +10,9 @@ const LLVM_VERSION: &str = "22.1.8";
 
 /// The operating system's words, without the number that Rust adds.
 fn os_words(error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::IsADirectory {
+        return "Is a directory".to_owned();
+    }
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),

@@ -50,10 +50,7 @@ pub(super) fn demangle(
 fn run(words: &[OsString], input: Vec<u8>) -> Result<Vec<u8>, String> {
     let program = &words[0];
     if !std::path::Path::new(program).exists() {
-        return Err(format!(
-            "Executable \"{}\" doesn't exist!",
-            program.display()
-        ));
+        return Err("posix_spawn failed: No such file or directory".to_owned());
     }
     let mut child = Command::new(program)
         .arg0(program)

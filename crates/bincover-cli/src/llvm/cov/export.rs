@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use bincover::report::{Parts, lcov, llvm_json};
 
-use super::load::{Loaded, check_profile};
+use super::load::{Loaded, Need, check_profile};
 use super::settings::{Format, Settings};
 use super::{Output, Stop, report};
 use crate::llvm::options::{Program, Spec, Takes};
@@ -32,7 +32,13 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
             .fatal("coverage data can only be exported as textual JSON or an lcov tracefile."));
     }
     check_profile(&settings)?;
-    let loaded = Loaded::load(&settings)
+    let need = Need {
+        all_functions: settings.format == Format::Text
+            && !parts.summary_only
+            && !parts.skip_functions,
+        lines: !parts.summary_only,
+    };
+    let loaded = Loaded::load(&settings, need)
         .inspect_err(|_| console.error("could not load coverage information"))?;
     let mut files = loaded.files(&settings);
     let mut output = Output::new();

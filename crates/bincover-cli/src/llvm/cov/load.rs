@@ -1,17 +1,19 @@
 //! Objects and a profile to coverage, with LLVM's words for what is wrong (LLVM:
 //! `CodeCoverageTool::load`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bincover::Objects;
-use bincover::mapping::{BitmapLayout, ErrorKind, Mapping, Options, Reason, evaluate_with};
+use bincover::mapping::{
+    BitmapLayout, ErrorKind, Mapping, Options, ParseOptions, Reason, evaluate_with,
+};
 use bincover::model::{Coverage, File, FileId, Function};
 use bincover::profile::{Cause, FileKind, Merger, Profile, ProfileKind, indexed::IndexedProfile};
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use super::settings::Settings;
 use super::{Stop, demangle, paths, say, shown};
@@ -30,16 +32,25 @@ pub(super) struct Loaded {
     pub(super) is_byte_coverage: bool,
 }
 
+/// What a command needs of the coverage; less is faster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    /// All functions, rather than those in the files that are reported.
+    pub(super) all_functions: bool,
+    /// What is known line by line, rather than the numbers of files and functions.
+    pub(super) lines: bool,
+}
+
 impl Loaded {
     /// Reads everything that the settings name.
-    pub(super) fn load(settings: &Settings) -> Result<Self, Stop> {
+    pub(super) fn load(settings: &Settings, need: Need) -> Result<Self, Stop> {
         say_newer(settings);
         let read = match &settings.profile {
             Some(path) => read_profile(path),
             None => Ok(Read::default()),
         };
         let read = read.and_then(|read| {
-            let coverage = evaluate(settings, &read)?;
+            let coverage = evaluate(settings, &read, need)?;
             Ok((read, coverage))
         });
         let (read, (coverage, mismatches)) = read.map_err(|Unread(name, reason)| {
@@ -109,30 +120,14 @@ impl Loaded {
 
     /// Where the source of a file is.
     pub(super) fn source_path<'a>(&'a self, file: &'a [u8]) -> &'a [u8] {
-        self.remapped
-            .get(bstr::BStr::new(file))
-            .map_or(file, |path| path)
+        self.remapped.get(BStr::new(file)).map_or(file, |path| path)
     }
 
     fn remap(&mut self, settings: &Settings) {
-        let with_slash = |path: &[u8]| {
-            let mut clean = paths::remove_dots(&paths::native(path));
-            if !clean.is_empty() && !clean.ends_with(b"/") {
-                clean.push(b'/');
-            }
-            clean
-        };
-        for (from, to) in settings.equivalences.iter().flatten() {
-            let (from, to) = (with_slash(from), with_slash(to));
-            for file in &self.coverage.files {
-                if self.remapped.contains_key(&file.name) {
-                    continue;
-                }
-                let name = paths::remove_dots(&paths::native(&file.name));
-                if let Some(rest) = name.strip_prefix(&from[..]) {
-                    let moved = [&to[..], rest].concat();
-                    self.remapped.insert(file.name.clone(), moved);
-                }
+        let places = Places::new(settings);
+        for file in &self.coverage.files {
+            if let Some(place) = places.of(&file.name) {
+                self.remapped.insert(file.name.clone(), place);
             }
         }
     }
@@ -154,6 +149,36 @@ impl Loaded {
             u32::try_from(found).ok().map(FileId)
         };
         settings.sources.iter().filter_map(find).collect()
+    }
+}
+
+/// Where sources are, by `-path-equivalence`.
+struct Places(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Places {
+    fn new(settings: &Settings) -> Self {
+        let with_slash = |path: &[u8]| {
+            let mut clean = paths::remove_dots(&paths::native(path));
+            if !clean.is_empty() && !clean.ends_with(b"/") {
+                clean.push(b'/');
+            }
+            clean
+        };
+        let pairs = settings.equivalences.iter().flatten();
+        Self(
+            pairs
+                .map(|(from, to)| (with_slash(from), with_slash(to)))
+                .collect(),
+        )
+    }
+
+    /// By the first pair that fits.
+    fn of(&self, file: &[u8]) -> Option<Vec<u8>> {
+        let name = paths::remove_dots(&paths::native(file));
+        self.0.iter().find_map(|(from, to)| {
+            let rest = name.strip_prefix(&from[..])?;
+            Some([&to[..], rest].concat())
+        })
     }
 }
 
@@ -255,7 +280,11 @@ impl Bytes {
 type Mismatches = Vec<(String, u64)>;
 
 /// Objects are read one after the other, so the first that is wrong is the one that is named.
-fn evaluate(settings: &Settings, read: &Read) -> Result<(Coverage, Mismatches), Unread> {
+fn evaluate(
+    settings: &Settings,
+    read: &Read,
+    need: Need,
+) -> Result<(Coverage, Mismatches), Unread> {
     let mut problem = None;
     let mut opened = Vec::new();
     for name in &settings.objects {
@@ -269,15 +298,23 @@ fn evaluate(settings: &Settings, read: &Read) -> Result<(Coverage, Mismatches), 
     }
     let mut mappings = Vec::new();
     let mut owners = Vec::new();
-    for (name, bytes) in &opened {
-        match Mapping::parse_with(bytes.bytes(), &settings.compilation_dir) {
+    for (index, (name, bytes)) in opened.iter().enumerate() {
+        let architectures = &settings.architectures;
+        let architecture = architectures.get(index).or(architectures.first());
+        let options = ParseOptions {
+            compilation_dir: &settings.compilation_dir,
+            architecture: architecture.map(String::as_str),
+            strict: true,
+        };
+        match Mapping::parse_as(bytes.bytes(), &options) {
             Ok(mapping) => {
                 mappings.push(mapping);
                 owners.push(name.display().to_string());
             }
             Err(error) if error.kind() == ErrorKind::NoCoverageData => {}
             Err(error) => {
-                problem = Some(Unread(name.display().to_string(), llvm_text(&error)));
+                let reason = error.llvm_message().to_owned();
+                problem = Some(Unread(name.display().to_string(), reason));
                 break;
             }
         }
@@ -287,13 +324,46 @@ fn evaluate(settings: &Settings, read: &Read) -> Result<(Coverage, Mismatches), 
         let names = names.collect::<Vec<_>>().join(", ");
         return Err(Unread(names, "no coverage data found".to_owned()));
     }
-    let options = Options {
-        bitmap_layout: read.layout,
+    let places = Places::new(settings);
+    let sources: HashSet<&[u8]> = settings.sources.iter().map(|source| &source[..]).collect();
+    let is_given = |file: &BStr| {
+        let place = places.of(file);
+        let name: &[u8] = file;
+        sources.contains(place.as_deref().unwrap_or(name)) || sources.contains(name)
     };
-    let evaluation = evaluate_with(&mappings, &read.profile, &options)
-        .map_err(|error| Unread(owners[error.mapping()].clone(), llvm_text(&error)))?;
+    let is_not_ignored = |file: &BStr| !settings.ignores(file);
+    let threads = settings.parsed.number("num-threads").unwrap_or(0);
+    let mut options = Options {
+        bitmap_layout: read.layout,
+        threads: usize::try_from(threads).ok().and_then(NonZeroUsize::new),
+        summaries_only: !need.lines,
+        ..Options::default()
+    };
+    if !need.all_functions {
+        options.wanted = match (sources.is_empty(), settings.ignored.is_empty()) {
+            (false, _) => Some(&is_given),
+            (true, false) => Some(&is_not_ignored),
+            (true, true) => None,
+        };
+    }
+    let fail = |error: bincover::mapping::Error| {
+        let owner = owners.get(error.mapping()).cloned().unwrap_or_default();
+        Unread(owner, error.llvm_message().to_owned())
+    };
+    let mut evaluation = evaluate_with(&mappings, &read.profile, &options).map_err(fail)?;
     if let Some(problem) = problem {
         return Err(problem);
+    }
+    let is_wanted = |file: &File| {
+        options
+            .wanted
+            .is_none_or(|wanted| wanted(file.name.as_ref()))
+    };
+    if !sources.is_empty() && !evaluation.coverage.files.iter().any(is_wanted) {
+        // Sources of which none is there are as good as none given.
+        options.wanted =
+            (!settings.ignored.is_empty() && !need.all_functions).then_some(&is_not_ignored);
+        evaluation = evaluate_with(&mappings, &read.profile, &options).map_err(fail)?;
     }
     let mismatches = evaluation
         .left_out
@@ -304,18 +374,6 @@ fn evaluate(settings: &Settings, read: &Read) -> Result<(Coverage, Mismatches), 
         });
     let mismatches = mismatches.collect();
     Ok((evaluation.coverage, mismatches))
-}
-
-/// LLVM's text for the class of an error.
-fn llvm_text(error: &bincover::mapping::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotAnObject => "The file was not recognized as a valid object file",
-        ErrorKind::NoCoverageData => "no coverage data found",
-        ErrorKind::UnsupportedVersion => "unsupported coverage format version",
-        ErrorKind::Truncated => "truncated coverage data",
-        _ => "malformed coverage data",
-    }
-    .to_owned()
 }
 
 /// The bytes of a path.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use bincover::model::{FileId, Group, Summary, Tally};
 
 use super::filters::Filters;
-use super::load::{Loaded, check_profile};
+use super::load::{Loaded, Need, check_profile};
 use super::settings::{Columns, Format, Settings};
 use super::{Output, Stop, paths, shown};
 use crate::llvm::options::{Program, Spec, Takes};
@@ -27,7 +27,11 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
         Format::Text => {}
     }
     check_profile(&settings)?;
-    let loaded = Loaded::load(&settings)?;
+    let need = Need {
+        all_functions: false,
+        lines: false,
+    };
+    let loaded = Loaded::load(&settings, need)?;
     let mut output = Output::new();
     let written = if settings.parsed.flag("show-functions") {
         if loaded.given().is_empty() {
@@ -72,18 +76,17 @@ pub(super) fn summarize(loaded: &Loaded, id: FileId, filters: &Filters) -> Summa
 fn summarize_group(loaded: &Loaded, group: &Group, filters: &Filters) -> Summary {
     let members = group.members.iter().map(|id| loaded.coverage.function(*id));
     let mut summary = Summary::default();
-    let mut count = 0u64;
     for member in members.filter(|member| filters.matches(member)) {
         let instantiations = summary.instantiations;
         summary = summary.max(member.summary);
         summary.instantiations = instantiations;
         summary.instantiations.total += 1;
         summary.instantiations.covered += u64::from(member.count > 0);
-        count = count.wrapping_add(member.count);
     }
     let is_there = summary.instantiations.total > 0;
     summary.functions = Tally {
-        covered: u64::from(is_there && count > 0),
+        // Of all members: LLVM does not ask which of them match.
+        covered: u64::from(is_there && group.count > 0),
         total: u64::from(is_there),
     };
     summary

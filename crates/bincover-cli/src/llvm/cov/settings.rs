@@ -391,44 +391,13 @@ fn allow_list(paths: &[&OsString]) -> Result<AllowList, String> {
     Ok(list)
 }
 
-/// Names of architectures that begin as these do are known (LLVM: `Triple::getArch`).
-const ARCHITECTURES: &[&str] = &[
-    "aarch64",
-    "amdgcn",
-    "arm",
-    "avr",
-    "bpf",
-    "hexagon",
-    "i386",
-    "i486",
-    "i586",
-    "i686",
-    "loongarch",
-    "m68k",
-    "mips",
-    "nvptx",
-    "powerpc",
-    "ppc",
-    "riscv",
-    "s390x",
-    "sparc",
-    "spirv",
-    "systemz",
-    "thumb",
-    "ve",
-    "wasm",
-    "x86",
-    "xcore",
-    "xtensa",
-];
-
 fn architectures(settings: &Settings) -> Result<Vec<String>, Stop> {
     let given = settings.parsed.values("arch");
     let names: Vec<String> = given
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
     for name in &names {
-        if !ARCHITECTURES.iter().any(|known| name.starts_with(known)) {
+        if !bincover::mapping::is_architecture(name) {
             let message = format_args!("unknown architecture: {name}");
             return Err(settings.console.fatal(message));
         }

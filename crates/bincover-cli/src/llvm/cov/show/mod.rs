@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use bincover::model::{FileId, FunctionId};
 
-use super::load::{Loaded, check_profile};
+use super::load::{Loaded, Need, check_profile};
 use super::settings::{Format, Settings};
 use super::{Console, Output, Stop, shown};
 use crate::llvm::options::{Program, Spec, Takes};
@@ -71,7 +71,11 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
     let mut look = Look::read(&settings)?;
     check_profile(&settings)?;
     look.created = created(&settings);
-    let loaded = Loaded::load(&settings)?;
+    let need = Need {
+        all_functions: false,
+        lines: true,
+    };
+    let loaded = Loaded::load(&settings, need)?;
     look.binary_counts |= loaded.is_byte_coverage;
     let shown = Shown {
         sources: Sources::new(&loaded, settings.console),
@@ -242,14 +246,12 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// Sorted by name, capital letters as small ones.
+    /// Those given, in that order, or all by name.
     fn files(&self) -> Vec<FileId> {
-        let mut files = match self.settings.sources.is_empty() {
+        match self.settings.sources.is_empty() {
             true => self.loaded.files_not_ignored(self.settings),
             false => self.loaded.given().to_vec(),
-        };
-        files.sort_by_cached_key(|id| self.loaded.file(*id).name.to_ascii_lowercase());
-        files
+        }
     }
 
     fn show_files(&self, files: &[FileId], skin: &dyn Skin) -> Result<(), Stop> {
