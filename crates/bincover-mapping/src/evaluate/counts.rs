@@ -5,7 +5,7 @@ use bincover_model::Function;
 use bincover_profile::{FunctionHash, NameRef, Profile};
 
 use crate::evaluate::{main_file, model_branch, model_region};
-use crate::mapping::{Counter, Decoded, MappedKind};
+use crate::mapping::{Counter, Decoded, MappedKind, MappedRegion};
 
 /// What the profile knows of a function.
 pub(super) enum Looked<'p> {
@@ -58,8 +58,10 @@ pub(super) struct Evaluator {
     values: Vec<Option<u64>>,
     /// Expressions under way, the innermost last.
     pending: Vec<u32>,
-    /// What each expansion is counted by: its target's first region.
-    targets: Vec<Option<Counter>>,
+    /// By file, what counts an expansion to it: the file's first region.
+    targets: Vec<Counter>,
+    /// By file, the last region that expands to it.
+    expanding: Vec<Option<usize>>,
 }
 
 impl Evaluator {
@@ -75,10 +77,11 @@ impl Evaluator {
         self.values.clear();
         self.values.resize(decoded.expressions.len(), None);
         let has_expansions = self.resolve_expansions(decoded);
-        for region in &decoded.regions {
+        for (index, region) in decoded.regions.iter().enumerate() {
+            let expanded = region.expanded.0 as usize;
             let counter = match region.kind {
-                MappedKind::Expansion => {
-                    self.targets[region.expanded.0 as usize].unwrap_or_default()
+                MappedKind::Expansion if self.expanding[expanded] == Some(index) => {
+                    self.targets[expanded]
                 }
                 _ => region.counter,
             };
@@ -102,34 +105,28 @@ impl Evaluator {
     }
 
     /// An expansion is counted by the first region of the file that it expands to, which may be
-    /// an expansion itself. False if there are no expansions.
+    /// an expansion itself. Of several that expand to one file, only the last one is counted; a
+    /// ring of expansions is by nothing. False if there are no expansions.
     fn resolve_expansions(&mut self, decoded: &Decoded) -> bool {
-        self.targets.clear();
-        let is_expansion = |region: &&_| {
-            matches!(
-                region,
-                crate::mapping::MappedRegion {
-                    kind: MappedKind::Expansion,
-                    ..
-                }
-            )
-        };
-        if !decoded.regions.iter().any(|region| is_expansion(&region)) {
+        let is_expansion = |region: &MappedRegion| region.kind == MappedKind::Expansion;
+        if !decoded.regions.iter().any(is_expansion) {
             return false;
         }
-        // First regions by file, then from file to file until one is no expansion. A ring of
-        // expansions is counted by nothing.
-        let mut first = vec![None; decoded.files.len()];
-        for region in &decoded.regions {
-            let slot = &mut first[region.file.0 as usize];
-            if slot.is_none() {
-                *slot = Some(region);
+        let file_count = decoded.files.len();
+        self.expanding.clear();
+        self.expanding.resize(file_count, None);
+        let mut first = vec![None; file_count];
+        for (index, region) in decoded.regions.iter().enumerate() {
+            first[region.file.0 as usize].get_or_insert(index);
+            if is_expansion(region) {
+                self.expanding[region.expanded.0 as usize] = Some(index);
             }
         }
-        self.targets.resize(decoded.files.len(), None);
-        let mut is_known = vec![false; decoded.files.len()];
+        self.targets.clear();
+        self.targets.resize(file_count, Counter::Zero);
+        let mut is_known = vec![false; file_count];
         let mut path = Vec::new();
-        for start in 0..decoded.files.len() {
+        for start in 0..file_count {
             // Each file is walked through once: a walk ends at one that is known, or, in a ring,
             // at one of its own, which is marked by then.
             let mut at = start;
@@ -138,12 +135,16 @@ impl Evaluator {
                     break self.targets[at];
                 }
                 path.push(at);
-                match first[at] {
-                    Some(region) if region.kind == MappedKind::Expansion => {
-                        at = region.expanded.0 as usize;
-                    }
-                    Some(region) => break Some(region.counter),
-                    None => break None,
+                let Some(index) = first[at] else {
+                    break Counter::Zero;
+                };
+                let region = &decoded.regions[index];
+                if !is_expansion(region) {
+                    break region.counter;
+                }
+                at = region.expanded.0 as usize;
+                if self.expanding[at] != Some(index) {
+                    break Counter::Zero;
                 }
             };
             for file in path.drain(..) {

@@ -9,7 +9,7 @@ use bstr::{BStr, BString};
 
 use crate::error::{Error, Result};
 use crate::evaluate::parallel;
-use crate::mapping::{Mapping, Name, Unit, read_file_names};
+use crate::mapping::{Mapping, Name, TableLayout, Unit, read_file_names};
 use crate::sections::{COVMAP, NAMES};
 
 /// A record that differs from all others in name, hash, files or mapping bytes.
@@ -43,7 +43,7 @@ pub(super) struct Gathered<'m> {
     pub(super) file_names: Vec<BString>,
     file_ids: HashMap<BString, FileId>,
     /// Tables by what they are stored as and how they are resolved.
-    table_ids: HashMap<(&'m [u8], Option<&'m [u8]>), usize>,
+    table_ids: HashMap<(&'m [u8], TableLayout, &'m [u8]), usize>,
     /// The last unique record of each name.
     by_name: HashedMap<NameRef, usize>,
 }
@@ -79,12 +79,12 @@ impl<'m> Gathered<'m> {
         });
         let mut tables = Vec::with_capacity(unit.tables.len());
         for table in &unit.tables {
-            let key = (table.bytes, unit.has_directory.then_some(directory));
+            let key = (table.bytes, unit.table_layout, directory);
             if let Some(&known) = self.table_ids.get(&key) {
                 tables.push(known);
                 continue;
             }
-            let names = read_file_names(table.bytes, table.offset, unit.has_directory, directory)
+            let names = read_file_names(table.bytes, table.offset, unit.table_layout, directory)
                 .map_err(|error| error.in_section(COVMAP))?;
             let files = names.into_iter().map(|name| self.intern(name)).collect();
             self.table_ids.insert(key, self.tables.len());

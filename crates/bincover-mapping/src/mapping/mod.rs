@@ -18,7 +18,7 @@ use crate::container::{self, Found, ParseOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sections::{COVFUN, COVMAP, Sections};
 
-pub(crate) use file_names::read as read_file_names;
+pub(crate) use file_names::{TableLayout, read as read_file_names};
 pub(crate) use function::{
     ConditionIds, Counter, DecisionBits, Decoded, MappedKind, MappedRegion, Mcdc, files_of,
 };
@@ -48,8 +48,7 @@ pub(crate) struct Unit<'a> {
     pub(crate) member: Option<BString>,
     /// The blob of function names; read over in version 1.
     pub(crate) names: &'a [u8],
-    /// Entry 0 of its file name tables is the compiler's directory.
-    pub(crate) has_directory: bool,
+    pub(crate) table_layout: TableLayout,
     pub(crate) tables: Vec<Table<'a>>,
     pub(crate) records: Vec<Record>,
     /// The section that holds the records' mappings, and its name.
@@ -149,11 +148,15 @@ impl<'a> Unit<'a> {
         let sections = found.sections;
         let in_covmap = |error: Error| error.in_section(COVMAP);
         let (version, headers) = read_headers(&sections).map_err(in_covmap)?;
-        let has_directory = version >= OLDEST_WITH_DIRECTORY;
+        let table_layout = match version {
+            0..OLDEST_WITH_COVFUN => TableLayout::Plain,
+            OLDEST_WITH_COVFUN..OLDEST_WITH_DIRECTORY => TableLayout::Blob,
+            _ => TableLayout::WithDirectory,
+        };
         let mut unit = Self {
             member: found.member,
             names: sections.names,
-            has_directory,
+            table_layout,
             tables: Vec::new(),
             records: Vec::new(),
             data: Cow::Borrowed(&[]),
@@ -174,7 +177,7 @@ impl<'a> Unit<'a> {
             return Ok(unit);
         }
         let read_table = |table: &Table<'_>| {
-            file_names::read(table.bytes, table.offset, has_directory, compilation_dir)
+            file_names::read(table.bytes, table.offset, table_layout, compilation_dir)
         };
         // `None`: two different tables have this key, and records with it are passed over.
         let mut by_key: HashedMap<u64, Option<usize>> = HashedMap::default();
