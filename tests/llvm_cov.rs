@@ -209,7 +209,7 @@ const PROGRAMS: &[Program] = &[
         "cxx",
         &["app"],
         &[
-            "clang++-22 -std=c++20 -fprofile-instr-generate -fcoverage-mapping main.cpp inner/shapes.cpp -o app",
+            "clang++-22 -std=c++20 -fprofile-instr-generate -fcoverage-mapping -Wl,--build-id=0xabcdef01234567 main.cpp inner/shapes.cpp -o app",
             "./app 1 2 3 4 20",
             "./app 5 13 6",
             "./app",
@@ -388,6 +388,15 @@ const COMMANDS: &str = "
     report app -object app -instr-profile=merged.profdata
     report app -instr-profile=old.profdata
     report -empty-profile app
+    report -instr-profile=merged.profdata -debug-file-directory=debug
+    report -instr-profile=merged.profdata -debug-file-directory=nofolder
+    report -instr-profile=merged.profdata -debug-file-directory=nofolder -check-binary-ids
+    report nothing -instr-profile=merged.profdata -debug-file-directory=nofolder -debug-file-directory debug
+    report app -instr-profile=merged.profdata -debug-file-directory=debug -check-binary-ids
+    report nothing -instr-profile=merged.profdata -check-binary-ids
+    report app -instr-profile=merged.profdata -check-binary-ids
+    report -empty-profile -debug-file-directory=debug
+    export -format=lcov -instr-profile=merged.profdata -debug-file-directory=debug -arch=x86_64
     report -dump -instr-profile=merged.profdata app
     report -object=app -instr-profile=merged.profdata
     report -instr-profile=merged.profdata -- app
@@ -705,6 +714,12 @@ fn extras(folder: &Path) -> Result<(), Failed> {
         "llvm-profdata-22 merge --text merged.profdata -o merged.proftext",
     )?;
     fs::copy(folder.join("merged.profdata"), folder.join("old.profdata"))?;
+    // The name under which the linker's build id is looked for.
+    fs::create_dir_all(folder.join("debug/.build-id/ab"))?;
+    fs::copy(
+        folder.join("app"),
+        folder.join("debug/.build-id/ab/cdef01234567.debug"),
+    )?;
     let old = fs::File::options()
         .write(true)
         .open(folder.join("old.profdata"))?;

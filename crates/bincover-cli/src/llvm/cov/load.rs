@@ -2,10 +2,10 @@
 //! `CodeCoverageTool::load`).
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bincover::Objects;
 use bincover::mapping::{
@@ -279,6 +279,121 @@ impl Bytes {
 
 type Mismatches = Vec<(String, u64)>;
 
+/// An object, and which slice of it is wanted.
+struct Opened {
+    name: String,
+    bytes: Bytes,
+    architecture: Option<String>,
+}
+
+/// The objects up to the first that cannot be opened.
+fn open_all(names: &[OsString], settings: &Settings, problem: &mut Option<Unread>) -> Vec<Opened> {
+    let mut opened = Vec::new();
+    for (index, path) in names.iter().enumerate() {
+        let architectures = &settings.architectures;
+        let architecture = architectures.get(index).or(architectures.first());
+        let name = path.display().to_string();
+        match Bytes::open(path) {
+            Ok(bytes) => opened.push(Opened {
+                name,
+                bytes,
+                architecture: architecture.cloned(),
+            }),
+            Err(reason) => {
+                *problem = Some(Unread(name, reason));
+                break;
+            }
+        }
+    }
+    opened
+}
+
+/// The mappings of objects up to the first that is malformed. One without data is passed over.
+fn parse_all<'o>(
+    opened: &'o [Opened],
+    settings: &Settings,
+    mappings: &mut Vec<Mapping<'o>>,
+    owners: &mut Vec<String>,
+    problem: &mut Option<Unread>,
+) {
+    for one in opened {
+        let options = ParseOptions {
+            compilation_dir: &settings.compilation_dir,
+            architecture: one.architecture.as_deref(),
+            strict: true,
+        };
+        match Mapping::parse_as(one.bytes.bytes(), &options) {
+            Ok(mapping) => {
+                mappings.push(mapping);
+                owners.push(one.name.clone());
+            }
+            Err(error) if error.kind() == ErrorKind::NoCoverageData => {}
+            Err(error) => {
+                *problem = Some(Unread(one.name.clone(), error.llvm_message().to_owned()));
+                break;
+            }
+        }
+    }
+}
+
+/// Objects that ran, by their build ids in the profile, but were not given, from the folders for
+/// debug files.
+fn fetch(
+    opened: &[Opened],
+    with_data: &[String],
+    settings: &Settings,
+    read: &Read,
+) -> Result<Vec<Opened>, Unread> {
+    let with_data = opened.iter().filter(|one| with_data.contains(&one.name));
+    let known: Vec<Vec<u8>> = with_data
+        .filter_map(|one| bincover::mapping::inspect(one.bytes.bytes()).ok())
+        .map(|inspected| inspected.build_id)
+        .collect();
+    let given: Vec<PathBuf> = settings
+        .parsed
+        .values("debug-file-directory")
+        .map(PathBuf::from)
+        .collect();
+    let folders = match given.is_empty() {
+        true => vec![PathBuf::from("/usr/lib/debug")],
+        false => given,
+    };
+    let mut paths = Vec::new();
+    for id in read.profile.binary_ids() {
+        if known.iter().any(|known| known == id) {
+            continue;
+        }
+        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = hex.get(2..).and_then(|rest| {
+            let file = format!(".build-id/{}/{rest}.debug", &hex[..2]);
+            let mut candidates = folders.iter().map(|folder| folder.join(&file));
+            candidates.find(|path| path.exists())
+        });
+        match path {
+            Some(path) => paths.push(path.into_os_string()),
+            None if settings.parsed.flag("check-binary-ids") => {
+                let profile = settings.profile.as_deref().unwrap_or(Path::new(""));
+                let reason = format!("Missing binary ID: {hex}");
+                return Err(Unread(profile.display().to_string(), reason));
+            }
+            None => {}
+        }
+    }
+    let mut problem = None;
+    let mut fetched = open_all(&paths, settings, &mut problem);
+    // One architecture is that of all objects; of several, none is theirs.
+    for one in &mut fetched {
+        one.architecture = match &settings.architectures[..] {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+    }
+    match problem {
+        Some(problem) => Err(problem),
+        None => Ok(fetched),
+    }
+}
+
 /// Objects are read one after the other, so the first that is wrong is the one that is named.
 fn evaluate(
     settings: &Settings,
@@ -286,39 +401,15 @@ fn evaluate(
     need: Need,
 ) -> Result<(Coverage, Mismatches), Unread> {
     let mut problem = None;
-    let mut opened = Vec::new();
-    for name in &settings.objects {
-        match Bytes::open(name) {
-            Ok(bytes) => opened.push((name, bytes)),
-            Err(reason) => {
-                problem = Some(Unread(name.display().to_string(), reason));
-                break;
-            }
-        }
-    }
+    let opened = open_all(&settings.objects, settings, &mut problem);
     let mut mappings = Vec::new();
     let mut owners = Vec::new();
-    for (index, (name, bytes)) in opened.iter().enumerate() {
-        let architectures = &settings.architectures;
-        let architecture = architectures.get(index).or(architectures.first());
-        let options = ParseOptions {
-            compilation_dir: &settings.compilation_dir,
-            architecture: architecture.map(String::as_str),
-            strict: true,
-        };
-        match Mapping::parse_as(bytes.bytes(), &options) {
-            Ok(mapping) => {
-                mappings.push(mapping);
-                owners.push(name.display().to_string());
-            }
-            Err(error) if error.kind() == ErrorKind::NoCoverageData => {}
-            Err(error) => {
-                let reason = error.llvm_message().to_owned();
-                problem = Some(Unread(name.display().to_string(), reason));
-                break;
-            }
-        }
-    }
+    parse_all(&opened, settings, &mut mappings, &mut owners, &mut problem);
+    let fetched = match &problem {
+        None => fetch(&opened, &owners, settings, read)?,
+        Some(_) => Vec::new(),
+    };
+    parse_all(&fetched, settings, &mut mappings, &mut owners, &mut problem);
     if mappings.is_empty() && problem.is_none() {
         let names = settings.objects.iter().map(|name| name.to_string_lossy());
         let names = names.collect::<Vec<_>>().join(", ");

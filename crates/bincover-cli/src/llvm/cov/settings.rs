@@ -118,14 +118,6 @@ impl Settings {
                 plain.fatal("exactly one of -instr-profile and -empty-profile must be specified")
             );
         }
-        // What these would change cannot be ignored.
-        for unsupported in ["debug-file-directory", "check-binary-ids"] {
-            if parsed.value(unsupported).is_some() {
-                return Err(plain.fatal(format_args!(
-                    "the option --{unsupported} is not supported by bincover"
-                )));
-            }
-        }
         if parsed.flag("debuginfod") {
             return Err(plain.fatal("the option --debuginfod is not supported by bincover"));
         }
@@ -136,7 +128,7 @@ impl Settings {
             .chain(parsed.values("object"))
             .cloned()
             .collect();
-        if objects.is_empty() {
+        if objects.is_empty() && parsed.value("debug-file-directory").is_none() {
             say("No filenames specified!\n");
             return Err(Stop(Exit::Failure));
         }
