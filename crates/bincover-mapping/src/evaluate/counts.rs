@@ -77,6 +77,14 @@ impl Evaluator {
         self.values.clear();
         self.values.resize(decoded.expressions.len(), None);
         let has_expansions = self.resolve_expansions(decoded);
+        let is_branch = |region: &&MappedRegion| {
+            matches!(region.kind, MappedKind::Branch | MappedKind::Condition)
+        };
+        let branches = decoded.regions.iter().filter(is_branch).count();
+        function.branches.reserve_exact(branches);
+        function
+            .regions
+            .reserve_exact(decoded.regions.len() - branches);
         for (index, region) in decoded.regions.iter().enumerate() {
             let expanded = region.expanded.0 as usize;
             let counter = match region.kind {
@@ -86,7 +94,7 @@ impl Evaluator {
                 _ => region.counter,
             };
             let count = self.count(counter, decoded, counts)?;
-            if matches!(region.kind, MappedKind::Branch | MappedKind::Condition) {
+            if is_branch(&region) {
                 let false_count = self.count(region.false_counter, decoded, counts)?;
                 function
                     .branches

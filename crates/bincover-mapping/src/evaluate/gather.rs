@@ -4,37 +4,33 @@
 use std::collections::HashMap;
 
 use bincover_model::FileId;
-use bincover_profile::{FunctionHash, HashedMap, NameRef, NameTable};
+use bincover_profile::{HashedMap, NameRef, NameTable};
 use bstr::{BStr, BString};
 
 use crate::error::{Error, Result};
 use crate::evaluate::parallel;
-use crate::mapping::{Mapping, Name, TableLayout, Unit, read_file_names};
+use crate::mapping::{Mapping, Name, Record, TableLayout, Unit, read_file_names};
 use crate::sections::{COVMAP, NAMES};
 
 /// A record that differs from all others in name, hash, files or mapping bytes.
-pub(super) struct Unique<'m> {
-    pub(super) name: Name,
+#[derive(Clone, Copy)]
+pub(super) struct Unique {
     pub(super) name_ref: NameRef,
-    pub(super) hash: FunctionHash,
-    /// Index into [`Gathered::tables`].
-    pub(super) table: usize,
-    pub(super) bytes: &'m [u8],
-    /// Where the bytes lie in the section.
-    pub(super) offset: u64,
-    /// Where the record lies in the section.
-    pub(super) record_offset: u64,
     /// Index into [`Gathered::units`]: the first object that holds it.
-    pub(super) unit: usize,
-    /// Another of the same name.
-    next: Option<usize>,
+    pub(super) unit: u32,
+    /// Index into its records.
+    pub(super) record: u32,
+    /// Index into [`Gathered::tables`].
+    pub(super) table: u32,
+    /// One more than the index of another of the same name; 0 if there is none.
+    next: u32,
 }
 
 /// All objects, in the order given.
 #[derive(Default)]
 pub(super) struct Gathered<'m> {
     pub(super) units: Vec<GatheredUnit<'m>>,
-    pub(super) uniques: Vec<Unique<'m>>,
+    pub(super) uniques: Vec<Unique>,
     /// Records as met: index of the unit and of the unique record.
     pub(super) met: Vec<(u32, u32)>,
     /// Files of each table of file names.
@@ -44,8 +40,8 @@ pub(super) struct Gathered<'m> {
     file_ids: HashMap<BString, FileId>,
     /// Tables by what they are stored as and how they are resolved.
     table_ids: HashMap<(&'m [u8], TableLayout, &'m [u8]), usize>,
-    /// The last unique record of each name.
-    by_name: HashedMap<NameRef, usize>,
+    /// One more than the index of the last unique record of each name.
+    by_name: HashedMap<NameRef, u32>,
 }
 
 pub(super) struct GatheredUnit<'m> {
@@ -92,54 +88,52 @@ impl<'m> Gathered<'m> {
             self.tables.push(files);
         }
         self.met.reserve(unit.records.len());
-        for record in &unit.records {
+        self.by_name.reserve(unit.records.len());
+        for (record_index, record) in unit.records.iter().enumerate() {
             let unique = Unique {
-                name: record.name,
                 name_ref: match record.name {
                     Name::Ref(name) => name,
-                    Name::Span { start, len } => NameRef::of(&unit.names[start..start + len]),
+                    Name::Span { start, len } => {
+                        let (start, len) = (start as usize, len as usize);
+                        NameRef::of(&unit.names[start..start + len])
+                    }
                 },
-                hash: record.hash,
-                table: tables[record.table],
-                bytes: unit.bytes_of(record),
-                offset: record.bytes_offset(),
-                record_offset: record.offset,
-                unit: unit_index,
-                next: None,
+                unit: small(unit_index),
+                record: small(record_index),
+                table: small(tables[record.table as usize]),
+                next: 0,
             };
             let index = self.index_of(unique);
-            // Each takes bytes of an object, so there are fewer than 2^32.
-            let small = |index| u32::try_from(index).unwrap_or(u32::MAX);
-            self.met.push((small(unit_index), small(index)));
+            self.met.push((small(unit_index), index));
         }
         Ok(())
     }
 
-    fn index_of(&mut self, mut unique: Unique<'m>) -> usize {
-        let last = self.by_name.get(&unique.name_ref).copied();
-        let mut at = last;
-        while let Some(index) = at {
-            let known = &self.uniques[index];
-            if known.hash == unique.hash
-                && known.table == unique.table
-                && known.bytes == unique.bytes
+    fn index_of(&mut self, mut unique: Unique) -> u32 {
+        let last = self.by_name.entry(unique.name_ref).or_default();
+        let mut at = *last;
+        while let Some(index) = at.checked_sub(1) {
+            let known = &self.uniques[index as usize];
+            if known.table == unique.table
+                && known.record(&self.units).hash == unique.record(&self.units).hash
+                && known.bytes(&self.units) == unique.bytes(&self.units)
             {
                 return index;
             }
             at = known.next;
         }
-        unique.next = last;
-        self.by_name.insert(unique.name_ref, self.uniques.len());
+        unique.next = *last;
+        let index = small(self.uniques.len());
+        *last = index + 1;
         self.uniques.push(unique);
-        self.uniques.len() - 1
+        index
     }
 
     fn intern(&mut self, name: BString) -> FileId {
         if let Some(&known) = self.file_ids.get(&name) {
             return known;
         }
-        // Each name takes bytes of an object, so there are fewer than 2^32.
-        let id = FileId(u32::try_from(self.file_names.len()).unwrap_or(u32::MAX));
+        let id = FileId(small(self.file_names.len()));
         self.file_names.push(name.clone());
         self.file_ids.insert(name, id);
         id
@@ -149,7 +143,8 @@ impl<'m> Gathered<'m> {
     fn read_names(&mut self, threads: usize) -> Result<()> {
         let mut is_needed = vec![false; self.units.len()];
         for unique in &self.uniques {
-            is_needed[unique.unit] |= matches!(unique.name, Name::Ref(_));
+            is_needed[unique.unit as usize] |=
+                matches!(unique.record(&self.units).name, Name::Ref(_));
         }
         let units = &self.units;
         let read = parallel::map(units.len(), threads, 1, |_: &mut (), index| {
@@ -165,18 +160,42 @@ impl<'m> Gathered<'m> {
         Ok(())
     }
 
+    pub(super) fn forget_all_but_file_names(self) -> Vec<BString> {
+        self.file_names
+    }
+
     /// A record has this name.
     pub(super) fn has(&self, name: NameRef) -> bool {
         self.by_name.contains_key(&name)
     }
 
     /// The name of a record's function, as the profile has it.
-    pub(super) fn name(&self, unique: &Unique<'m>) -> Option<&BStr> {
-        let unit = &self.units[unique.unit];
-        let name = match unique.name {
+    pub(super) fn name(&self, unique: &Unique) -> Option<&BStr> {
+        let unit = &self.units[unique.unit as usize];
+        let name = match unique.record(&self.units).name {
             Name::Ref(name) => unit.names.as_ref()?.get(name)?,
-            Name::Span { start, len } => unit.unit.names.get(start..start + len)?,
+            Name::Span { start, len } => {
+                let (start, len) = (start as usize, len as usize);
+                unit.unit.names.get(start..start + len)?
+            }
         };
         (!name.is_empty()).then_some(name.into())
     }
+}
+
+impl Unique {
+    pub(super) fn record<'m>(&self, units: &[GatheredUnit<'m>]) -> &'m Record {
+        &units[self.unit as usize].unit.records[self.record as usize]
+    }
+
+    /// Its mapping.
+    pub(super) fn bytes<'m>(&self, units: &[GatheredUnit<'m>]) -> &'m [u8] {
+        let unit = units[self.unit as usize].unit;
+        unit.bytes_of(self.record(units))
+    }
+}
+
+/// An index of something that takes bytes of an object, of which there are fewer than 2^32.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }

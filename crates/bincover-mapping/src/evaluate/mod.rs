@@ -29,6 +29,10 @@ pub use mcdc::BitmapLayout;
 /// Records that a thread takes at a time.
 const BLOCK: usize = 64;
 
+/// Records that are evaluated before functions are put together, so that not all of them are in
+/// memory twice.
+const BATCH: usize = 1 << 14;
+
 /// What [`evaluate_with`] is told.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'o> {
@@ -168,57 +172,62 @@ pub fn evaluate_with(
         wanted: wanted.as_deref(),
         budget: Budget::default(),
     };
-    let outcomes = parallel::map(
-        gathered.uniques.len(),
-        threads,
-        BLOCK,
-        |state: &mut State, index| worker.outcome(state, &gathered.uniques[index]),
-    );
-    let mut kept = Kept::new(gathered.file_names.len());
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(outcomes.len());
-    for (unique, outcome) in gathered.uniques.iter().zip(outcomes) {
-        let unit = &gathered.units[unique.unit];
-        let located = |error: Error| {
-            let error = error.in_section(unit.unit.section);
-            error.in_mapping(unit.mapping)
-        };
-        verdicts.push(match outcome.map_err(located)? {
-            Outcome::Dropped(reason, profile) => Verdict::Dropped(reason, profile),
-            Outcome::PassedOver => Verdict::Settled,
-            Outcome::Evaluated {
-                function,
-                name_ref,
-                is_known,
-            } => {
-                let is_new = kept.add(*function, name_ref).map_err(located)?;
-                match is_new && !is_known {
-                    true => Verdict::Unknown,
-                    false => Verdict::Settled,
+    let mut kept = Kept::new(gathered.file_names.len(), gathered.uniques.len());
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(gathered.uniques.len());
+    for uniques in gathered.uniques.chunks(BATCH) {
+        let work = |state: &mut State, index: usize| worker.outcome(state, &uniques[index]);
+        let outcomes = parallel::map(uniques.len(), threads, BLOCK, work);
+        for (unique, outcome) in uniques.iter().zip(outcomes) {
+            let unit = &gathered.units[unique.unit as usize];
+            let located = |error: Error| {
+                let error = error.in_section(unit.unit.section);
+                error.in_mapping(unit.mapping)
+            };
+            verdicts.push(match outcome.map_err(located)? {
+                Outcome::Dropped(reason, profile) => Verdict::Dropped(reason, profile),
+                Outcome::PassedOver => Verdict::Settled,
+                Outcome::Evaluated {
+                    function,
+                    name_ref,
+                    is_known,
+                } => {
+                    let is_new = kept.add(function, name_ref).map_err(located)?;
+                    match is_new && !is_known {
+                        true => Verdict::Unknown,
+                        false => Verdict::Settled,
+                    }
                 }
-            }
-        });
+            });
+        }
     }
     let left_out = left_out(&gathered, verdicts, options.explain);
     let unmapped = match options.explain {
         true => unmapped(&gathered, profile),
         false => Vec::new(),
     };
+    let functions = kept.functions;
+    drop((kept.by_name, kept.next));
+    let file_names = gathered.forget_all_but_file_names();
     let views = views::Views {
         threads,
         wanted,
         summaries_only: options.summaries_only,
     };
     Ok(Evaluation {
-        coverage: views.coverage(gathered.file_names, kept.functions),
+        coverage: views.coverage(file_names, functions),
         left_out,
         unmapped,
     })
 }
 
 /// What came of a record.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and it is moved on soon"
+)]
 enum Outcome {
     Evaluated {
-        function: Box<Function>,
+        function: Function,
         /// Of the shown name.
         name_ref: NameRef,
         /// The profile has it.
@@ -256,16 +265,19 @@ struct Worker<'w> {
 }
 
 impl Worker<'_> {
-    fn outcome(&self, state: &mut State, unique: &Unique<'_>) -> Result<Outcome> {
-        let table = &self.gathered.tables[unique.table][..];
+    fn outcome(&self, state: &mut State, unique: &Unique) -> Result<Outcome> {
+        let table = &self.gathered.tables[unique.table as usize][..];
+        let record = unique.record(&self.gathered.units);
+        let bytes = unique.bytes(&self.gathered.units);
+        let offset = record.bytes_offset();
         let Some(name) = self.gathered.name(unique) else {
             let found = format_args!("{:#x}", unique.name_ref.0);
-            return Err(no_name(unique.record_offset, found));
+            return Err(no_name(record.offset, found));
         };
-        let looked = look_up(self.profile, unique.name_ref, name, unique.hash);
+        let looked = look_up(self.profile, unique.name_ref, name, record.hash);
         let is_wanted = match self.wanted {
             None => true,
-            Some(wanted) => files_of(unique.bytes, unique.offset, table.len())?
+            Some(wanted) => files_of(bytes, offset, table.len())?
                 .iter()
                 .any(|&index| wanted[table[index as usize].0 as usize]),
         };
@@ -273,12 +285,12 @@ impl Worker<'_> {
             return Ok(Outcome::PassedOver);
         }
         let decoded = &mut state.decoded;
-        decoded.read(unique.bytes, unique.offset, table.len())?;
+        decoded.read(bytes, offset, table.len())?;
         let counts = match looked {
             Looked::Found(counts) => Some(counts),
             Looked::Unknown => None,
             Looked::Mismatch(profile) => {
-                let hash = unique.hash.0;
+                let hash = record.hash.0;
                 let reason = Reason::HashMismatch { hash };
                 return Ok(Outcome::Dropped(reason, profile));
             }
@@ -288,7 +300,7 @@ impl Worker<'_> {
             && is_constant_zero(only)
             && counters.is_some_and(|counts| counts.first().is_some_and(|&count| count > 0))
         {
-            return Ok(Outcome::Dropped(Reason::Unused, unique.hash));
+            return Ok(Outcome::Dropped(Reason::Unused, record.hash));
         }
         let files: Vec<FileId> = decoded
             .files
@@ -308,7 +320,7 @@ impl Worker<'_> {
             ..Function::default()
         };
         let Some(mut function) = state.evaluator.function(decoded, counters, function) else {
-            return Ok(Outcome::Dropped(Reason::MissingCounters, unique.hash));
+            return Ok(Outcome::Dropped(Reason::MissingCounters, record.hash));
         };
         if decoded.has_mcdc {
             let bitmap = counts.map_or(&[][..], |counts| counts.bitmap);
@@ -316,7 +328,7 @@ impl Worker<'_> {
         }
         function.summary = views::summarize(&function, &mut state.segmenter);
         Ok(Outcome::Evaluated {
-            function: Box::new(function),
+            function,
             name_ref,
             is_known: counts.is_some(),
         })
@@ -326,20 +338,21 @@ impl Worker<'_> {
 /// The functions of the coverage, in the order in which they were met.
 struct Kept {
     functions: Vec<Function>,
-    /// The last function of a shown name, and for each function another of the same.
-    by_name: HashedMap<NameRef, usize>,
-    next: Vec<Option<usize>>,
+    /// One more than the index of the last function of a shown name; for each function, of another
+    /// of the same, or 0.
+    by_name: HashedMap<NameRef, u32>,
+    next: Vec<u32>,
     /// By file, the last line that a region ends in; and the sum of these.
     last_lines: Vec<u32>,
     line_count: u64,
 }
 
 impl Kept {
-    fn new(files: usize) -> Self {
+    fn new(files: usize, functions: usize) -> Self {
         Self {
-            functions: Vec::new(),
-            by_name: HashedMap::default(),
-            next: Vec::new(),
+            functions: Vec::with_capacity(functions),
+            by_name: HashedMap::with_capacity_and_hasher(functions, Default::default()),
+            next: Vec::with_capacity(functions),
             last_lines: vec![0; files],
             line_count: 0,
         }
@@ -347,19 +360,21 @@ impl Kept {
 
     /// False if one of this name and these files is there.
     fn add(&mut self, function: Function, name_ref: NameRef) -> Result<bool> {
-        let last = self.by_name.get(&name_ref).copied();
+        let last = self.by_name.get(&name_ref).copied().unwrap_or(0);
         let mut at = last;
-        while let Some(index) = at {
-            let known = &self.functions[index];
+        while let Some(index) = at.checked_sub(1) {
+            let known = &self.functions[index as usize];
             if known.files == function.files && known.name == function.name {
                 return Ok(false);
             }
-            at = self.next[index];
+            at = self.next[index as usize];
         }
         self.count_lines(&function)?;
-        self.by_name.insert(name_ref, self.functions.len());
         self.next.push(last);
         self.functions.push(function);
+        // There are fewer functions than bytes in a section, which has less than 2^32.
+        let count = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+        self.by_name.insert(name_ref, count);
         Ok(true)
     }
 
@@ -397,8 +412,10 @@ fn left_out(gathered: &Gathered<'_>, mut verdicts: Vec<Verdict>, explain: bool) 
         };
         let unique = &gathered.uniques[index as usize];
         let unit = &gathered.units[unit as usize];
-        let table = &gathered.tables[unique.table];
-        let files = files_of(unique.bytes, unique.offset, table.len()).unwrap_or_default();
+        let table = &gathered.tables[unique.table as usize];
+        let record = unique.record(&gathered.units);
+        let bytes = unique.bytes(&gathered.units);
+        let files = files_of(bytes, record.bytes_offset(), table.len()).unwrap_or_default();
         let file = files.first().map(|&index| table[index as usize]);
         listed.push(LeftOut {
             function: gathered.name(unique).map(BString::from).unwrap_or_default(),
@@ -407,7 +424,7 @@ fn left_out(gathered: &Gathered<'_>, mut verdicts: Vec<Verdict>, explain: bool) 
                 .unwrap_or_default(),
             mapping: unit.mapping,
             member: unit.unit.member.clone(),
-            hash: unique.hash.0,
+            hash: record.hash.0,
             profile_hash,
             reason,
         });

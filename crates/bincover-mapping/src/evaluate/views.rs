@@ -25,14 +25,14 @@ impl Views {
     /// refers to do not appear.
     pub(super) fn coverage(self, names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
         let sorted = sort_files(names, &mut functions);
-        let touching = functions_by_file(sorted.len(), &functions);
+        let touches = touches_by_file(sorted.len(), &functions);
         let files = parallel::map(sorted.len(), self.threads, BLOCK, |_: &mut (), index| {
             // There are as many files as FileIds.
             let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
             let (_, old) = sorted[index];
             let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted[old]);
             match is_wanted {
-                true => view_file(id, &touching[index], &functions, self.summaries_only),
+                true => view_file(id, &touches[index], &functions, self.summaries_only),
                 false => File::default(),
             }
         });
@@ -69,59 +69,54 @@ fn sort_files(names: Vec<BString>, functions: &mut [Function]) -> Vec<(BString, 
     order.into_iter().map(named).collect()
 }
 
-/// For each file, the functions that touch it, in load order.
-fn functions_by_file(files: usize, functions: &[Function]) -> Vec<Vec<FunctionId>> {
-    let mut touching: Vec<Vec<FunctionId>> = vec![Vec::new(); files];
-    for (index, function) in functions.iter().enumerate() {
-        let id = FunctionId(u32::try_from(index).unwrap_or(u32::MAX));
-        for file in &function.files {
-            let functions = &mut touching[file.0 as usize];
-            if functions.last() != Some(&id) {
-                functions.push(id);
-            }
+/// A function and a file of it.
+type Touch = (FunctionId, LocalFile);
+
+/// For each file, the functions that touch it, in load order, each with all its numbers for it.
+fn touches_by_file(files: usize, functions: &[Function]) -> Vec<Vec<Touch>> {
+    let mut touches: Vec<Vec<Touch>> = vec![Vec::new(); files];
+    for (id, function) in (0..=u32::MAX).map(FunctionId).zip(functions) {
+        for (local, file) in (0..=u32::MAX).map(LocalFile).zip(&function.files) {
+            touches[file.0 as usize].push((id, local));
         }
     }
-    touching
+    touches
 }
 
-fn view_file(
-    id: FileId,
-    touching: &[FunctionId],
-    functions: &[Function],
-    summaries_only: bool,
-) -> File {
+fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_only: bool) -> File {
     let mut file = File::default();
     let mut regions: Vec<Region> = Vec::new();
     let mut starts: Vec<(Position, FunctionId)> = Vec::new();
-    for &function_id in touching {
+    if !summaries_only {
+        let all = touches.iter();
+        let all = all.map(|(id, local)| functions[id.0 as usize].regions_in(*local).len());
+        regions.reserve_exact(all.sum());
+    }
+    for of_function in touches.chunk_by(|a, b| a.0 == b.0) {
+        let function_id = of_function[0].0;
         let function = &functions[function_id.0 as usize];
         if function.files.first() == Some(&id) {
             file.functions.push(function_id);
         }
-        let here = |local: LocalFile| function.files.get(local.0 as usize) == Some(&id);
-        let main = function.main_file.filter(|main| here(*main));
+        let is_here = |local: &LocalFile| function.files.get(local.0 as usize) == Some(&id);
+        let main = function.main_file.filter(is_here);
         if let Some(first) = main.and_then(|main| function.regions_in(main).first()) {
             starts.push((first.start, function_id));
         }
         if summaries_only {
             continue;
         }
-        if function.files.len() == 1 {
-            regions.extend_from_slice(&function.regions);
-            file.branches.extend_from_slice(&function.branches);
-        } else {
-            regions.extend(function.regions.iter().filter(|region| here(region.file)));
+        for (_, local) in of_function {
+            regions.extend_from_slice(function.regions_in(*local));
             file.branches
-                .extend(function.branches.iter().filter(|branch| here(branch.file)));
+                .extend_from_slice(function.branches_in(*local));
         }
         let mcdc = (0..=u32::MAX).zip(&function.mcdc);
-        file.mcdc.extend(
-            mcdc.filter(|(_, record)| here(record.file))
-                .map(|(record, _)| McdcId {
-                    function: function_id,
-                    record,
-                }),
-        );
+        let here = mcdc.filter(|(_, record)| is_here(&record.file));
+        file.mcdc.extend(here.map(|(record, _)| McdcId {
+            function: function_id,
+            record,
+        }));
         if let Some(main) = main {
             file.expansions
                 .extend(function.expansions_in(function_id, main));

@@ -70,10 +70,11 @@ pub(crate) struct Record {
     pub(crate) name: Name,
     pub(crate) hash: FunctionHash,
     /// Index into [`Unit::tables`].
-    pub(crate) table: usize,
+    pub(crate) table: u32,
+    /// Length of its mapping.
+    len: u32,
     /// Where its mapping lies in the section.
-    start: usize,
-    len: usize,
+    start: u64,
     /// Where its record begins in the section.
     pub(crate) offset: u64,
 }
@@ -84,7 +85,7 @@ pub(crate) enum Name {
     /// By hash.
     Ref(NameRef),
     /// By its place in the names section (version 1).
-    Span { start: usize, len: usize },
+    Span { start: u32, len: u32 },
 }
 
 impl<'a> Mapping<'a> {
@@ -168,7 +169,7 @@ impl<'a> Unit<'a> {
             let layout = records::OldLayout::new(version, &sections);
             for header in headers {
                 unit.tables.push(header.table);
-                let table = unit.tables.len() - 1;
+                let table = small(unit.tables.len() - 1);
                 layout
                     .read(&header, table, &mut unit.records)
                     .map_err(in_covmap)?;
@@ -180,20 +181,20 @@ impl<'a> Unit<'a> {
             file_names::read(table.bytes, table.offset, table_layout, compilation_dir)
         };
         // `None`: two different tables have this key, and records with it are passed over.
-        let mut by_key: HashedMap<u64, Option<usize>> = HashedMap::default();
+        let mut by_key: HashedMap<u64, Option<u32>> = HashedMap::default();
         for header in headers {
             let table = header.table;
             let key = md5_low64(table.bytes);
             match by_key.get(&key) {
-                Some(Some(known)) if unit.tables[*known].bytes != table.bytes => {
-                    let known = read_table(&unit.tables[*known]).map_err(in_covmap)?;
+                Some(Some(known)) if unit.tables[*known as usize].bytes != table.bytes => {
+                    let known = read_table(&unit.tables[*known as usize]).map_err(in_covmap)?;
                     if known != read_table(&table).map_err(in_covmap)? {
                         by_key.insert(key, None);
                     }
                 }
                 Some(_) => {}
                 None => {
-                    by_key.insert(key, Some(unit.tables.len()));
+                    by_key.insert(key, Some(small(unit.tables.len())));
                     unit.tables.push(table);
                 }
             }
@@ -207,14 +208,21 @@ impl<'a> Unit<'a> {
 
     /// A record's mapping.
     pub(crate) fn bytes_of(&self, record: &Record) -> &[u8] {
-        &self.data[record.start..record.start + record.len]
+        record.bytes(&self.data)
     }
 }
 
 impl Record {
     /// Where its mapping lies in the section.
     pub(crate) fn bytes_offset(&self) -> u64 {
-        self.start as u64
+        self.start
+    }
+
+    /// Its mapping, in the bytes of the section, where it was found to lie.
+    fn bytes<'d>(&self, data: &'d [u8]) -> &'d [u8] {
+        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
+        let rest = data.get(start..).unwrap_or_default();
+        rest.get(..self.len as usize).unwrap_or_default()
     }
 }
 
@@ -277,4 +285,9 @@ fn read_headers<'a>(sections: &Sections<'a>) -> Result<(u32, Vec<Header<'a>>)> {
         cursor.take(padding, "padding of file names")?;
     }
     Ok((version.unwrap_or(NEWEST), headers))
+}
+
+/// An index of something that takes bytes of a section, of which there are fewer than 2^32.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -16,7 +16,7 @@ use crate::sections::Sections;
 pub(super) fn read(
     section: &[u8],
     endian: Endian,
-    tables: &HashedMap<u64, Option<usize>>,
+    tables: &HashedMap<u64, Option<u32>>,
 ) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     let mut cursor = Cursor::new(section, 0, endian);
@@ -26,8 +26,8 @@ pub(super) fn read(
         let len = cursor.u32("DataSize")?;
         let hash = FunctionHash(cursor.u64("FuncHash")?);
         let key = cursor.u64("FilenamesRef")?;
-        let start = usize::try_from(cursor.offset()).unwrap_or(usize::MAX);
-        let len = cursor.take(u64::from(len), "mapping data")?.len();
+        let start = cursor.offset();
+        cursor.take(u64::from(len), "mapping data")?;
         let padding = pad8(cursor.offset()).min(cursor.remaining());
         cursor.take(padding, "padding of mapping data")?;
         match tables.get(&key) {
@@ -81,7 +81,7 @@ impl OldLayout {
     pub(super) fn read(
         &self,
         header: &Header<'_>,
-        table: usize,
+        table: u32,
         records: &mut Vec<Record>,
     ) -> Result<()> {
         let mut cursor = header.records.clone();
@@ -101,8 +101,8 @@ impl OldLayout {
             };
             let len = cursor.u32("DataSize")?;
             let hash = FunctionHash(cursor.u64("FuncHash")?);
-            let start = usize::try_from(mappings.offset()).unwrap_or(usize::MAX);
-            let len = mappings.take(u64::from(len), "mapping data")?.len();
+            let start = mappings.offset();
+            mappings.take(u64::from(len), "mapping data")?;
             records.push(Record {
                 name,
                 hash,
@@ -119,7 +119,7 @@ impl OldLayout {
     fn span(&self, offset: u64, start: u64, len: u64) -> Result<Name> {
         let is_inside = |end: &u64| *end <= self.names_len as u64;
         let inside = start.checked_add(len).filter(is_inside);
-        match (usize::try_from(start), usize::try_from(len)) {
+        match (u32::try_from(start), u32::try_from(len)) {
             (Ok(start), Ok(len)) if inside.is_some() && len > 0 => Ok(Name::Span { start, len }),
             _ => Err(no_name(
                 offset,
@@ -142,12 +142,11 @@ pub(super) fn one_of_each(records: Vec<Record>, data: &[u8]) -> Vec<Record> {
     let mut kept: Vec<Record> = Vec::with_capacity(records.len());
     let mut by_name: HashedMap<u64, usize> =
         HashedMap::with_capacity_and_hasher(records.len(), Default::default());
-    let is_dummy =
-        |record: &Record| is_dummy(record.hash, &data[record.start..record.start + record.len]);
+    let is_dummy = |record: &Record| is_dummy(record.hash, record.bytes(data));
     for record in records {
         let key = match record.name {
             Name::Ref(name) => name.0,
-            Name::Span { start, .. } => start as u64,
+            Name::Span { start, .. } => u64::from(start),
         };
         match by_name.entry(key) {
             Entry::Vacant(slot) => {
