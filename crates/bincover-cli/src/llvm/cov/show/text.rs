@@ -56,29 +56,33 @@ impl<'a> Text<'a> {
             .wrapped
             .filter(|wrapped| wrapped.has_count && !wrapped.is_gap && wrapped.count == 0)
             .map(|_| RED_GROUND);
-        let mut piece = |from: usize, to: usize, highlight: Option<&str>| {
-            let text = line.text.get(from..to).unwrap_or_default();
+        // 1-based, and 32 bits that wrap as in LLVM: in a malformed mapping the segments of a line
+        // may go back, and then the rest of the line is there again.
+        let mut column = 1u32;
+        let mut piece = |column: u32, len: usize, highlight: Option<&str>| {
+            let rest = line.text.get(column.wrapping_sub(1) as usize..);
+            let rest = rest.unwrap_or_default();
+            let text = &rest[..len.min(rest.len())];
             match highlight {
                 Some(colour) => self.coloured(colour, text, out),
                 None => out.write_all(text),
             }
         };
-        let mut at = 0;
+        let end_of_line = u32::try_from(line.text.len() + 1).unwrap_or(u32::MAX);
         for segment in line.segments {
-            let column = segment.start.column as usize;
-            let end = column.saturating_sub(1).min(line.text.len());
-            piece(at, end, highlight)?;
-            at = end;
+            let end = segment.start.column.min(end_of_line);
+            piece(column, end.wrapping_sub(column) as usize, highlight)?;
+            column = end;
             let is_uncovered = segment.has_count && segment.count == 0;
             highlight = if is_uncovered && (!segment.is_gap || highlight == Some(RED_GROUND)) {
                 Some(RED_GROUND)
-            } else if expansion.is_some_and(|column| column as usize == at + 1) {
+            } else if expansion == Some(column) {
                 Some(CYAN_GROUND)
             } else {
                 None
             };
         }
-        piece(at, line.text.len(), highlight)?;
+        piece(column, usize::MAX, highlight)?;
         out.write_all(b"\n")
     }
 
@@ -89,8 +93,7 @@ impl<'a> Text<'a> {
         let mut at = 1;
         for segment in line.marked() {
             let column = segment.start.column as usize;
-            // No source line is that long; a region may pretend to be.
-            let gap = column.saturating_sub(at).min(line.text.len() + 1);
+            let gap = column.saturating_sub(at).min(MAX_GAP);
             let count = short_count(segment.count);
             write!(out, "{:gap$}^{count}", "")?;
             at = column + 1 + count.len();
@@ -116,6 +119,10 @@ impl<'a> Text<'a> {
         }
     }
 }
+
+/// Spaces before a marker. A region may lie behind the end of its line, as when the source has
+/// changed, but none is a megabyte wide.
+const MAX_GAP: usize = 1 << 20;
 
 /// The share of a side.
 #[expect(
