@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 
 use bincover_model::FileId;
-use bincover_profile::{HashedMap, NameRef, NameTable};
+use bincover_profile::{HashedMap, NameRef};
 use bstr::{BStr, BString};
 
-use crate::error::{Error, Result};
-use crate::evaluate::parallel;
+use crate::error::Result;
+use crate::evaluate::names::{Chunks, Names};
 use crate::mapping::{Mapping, Name, Record, TableLayout, Unit, read_file_names};
-use crate::sections::{COVMAP, NAMES};
+use crate::sections::COVMAP;
 
 /// A record that differs from all others in name, hash, files or mapping bytes.
 #[derive(Clone, Copy)]
@@ -37,6 +37,7 @@ pub(super) struct Gathered<'m> {
     pub(super) tables: Vec<Vec<FileId>>,
     /// By [`FileId`].
     pub(super) file_names: Vec<BString>,
+    names: Names,
     file_ids: HashMap<BString, FileId>,
     /// Tables by what they are stored as and how they are resolved.
     table_ids: HashMap<(&'m [u8], TableLayout, &'m [u8]), usize>,
@@ -48,8 +49,6 @@ pub(super) struct GatheredUnit<'m> {
     /// Index of the mapping that it is in.
     pub(super) mapping: usize,
     pub(super) unit: &'m Unit<'m>,
-    /// Read if a record needs it.
-    names: Option<NameTable>,
 }
 
 impl<'m> Gathered<'m> {
@@ -68,11 +67,7 @@ impl<'m> Gathered<'m> {
 
     fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>) -> Result<()> {
         let unit_index = self.units.len();
-        self.units.push(GatheredUnit {
-            mapping,
-            unit,
-            names: None,
-        });
+        self.units.push(GatheredUnit { mapping, unit });
         let mut tables = Vec::with_capacity(unit.tables.len());
         for table in &unit.tables {
             let key = (table.bytes, unit.table_layout, directory);
@@ -139,24 +134,23 @@ impl<'m> Gathered<'m> {
         id
     }
 
-    /// Inflates the names of units that hold a record which no unit before them has.
+    /// Reads the names of units that hold a record which no unit before them has.
     fn read_names(&mut self, threads: usize) -> Result<()> {
         let mut is_needed = vec![false; self.units.len()];
         for unique in &self.uniques {
             is_needed[unique.unit as usize] |=
                 matches!(unique.record(&self.units).name, Name::Ref(_));
         }
-        let units = &self.units;
-        let read = parallel::map(units.len(), threads, 1, |_: &mut (), index| {
-            is_needed[index].then(|| NameTable::decode(units[index].unit.names, 0))
-        });
-        for (unit, names) in self.units.iter_mut().zip(read) {
-            unit.names = names.transpose().map_err(|error| {
-                let llvm = error.llvm_message();
-                let error = Error::from(error).in_section(NAMES).with_llvm_message(llvm);
-                error.in_mapping(unit.mapping)
-            })?;
+        let mut chunks = Chunks::default();
+        for (unit, _) in self
+            .units
+            .iter()
+            .zip(is_needed)
+            .filter(|(_, needed)| *needed)
+        {
+            chunks.add(unit.unit.names, unit.mapping)?;
         }
+        self.names = chunks.read(threads)?;
         Ok(())
     }
 
@@ -173,7 +167,7 @@ impl<'m> Gathered<'m> {
     pub(super) fn name(&self, unique: &Unique) -> Option<&BStr> {
         let unit = &self.units[unique.unit as usize];
         let name = match unique.record(&self.units).name {
-            Name::Ref(name) => unit.names.as_ref()?.get(name)?,
+            Name::Ref(name) => self.names.get(name)?,
             Name::Span { start, len } => {
                 let (start, len) = (start as usize, len as usize);
                 unit.unit.names.get(start..start + len)?

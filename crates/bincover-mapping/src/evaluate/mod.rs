@@ -4,6 +4,7 @@
 mod counts;
 mod gather;
 mod mcdc;
+mod names;
 mod parallel;
 mod views;
 
