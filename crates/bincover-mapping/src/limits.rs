@@ -14,7 +14,7 @@ pub(crate) const MAX_MCDC_VALUES: u64 = 1 << 27;
 
 /// Steps to put MC/DC decisions together: regions looked up among open decisions, bits looked at,
 /// pairs of vectors compared. LLVM's largest decision (32,767 vectors) needs 2^28 at most.
-pub(crate) const MAX_MCDC_STEPS: u64 = 1 << 32;
+pub(crate) const MAX_MCDC_STEPS: u64 = 1 << 29;
 
 /// Archives in archives and universal files.
 pub(crate) const MAX_NESTING: usize = 4;

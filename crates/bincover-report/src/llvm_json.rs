@@ -136,11 +136,9 @@ impl Json<'_> {
     fn expansion(&mut self, coverage: &Coverage, expansion: Expansion) {
         let function = coverage.function(expansion.function);
         self.raw("{\"branches\":[");
-        if let Some(region) = coverage.expansion_region(expansion) {
-            let mut branches = Vec::new();
-            nested_branches(function, region, 0, &mut branches);
-            self.list(branches, Self::branch);
-        }
+        let branches = coverage.branches_inside(expansion);
+        let branches = branches.iter().filter(|branch| !branch.is_folded());
+        self.list(branches, Self::branch);
         self.raw("],\"filenames\":");
         self.file_names(coverage, function);
         self.raw(",\"source_region\":");
@@ -313,26 +311,6 @@ impl Json<'_> {
         }
         Ok(())
     }
-}
-
-/// The branches below an expansion: those of deeper ones first, then its own. The depth is
-/// bounded: every step goes to another local file of the function.
-fn nested_branches<'f>(
-    function: &'f Function,
-    expansion: &Region,
-    depth: usize,
-    out: &mut Vec<&'f Branch>,
-) {
-    if depth > function.files.len() {
-        return;
-    }
-    for region in function.regions_in(expansion.expanded) {
-        if region.kind == bincover_model::RegionKind::Expansion {
-            nested_branches(function, region, depth + 1, out);
-        }
-    }
-    let own = function.branches_in(expansion.expanded).iter();
-    out.extend(own.filter(|branch| !branch.is_folded()));
 }
 
 /// As C's `%.17g`: 17 digits without zeros at the end.

@@ -82,6 +82,9 @@ fn spend(purse: &AtomicU64, amount: u64) -> bool {
     }
 }
 
+/// What it takes to see whether a region belongs to a decision, in pairs of vectors compared.
+const STEPS_TO_LOOK_AT: u64 = 8;
+
 #[cold]
 fn too_much(what: &str, most: u64) -> Error {
     let message = format!("MC/DC decisions: expected at most {most} {what}, found more");
@@ -108,13 +111,13 @@ pub(super) fn records(
                 expanded: HashSet::new(),
             }),
             (MappedKind::Expansion, _) if !open.is_empty() => {
-                budget.spend_steps(open.len() as u64)?;
+                budget.spend_steps(STEPS_TO_LOOK_AT * open.len() as u64)?;
                 if let Some(decision) = open.iter_mut().find(|open| open.dominates(region)) {
                     decision.expanded.insert(region.expanded);
                 }
             }
             (MappedKind::Condition, Mcdc::Condition(ids)) => {
-                budget.spend_steps(open.len() as u64)?;
+                budget.spend_steps(STEPS_TO_LOOK_AT * open.len() as u64)?;
                 let Some(index) = open.iter().position(|open| open.takes(region, ids)) else {
                     // Undefined in LLVM.
                     continue;

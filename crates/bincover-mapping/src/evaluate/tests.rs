@@ -328,3 +328,51 @@ fn the_number_of_threads_changes_nothing() {
         assert_eq!(with(threads), one, "{threads} threads");
     }
 }
+
+/// A file expands to another, that to another, and so on; a branch is in the last.
+#[test]
+fn expansions_in_each_other() {
+    const FILES: u64 = 100_000;
+    let mut numbers: Vec<u64> = vec![FILES];
+    numbers.extend((0..FILES).map(|_| 1));
+    numbers.push(0);
+    for file in 1..FILES {
+        numbers.extend([1, file << 3 | 4, 1, 1, 0, 2]);
+    }
+    numbers.extend([1, 4 << 3, 1, 5, 1, 1, 0, 2]);
+    let mapping: Vec<u8> = numbers.into_iter().flat_map(uleb).collect();
+    let coverage = evaluated(2, &[mapping]).unwrap().coverage;
+    let file = &coverage.files[0];
+    assert_eq!(file.summary.branches.total, 2);
+    // One as it is written in the file, and one inside the expansion of the main file.
+    assert_eq!(coverage.branches_by_line(file).len(), 2);
+    assert_eq!(coverage.branches_inside(file.expansions[0]).len(), 1);
+}
+
+/// What a report lists is bounded, whatever expansions multiply to.
+#[test]
+fn branches_of_expansions_that_multiply() {
+    let coverage = evaluated(61, &[tower(false)]).unwrap().coverage;
+    let listed = coverage.branches_by_line(&coverage.files[0]).len();
+    assert!((1 << 16..1 << 20).contains(&listed), "{listed}");
+}
+
+/// Decisions that never get all their conditions, and as many conditions of none.
+#[test]
+fn decisions_that_stay_open() {
+    let mut numbers: Vec<u64> = vec![1, 1, 0, 400_000];
+    for _ in 0..200_000 {
+        numbers.extend([5 << 3, 0, 2, 0, 1, 0, 9]);
+    }
+    for _ in 0..200_000 {
+        numbers.extend([6 << 3, 1, 5, 9, 0, 0, 0, 1, 0, 2]);
+    }
+    let mapping: Vec<u8> = numbers.into_iter().flat_map(uleb).collect();
+    let error = evaluated(2, &[mapping]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("MC/DC decisions: expected at most"),
+        "{error}"
+    );
+}
