@@ -93,6 +93,9 @@ impl<'a> Sources<'a> {
 /// How many nested expansions one page may have: a few crafted bytes could ask for millions.
 const MAX_NODES: usize = 1 << 17;
 
+/// How deep expansions may lie in each other.
+const MAX_DEPTH: usize = 256;
+
 impl<'a> Shown<'a> {
     /// `None` if its source cannot be read, or nothing is known of it.
     pub(super) fn file_node(&self, id: FileId) -> Option<Node<'a>> {
@@ -186,7 +189,6 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// The depth is bounded: every step goes to another local file of the function.
     fn expansion_node(
         &self,
         expansion: Expansion,
@@ -198,7 +200,7 @@ impl<'a> Shown<'a> {
         let function = coverage.function(expansion.function);
         *budget = budget.checked_sub(1)?;
         let view = coverage.expansion_view(expansion);
-        if view.segments.is_empty() || depth > function.files.len() {
+        if view.segments.is_empty() || depth >= MAX_DEPTH {
             return None;
         }
         let source = self
