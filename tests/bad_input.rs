@@ -250,7 +250,7 @@ fn a_binary_without_coverage() {
 fn a_file_that_is_no_object() {
     let bench = Bench::new().with("text", b"#!/bin/sh\n").with("empty", b"");
     for name in ["text", "empty"] {
-        bench.object_fails(name, &["expected an ELF object at offset 0x0, found "]);
+        bench.object_fails(name, &["expected an object file at offset 0x0, found "]);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Programs that call llvm-profdata, or read what it writes, with ours in its place: the same
-//! results, and no warning.
+//! Programs that call llvm-profdata and llvm-cov, or read what they write, with ours in their
+//! place: the same results, and no warning.
 //!
 //! A test whose client is not installed says *ignored*; with `BINCOVER_REQUIRE_ORACLES=1` (as in
 //! CI) it fails instead.
@@ -57,20 +57,26 @@ fn run(command: &mut Command) -> Result<String, Failed> {
     }
 }
 
-/// A folder with `llvm-profdata` and `llvm-cov`: the first is `profdata`, the second LLVM's.
-fn tools(scratch: &Path, name: &str, profdata: &Path) -> Result<PathBuf, Failed> {
+/// A folder with `llvm-profdata` and `llvm-cov`.
+fn tools(scratch: &Path, name: &str, profdata: &Path, cov: &Path) -> Result<PathBuf, Failed> {
     let folder = scratch.join(name);
     std::fs::create_dir(&folder)?;
     symlink(profdata, folder.join("llvm-profdata"))?;
-    symlink(which::which(COV)?, folder.join("llvm-cov"))?;
+    symlink(cov, folder.join("llvm-cov"))?;
     Ok(folder)
 }
 
 fn both_tools(scratch: &Path) -> Result<[PathBuf; 2], Failed> {
-    let ours = Path::new(env!("CARGO_BIN_EXE_bincover-merge"));
+    let profdata = Path::new(env!("CARGO_BIN_EXE_bincover-merge"));
+    let cov = Path::new(env!("CARGO_BIN_EXE_bincover"));
     Ok([
-        tools(scratch, "ours", ours)?,
-        tools(scratch, "theirs", &which::which(PROFDATA)?)?,
+        tools(scratch, "ours", profdata, cov)?,
+        tools(
+            scratch,
+            "theirs",
+            &which::which(PROFDATA)?,
+            &which::which(COV)?,
+        )?,
     ])
 }
 
@@ -161,22 +167,70 @@ fn same_files(ours: &Path, theirs: &Path) -> Result<(), Failed> {
     }
 }
 
+/// All that cargo-llvm-cov makes of one run. HTML is a report in our own markup, so its pages are
+/// there and that is all.
 fn cargo_llvm_cov() -> Result<(), Failed> {
+    const REPORTS: &[&str] = &[
+        "--lcov",
+        "--json",
+        "--json --summary-only",
+        "--cobertura",
+        "--codecov",
+        "--text",
+        "--lcov --ignore-filename-regex main",
+    ];
     let scratch = tempfile::tempdir()?;
     let folder = small_crate(scratch.path())?;
-    let mut reports = Vec::new();
-    for tools in both_tools(scratch.path())? {
-        let report = tools.join("report.info");
-        let mut command = cargo(&folder);
-        command
-            .args(["llvm-cov", "--lcov", "--output-path"])
-            .arg(&report)
-            .env("LLVM_PROFDATA", tools.join("llvm-profdata"))
-            .env("LLVM_COV", tools.join("llvm-cov"));
-        run(&mut command)?;
-        reports.push(report);
+    let both = both_tools(scratch.path())?;
+    for tools in &both {
+        let llvm_cov = |words: &[&str]| {
+            let mut command = cargo(&folder);
+            command
+                .arg("llvm-cov")
+                .args(words)
+                .env("LLVM_PROFDATA", tools.join("llvm-profdata"))
+                .env("LLVM_COV", tools.join("llvm-cov"));
+            run(&mut command)
+        };
+        llvm_cov(&["clean", "--profraw-only"])?;
+        llvm_cov(&["--no-report"])?;
+        for (index, report) in REPORTS.iter().enumerate() {
+            let path = tools.join(index.to_string());
+            let path = path.to_str().ok_or("a path that is text")?;
+            let mut words = vec!["report"];
+            words.extend(report.split(' '));
+            llvm_cov(&[&words[..], &["--output-path", path]].concat())?;
+        }
+        let table = llvm_cov(&["report"])?;
+        std::fs::write(tools.join("table"), table)?;
+        llvm_cov(&["report", "--html"])?;
+        let index = std::fs::read_to_string(folder.join("target/llvm-cov/html/index.html"))?;
+        for name in ["lib.rs", "main.rs", "Totals"] {
+            if !index.contains(name) {
+                return Err(format!("{name} is not in {index}").into());
+            }
+        }
     }
-    same_files(&reports[0], &reports[1])
+    let [ours, theirs] = both;
+    let names = (0..REPORTS.len()).map(|index| index.to_string());
+    for name in names.chain(["table".to_owned()]) {
+        same_files(
+            &without_time(&ours.join(&name))?,
+            &without_time(&theirs.join(&name))?,
+        )?;
+    }
+    Ok(())
+}
+
+/// A report whose time of making is taken out.
+fn without_time(report: &Path) -> Result<PathBuf, Failed> {
+    let text = std::fs::read_to_string(report)?;
+    let Some((before, rest)) = text.split_once(" timestamp=\"") else {
+        return Ok(report.to_owned());
+    };
+    let after = rest.split_once('"').map_or("", |(_, after)| after);
+    std::fs::write(report, format!("{before}{after}"))?;
+    Ok(report.to_owned())
 }
 
 fn grcov() -> Result<(), Failed> {

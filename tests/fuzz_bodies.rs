@@ -91,6 +91,22 @@ fn damaged_objects() {
 }
 
 #[test]
+fn damaged_containers() {
+    let kinds = [
+        "both.o",
+        "one.o",
+        "both.dylib",
+        "both.dll",
+        "both.wasm",
+        "both.a",
+    ];
+    for kind in kinds {
+        all_damaged(bodies::mapping, "object", kind, 21);
+    }
+    all_damaged(bodies::mapping, "object", "both.covmapping", 1);
+}
+
+#[test]
 fn damaged_sections() {
     for (path, bytes) in files("object", "app.elf") {
         println!("{}", path.display());

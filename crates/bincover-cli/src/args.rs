@@ -42,6 +42,17 @@ pub(crate) enum Action {
     Fold(FoldArgs),
     /// Merge the profiles of all runs and report.
     Report(ReportArgs),
+    /// Be llvm-cov: export, report and show, with LLVM's own options and output.
+    #[command(disable_help_flag = true)]
+    LlvmCov {
+        /// As after `llvm-cov`.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "LLVM-COV ARGS"
+        )]
+        args: Vec<OsString>,
+    },
 }
 
 const DEMO_EXAMPLES: &str = "\

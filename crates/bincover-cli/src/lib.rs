@@ -22,6 +22,13 @@ pub use exit::Exit;
 /// The command `bincover`.
 #[must_use]
 pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let program =
+        llvm::options::Program::new(args.first().map_or("".as_ref(), OsString::as_os_str));
+    // Called as LLVM's tool, it is LLVM's tool.
+    if program.name.starts_with("llvm-cov") {
+        return llvm::cov::run(&program, args.drain(1..)).into();
+    }
     let args = match args::Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => return usage(&error),
@@ -32,6 +39,10 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Merge(args) => commands::merge::run("bincover", &args),
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
+        args::Action::LlvmCov { args } => {
+            let program = llvm::options::Program::new("llvm-cov".as_ref());
+            return llvm::cov::run(&program, args.into_iter()).into();
+        }
     };
     finish("bincover", result)
 }

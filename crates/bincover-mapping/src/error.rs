@@ -18,6 +18,8 @@ struct Inner {
     section: Option<&'static str>,
     offset: Option<u64>,
     message: String,
+    /// What llvm-cov says, where that is not the text of the class.
+    llvm: Option<String>,
 }
 
 /// The class of an [`Error`].
@@ -34,6 +36,27 @@ pub enum ErrorKind {
     Truncated,
     /// Something that cannot be (LLVM: `malformed`).
     Malformed,
+    /// The object is of another architecture than was asked for (LLVM: `arch_not_found`).
+    WrongArchitecture,
+    /// A universal file, and no architecture of it was named.
+    ArchitectureNeeded,
+}
+
+impl ErrorKind {
+    /// What llvm-cov says of errors of this class.
+    fn llvm_text(self) -> &'static str {
+        match self {
+            Self::NotAnObject => "The file was not recognized as a valid object file",
+            Self::NoCoverageData => "no coverage data found",
+            Self::UnsupportedVersion => "unsupported coverage format version",
+            Self::Truncated => "truncated coverage data",
+            Self::Malformed => "malformed coverage data",
+            Self::WrongArchitecture => "No object file for requested architecture",
+            Self::ArchitectureNeeded => {
+                "`-arch` specifier is invalid or missing for universal binary"
+            }
+        }
+    }
 }
 
 impl Error {
@@ -45,6 +68,7 @@ impl Error {
             section: None,
             offset: None,
             message: message.to_string(),
+            llvm: None,
         }))
     }
 
@@ -60,6 +84,39 @@ impl Error {
         let mut error = Self::new(ErrorKind::Malformed, message);
         error.0.offset = Some(offset);
         error
+    }
+
+    #[cold]
+    pub(crate) fn no_data(expected: &str, found: &str) -> Self {
+        let message = format!(
+            "expected {expected}, found {found}: the binary is not instrumented for coverage, or was stripped of it"
+        );
+        Self::new(ErrorKind::NoCoverageData, message)
+    }
+
+    #[cold]
+    pub(crate) fn no_section(name: &str) -> Self {
+        Self::no_data(&format!("a section {name}"), "none of that name")
+    }
+
+    /// llvm-cov says more than the text of the class.
+    #[cold]
+    pub(crate) fn with_llvm_detail(mut self, detail: impl fmt::Display) -> Self {
+        self.0.llvm = Some(format!("{}: {detail}", self.0.kind.llvm_text()));
+        self
+    }
+
+    #[cold]
+    pub(crate) fn with_llvm_message(mut self, message: impl Into<String>) -> Self {
+        self.0.llvm = Some(message.into());
+        self
+    }
+
+    /// What llvm-cov says of this error, after the name of the file.
+    #[must_use]
+    pub fn llvm_message(&self) -> &str {
+        let own = self.0.llvm.as_deref();
+        own.unwrap_or_else(|| self.0.kind.llvm_text())
     }
 
     #[cold]

@@ -6,9 +6,15 @@
 //! that count them (`__llvm_covfun`). [`Mapping::parse`] reads them; [`evaluate()`] puts a profile's
 //! counts in and makes a [`Coverage`](bincover_model::Coverage).
 //!
-//! | container | mapping versions |
+//! | container | |
 //! | --- | --- |
-//! | ELF objects, executables and shared libraries, 32 and 64 bits, both byte orders | 4 to 7 (LLVM 11 to 22) |
+//! | ELF, Mach-O | objects, executables and libraries, 32 and 64 bits, both byte orders |
+//! | COFF, PE | objects; executables and libraries |
+//! | WebAssembly | linked modules |
+//! | archives (`.a`, `.rlib`), universal Mach-O files | each member or slice |
+//! | what `llvm-cov convert-for-testing` writes | |
+//!
+//! All mapping versions are read: 1 to 7, LLVM 3.7 to 22.
 //!
 //! ```no_run
 //! use std::num::NonZeroU64;
@@ -29,16 +35,20 @@
 //! The numbers are llvm-cov's, by its own rules for which record wins, what a line's count is and
 //! how instantiations are grouped; `tests/oracle.rs` compares them byte for byte.
 //!
-//! Deliberately not here: opening files, source files, reports, processes; MC/DC (its regions are
-//! read over), other containers than ELF, mapping versions before 4.
+//! Deliberately not here: opening files (so no thin archives), source files, reports, processes.
 
+mod container;
 mod error;
 mod evaluate;
 mod limits;
 mod mapping;
 mod object_file;
+mod sections;
+mod test_container;
+mod wasm;
 
+pub use container::{ParseOptions, is_architecture};
 pub use error::{Error, ErrorKind, Result};
-pub use evaluate::{Evaluation, LeftOut, Reason, evaluate};
+pub use evaluate::{BitmapLayout, Evaluation, LeftOut, Options, Reason, evaluate, evaluate_with};
 pub use mapping::Mapping;
 pub use object_file::{Instrumentation, inspect, names};

@@ -7,3 +7,14 @@ pub(crate) const MAX_LINE: u32 = 1 << 24;
 /// Lines of all source files together. Each file may end at the line above and take a few bytes of
 /// a mapping, and what is evaluated lists its lines.
 pub(crate) const MAX_LINES: u64 = 1 << 26;
+
+/// Values of conditions in executed test vectors, of all MC/DC decisions together. A bitmap has a
+/// bit where a vector has a value for each condition, and decisions may share their bits.
+pub(crate) const MAX_MCDC_VALUES: u64 = 1 << 27;
+
+/// Steps to put MC/DC decisions together: regions looked up among open decisions, bits looked at,
+/// pairs of vectors compared. LLVM's largest decision (32,767 vectors) needs 2^28 at most.
+pub(crate) const MAX_MCDC_STEPS: u64 = 1 << 29;
+
+/// Archives in archives and universal files.
+pub(crate) const MAX_NESTING: usize = 4;

@@ -1,6 +1,8 @@
 //! Branches by line: one answer for every report that prints them.
 
-use crate::{Branch, Coverage, File, Function, LocalFile, Position};
+use std::ops::Range;
+
+use crate::{Branch, Coverage, Expansion, File, Function, LocalFile, Position, Region, RegionKind};
 
 /// A branch as a line-oriented report shows it: the counts of its two outcomes, all uses of a
 /// macro and all instantiations of a function taken together.
@@ -17,9 +19,32 @@ pub struct LineBranch {
 /// A branch and how one gets to it: the starts of the expansions around it, outermost first (its
 /// own start if there are none), then a running number.
 struct Reached {
-    path: Vec<Position>,
+    /// Where the path lies in [`AllReached::paths`]; never empty.
+    path: Range<usize>,
     order: usize,
     branch: Branch,
+}
+
+/// All branches of a file, those reached by one path together.
+#[derive(Default)]
+struct AllReached {
+    /// The paths, one after another.
+    paths: Vec<Position>,
+    branches: Vec<Reached>,
+}
+
+impl AllReached {
+    fn path(&self, one: &Reached) -> &[Position] {
+        &self.paths[one.path.clone()]
+    }
+
+    fn on_its_line(&self, one: &Reached) -> LineBranch {
+        LineBranch {
+            line: self.path(one)[0].line,
+            true_count: one.branch.true_count,
+            false_count: one.branch.false_count,
+        }
+    }
 }
 
 impl Coverage {
@@ -30,75 +55,181 @@ impl Coverage {
     /// llvm-cov's rule for lcov with `-unify-instantiations` (its default).
     #[must_use]
     pub fn branches_by_line(&self, file: &File) -> Vec<LineBranch> {
-        let direct = file
-            .branches
-            .iter()
-            .enumerate()
-            .map(|(order, branch)| Reached {
-                path: vec![branch.start],
-                order,
-                branch: *branch,
-            });
-        let mut reached: Vec<Reached> = direct.collect();
-
-        let mut nested = Vec::new();
-        let mut path = Vec::new();
-        for expansion in &file.expansions {
-            let function = self.function(expansion.function);
-            let Some(region) = function.regions.get(expansion.region as usize) else {
-                continue;
-            };
-            path.push(region.start);
-            collect(function, region.expanded, &mut path, &mut nested);
-            path.pop();
-        }
-        reached.append(&mut nested);
-        reached.retain(|one| !one.branch.is_folded());
-        reached.sort_by(|a, b| (&a.path, a.order).cmp(&(&b.path, b.order)));
-
+        let reached = self.reached(file);
         let mut unified: Vec<LineBranch> = Vec::new();
         let mut previous: Option<&[Position]> = None;
-        for one in &reached {
+        for one in &reached.branches {
+            let path = reached.path(one);
             match unified.last_mut() {
-                Some(last) if previous == Some(&one.path) => {
+                Some(last) if previous == Some(path) => {
                     last.true_count = last.true_count.wrapping_add(one.branch.true_count);
                     last.false_count = last.false_count.wrapping_add(one.branch.false_count);
                 }
-                _ => unified.push(LineBranch {
-                    line: one.path[0].line,
-                    true_count: one.branch.true_count,
-                    false_count: one.branch.false_count,
-                }),
+                _ => unified.push(reached.on_its_line(one)),
             }
-            previous = Some(&one.path);
+            previous = Some(path);
         }
         unified
     }
+
+    /// As [`Coverage::branches_by_line`], but each branch of each instantiation and expansion on
+    /// its own (llvm-cov's `-unify-instantiations=false`).
+    #[must_use]
+    pub fn branches_by_line_each(&self, file: &File) -> Vec<LineBranch> {
+        let reached = self.reached(file);
+        let branches = reached.branches.iter();
+        branches.map(|one| reached.on_its_line(one)).collect()
+    }
+
+    /// The branches of a file and of its expansions.
+    fn reached(&self, file: &File) -> AllReached {
+        let mut all = AllReached::default();
+        for (order, branch) in file.branches.iter().enumerate() {
+            let path = all.paths.len()..all.paths.len() + 1;
+            all.paths.push(branch.start);
+            all.branches.push(Reached {
+                path,
+                order,
+                branch: *branch,
+            });
+        }
+        let mut order = 0;
+        let mut budget = MAX_STEPS;
+        // Expansions of one function come together.
+        for expansions in file.expansions.chunk_by(|a, b| a.function == b.function) {
+            let function = self.function(expansions[0].function);
+            let mut nested = NestedBranches::new(function);
+            for expansion in expansions {
+                let Some(region) = function.regions.get(expansion.region as usize) else {
+                    continue;
+                };
+                nested.visit(region, &mut budget, &mut |path, branches| {
+                    let start = all.paths.len();
+                    all.paths.extend_from_slice(path);
+                    for branch in branches {
+                        all.branches.push(Reached {
+                            path: start..all.paths.len(),
+                            order,
+                            branch: *branch,
+                        });
+                        order += 1;
+                    }
+                });
+            }
+        }
+        all.branches.retain(|one| !one.branch.is_folded());
+        let paths = &all.paths;
+        // Stable: one that is written in the file comes before one of a macro.
+        all.branches.sort_by(|a, b| {
+            let key = |one: &Reached| (paths[one.path.clone()].iter(), one.order);
+            let ((a_path, a_order), (b_path, b_order)) = (key(a), key(b));
+            a_path.cmp(b_path).then(a_order.cmp(&b_order))
+        });
+        all
+    }
+
+    /// The branches inside an expansion, in llvm-cov's order: those of deeper expansions first,
+    /// then its own.
+    #[must_use]
+    pub fn branches_inside(&self, expansion: Expansion) -> Vec<Branch> {
+        let mut inside = Vec::new();
+        if let Some(region) = self.expansion_region(expansion) {
+            let mut nested = NestedBranches::new(self.function(expansion.function));
+            nested.visit(region, &mut MAX_STEPS.clone(), &mut |_, branches| {
+                inside.extend_from_slice(branches);
+            });
+        }
+        inside
+    }
 }
 
-/// The branches inside one expansion: those of deeper expansions first, then its own.
-///
-/// The depth is bounded: every step goes to another local file of the function.
-fn collect(function: &Function, file: LocalFile, path: &mut Vec<Position>, out: &mut Vec<Reached>) {
-    if path.len() > function.files.len() {
-        return;
-    }
-    for region in &function.regions {
-        if region.file == file && region.kind == crate::RegionKind::Expansion {
-            path.push(region.start);
-            collect(function, region.expanded, path, out);
-            path.pop();
+/// Positions that are gone through to list a file's branches. Expansions that multiply (each of a
+/// file's two expands to two others, and so on) could ask for more than there are atoms; what is
+/// beyond is not listed.
+const MAX_STEPS: u64 = 1 << 24;
+
+/// Finds branches inside the expansions of one function.
+struct NestedBranches<'f> {
+    function: &'f Function,
+    /// By file: there is a branch in it or in what it expands to.
+    leads_to_branches: Vec<bool>,
+    /// By file: it is being visited.
+    is_open: Vec<bool>,
+}
+
+impl<'f> NestedBranches<'f> {
+    fn new(function: &'f Function) -> Self {
+        let mut leads_to_branches = vec![false; function.files.len()];
+        if !function.branches.is_empty() {
+            let mut expanded_in: Vec<Vec<LocalFile>> = vec![Vec::new(); function.files.len()];
+            let expansions = function.regions.iter();
+            for region in expansions.filter(|region| region.kind == RegionKind::Expansion) {
+                if let Some(parents) = expanded_in.get_mut(region.expanded.0 as usize) {
+                    parents.push(region.file);
+                }
+            }
+            let mut pending: Vec<LocalFile> =
+                function.branches.iter().map(|branch| branch.file).collect();
+            while let Some(file) = pending.pop() {
+                let Some(leads) = leads_to_branches.get_mut(file.0 as usize) else {
+                    continue;
+                };
+                if !std::mem::replace(leads, true) {
+                    pending.append(&mut expanded_in[file.0 as usize]);
+                }
+            }
+        }
+        Self {
+            is_open: vec![false; leads_to_branches.len()],
+            function,
+            leads_to_branches,
         }
     }
-    for branch in function
-        .branches
-        .iter()
-        .filter(|branch| branch.file == file)
-    {
-        out.push(Reached {
-            path: path.clone(),
-            order: out.len(),
-            branch: *branch,
-        });
+
+    /// Calls `found` with the branches of one file and the path to it, deeper ones first. The
+    /// path has the starts of the expansions, outermost first.
+    fn visit(
+        &mut self,
+        expansion: &Region,
+        budget: &mut u64,
+        found: &mut dyn FnMut(&[Position], &[Branch]),
+    ) {
+        let function = self.function;
+        let expansions = |file| function.regions_in(file).iter();
+        // Each entry is a file and what is left of its regions. The path is as long.
+        let mut open: Vec<(LocalFile, std::slice::Iter<'f, Region>)> = Vec::new();
+        let mut path: Vec<Position> = Vec::new();
+        let mut next = Some(expansion);
+        loop {
+            if let Some(region) = next.take()
+                && self.leads_to_branches.get(region.expanded.0 as usize) == Some(&true)
+                && !std::mem::replace(&mut self.is_open[region.expanded.0 as usize], true)
+            {
+                path.push(region.start);
+                open.push((region.expanded, expansions(region.expanded)));
+            }
+            let Some((file, rest)) = open.last_mut() else {
+                return;
+            };
+            next = rest.find(|region| region.kind == RegionKind::Expansion);
+            if next.is_some() {
+                continue;
+            }
+            let file = *file;
+            let cost = path.len() as u64;
+            if let Some(left) = budget.checked_sub(cost) {
+                *budget = left;
+                found(&path, function.branches_in(file));
+            } else {
+                *budget = 0;
+                for (file, _) in open.drain(..) {
+                    self.is_open[file.0 as usize] = false;
+                }
+                return;
+            }
+            self.is_open[file.0 as usize] = false;
+            open.pop();
+            path.pop();
+        }
     }
 }

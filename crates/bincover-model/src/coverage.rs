@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use crate::Summary;
+use crate::{McdcId, McdcRecord, Summary};
 
 /// Index into [`Coverage::files`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +70,8 @@ pub struct File {
     pub branches: Vec<Branch>,
     /// Macro expansions in this file.
     pub expansions: Vec<Expansion>,
+    /// MC/DC decisions in this file.
+    pub mcdc: Vec<McdcId>,
     /// Functions whose first file is this one, in load order.
     pub functions: Vec<FunctionId>,
     /// Functions whose code starts in this file, grouped by where they start, sorted by position.
@@ -163,6 +165,9 @@ pub struct Branch {
     pub true_folded: bool,
     /// The false side is a constant zero.
     pub false_folded: bool,
+    /// It is a condition of an MC/DC decision (LLVM: `MCDCBranchRegion`, kind 6 in llvm-cov's
+    /// JSON; other branches are of kind 4).
+    pub is_condition: bool,
 }
 
 impl Branch {
@@ -193,10 +198,13 @@ pub struct Function {
     pub files: Vec<FileId>,
     /// The file that no expansion leads to (LLVM: main view file); `None` if there is no such.
     pub main_file: Option<LocalFile>,
-    /// Regions in the order in which they were stored; never branches.
+    /// Regions in the order in which they were stored, which is by [`LocalFile`]; never branches.
     pub regions: Vec<Region>,
-    /// Branches in the order in which they were stored, constant ones included.
+    /// Branches in the order in which they were stored, which is by [`LocalFile`]; constant ones
+    /// included.
     pub branches: Vec<Branch>,
+    /// MC/DC decisions, in the order in which their last conditions were stored.
+    pub mcdc: Vec<McdcRecord>,
     /// This function's own numbers; `functions` and `instantiations` count itself.
     pub summary: Summary,
 }

@@ -28,11 +28,17 @@
 
 mod branches;
 mod coverage;
+mod mcdc;
+mod segments;
 mod summary;
+mod views;
 
 pub use branches::LineBranch;
 pub use coverage::{
     Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line, LocalFile,
     Position, Region, RegionKind, Segment,
 };
+pub use mcdc::{Condition, McdcRecord, TestVector};
+pub use segments::{LineStats, Segmenter, line_stats, lines, segments, tally_lines};
 pub use summary::{Summary, Tally};
+pub use views::{McdcId, View};

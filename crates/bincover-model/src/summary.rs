@@ -75,6 +75,8 @@ pub struct Summary {
     pub lines: Tally,
     /// Branch outcomes: each two-way branch counts twice unless a side is constant.
     pub branches: Tally,
+    /// Conditions of MC/DC decisions, those that are constant left out of the total.
+    pub mcdc: Tally,
 }
 
 impl Summary {
@@ -87,6 +89,7 @@ impl Summary {
             instantiations: self.instantiations.max(other.instantiations),
             lines: self.lines.max(other.lines),
             branches: self.branches.max(other.branches),
+            mcdc: self.mcdc.max(other.mcdc),
         }
     }
 }
@@ -98,6 +101,7 @@ impl AddAssign for Summary {
         self.instantiations += other.instantiations;
         self.lines += other.lines;
         self.branches += other.branches;
+        self.mcdc += other.mcdc;
     }
 }
 

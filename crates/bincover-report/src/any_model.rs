@@ -1,8 +1,9 @@
 //! No format panics on any model, and Cobertura stays sound.
 
 use bincover_model::{
-    Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line, LocalFile,
-    Position, Region, RegionKind, Segment, Summary, Tally,
+    Branch, Condition, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line,
+    LocalFile, McdcId, McdcRecord, Position, Region, RegionKind, Segment, Summary, Tally,
+    TestVector,
 };
 use bstr::BString;
 use proptest::collection::vec;
@@ -14,6 +15,8 @@ use crate::{FORMATS, Format, Options};
 /// How many files and functions there are: ids stay below, which is all that the model promises.
 const FILES: u32 = 3;
 const FUNCTIONS: u32 = 4;
+/// MC/DC records of each function.
+const RECORDS: u32 = 2;
 
 fn name() -> impl Strategy<Value = BString> {
     let words = prop::sample::select(vec![
@@ -90,9 +93,10 @@ fn branch() -> impl Strategy<Value = Branch> {
         count(),
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
     )
         .prop_map(
-            |(file, start, end, true_count, false_count, true_folded, false_folded)| Branch {
+            |(
                 file,
                 start,
                 end,
@@ -100,6 +104,16 @@ fn branch() -> impl Strategy<Value = Branch> {
                 false_count,
                 true_folded,
                 false_folded,
+                is_condition,
+            )| Branch {
+                file,
+                start,
+                end,
+                true_count,
+                false_count,
+                true_folded,
+                false_folded,
+                is_condition,
             },
         )
 }
@@ -111,15 +125,48 @@ fn tally() -> impl Strategy<Value = Tally> {
 }
 
 fn summary() -> impl Strategy<Value = Summary> {
-    (tally(), tally(), tally(), tally(), tally()).prop_map(
-        |(regions, functions, instantiations, lines, branches)| Summary {
+    (tally(), tally(), tally(), tally(), tally(), tally()).prop_map(
+        |(regions, functions, instantiations, lines, branches, mcdc)| Summary {
             regions,
             functions,
             instantiations,
             lines,
             branches,
+            mcdc,
         },
     )
+}
+
+fn mcdc_record() -> impl Strategy<Value = McdcRecord> {
+    let condition = (
+        position(),
+        any::<bool>(),
+        prop::option::of((0..3_u32, 0..3_u32)),
+    );
+    let condition = condition.prop_map(|(start, is_folded, pair)| Condition {
+        start,
+        is_folded,
+        pair,
+    });
+    let vector = (vec(any::<Option<bool>>(), 0..4), any::<bool>());
+    let vector = vector.prop_map(|(values, outcome)| TestVector {
+        values: values.into(),
+        outcome,
+    });
+    (
+        local_file(),
+        position(),
+        position(),
+        vec(condition, 0..4),
+        vec(vector, 0..4),
+    )
+        .prop_map(|(file, start, end, conditions, vectors)| McdcRecord {
+            file,
+            start,
+            end,
+            conditions,
+            vectors,
+        })
 }
 
 fn function() -> impl Strategy<Value = Function> {
@@ -131,16 +178,18 @@ fn function() -> impl Strategy<Value = Function> {
         prop::option::of(local_file()),
         vec(region(), 0..6),
         vec(branch(), 0..4),
+        vec(mcdc_record(), RECORDS as usize),
         summary(),
     )
         .prop_map(
-            |(name, count, files, main_file, regions, branches, summary)| Function {
+            |(name, count, files, main_file, regions, branches, mcdc, summary)| Function {
                 name,
                 count,
                 files,
                 main_file,
                 regions,
                 branches,
+                mcdc,
                 summary,
             },
         )
@@ -182,26 +231,32 @@ fn file() -> impl Strategy<Value = File> {
     let line = (line_number(), count()).prop_map(|(number, count)| Line { number, count });
     let expansion =
         (function_id(), 0..8_u32).prop_map(|(function, region)| Expansion { function, region });
+    let mcdc_id =
+        (function_id(), 0..RECORDS).prop_map(|(function, record)| McdcId { function, record });
     (
         name(),
         vec(segment(), 0..4),
         vec(line, 0..9),
         vec(branch(), 0..4),
         vec(expansion, 0..3),
+        vec(mcdc_id, 0..3),
         vec(function_id(), 0..4),
         vec(group(), 0..4),
         summary(),
     )
         .prop_map(
-            |(name, segments, lines, branches, expansions, functions, groups, summary)| File {
-                name,
-                segments,
-                lines,
-                branches,
-                expansions,
-                functions,
-                groups,
-                summary,
+            |(name, segments, lines, branches, expansions, mcdc, functions, groups, summary)| {
+                File {
+                    name,
+                    segments,
+                    lines,
+                    branches,
+                    expansions,
+                    mcdc,
+                    functions,
+                    groups,
+                    summary,
+                }
             },
         )
 }

@@ -15,9 +15,9 @@
 
 use std::io::{self, BufWriter, Write};
 
-use bincover_model::{Coverage, File, LineBranch};
+use bincover_model::{Coverage, File, FileId, LineBranch};
 
-use crate::Options;
+use crate::{Options, Parts};
 
 /// Writes an lcov tracefile. No option has any effect on it.
 ///
@@ -26,25 +26,62 @@ use crate::Options;
 pub fn emit(coverage: &Coverage, _options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     for file in &coverage.files {
-        emit_file(coverage, file, &mut out)?;
+        emit_file(coverage, file, &Parts::default(), &mut out)?;
     }
     out.flush()
 }
 
-fn emit_file(coverage: &Coverage, file: &File, out: &mut impl Write) -> io::Result<()> {
+/// Writes an lcov tracefile of these files, in this order.
+///
+/// # Errors
+/// If the writer fails.
+///
+/// # Panics
+/// If a file's id belongs to another `Coverage`.
+pub fn emit_files(
+    coverage: &Coverage,
+    files: &[FileId],
+    parts: &Parts,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    for id in files {
+        emit_file(coverage, coverage.file(*id), parts, &mut out)?;
+    }
+    out.flush()
+}
+
+fn emit_file(
+    coverage: &Coverage,
+    file: &File,
+    parts: &Parts,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let summary = file.summary;
     out.write_all(b"SF:")?;
     out.write_all(&file.name)?;
     out.write_all(b"\n")?;
-    emit_functions(coverage, file, out)?;
+    if !parts.summary_only && !parts.skip_functions {
+        emit_functions(coverage, file, out)?;
+    }
     writeln!(out, "FNF:{}", summary.functions.total)?;
     writeln!(out, "FNH:{}", summary.functions.covered)?;
-    for line in &file.lines {
-        writeln!(out, "DA:{},{}", line.number, line.count)?;
+    if !parts.summary_only {
+        for line in &file.lines {
+            writeln!(out, "DA:{},{}", line.number, line.count)?;
+        }
     }
-    emit_branches(&coverage.branches_by_line(file), out)?;
-    writeln!(out, "BRF:{}", summary.branches.total)?;
-    writeln!(out, "BRH:{}", summary.branches.covered)?;
+    if !parts.skip_branches {
+        if !parts.summary_only {
+            let branches = match parts.keep_instantiations {
+                true => coverage.branches_by_line_each(file),
+                false => coverage.branches_by_line(file),
+            };
+            emit_branches(&branches, out)?;
+        }
+        writeln!(out, "BRF:{}", summary.branches.total)?;
+        writeln!(out, "BRH:{}", summary.branches.covered)?;
+    }
     writeln!(out, "LF:{}", summary.lines.total)?;
     writeln!(out, "LH:{}", summary.lines.covered)?;
     out.write_all(b"end_of_record\n")

@@ -1,4 +1,4 @@
-//! Evaluated coverage to reports: lcov, Cobertura XML and a table for the terminal.
+//! Evaluated coverage to reports: lcov, llvm-cov's JSON, Cobertura XML and a table for the terminal.
 //!
 //! What goes in is a [`Coverage`](bincover_model::Coverage), whoever evaluated it, and a few
 //! [`Options`]. What comes out is text on any [`io::Write`](std::io::Write). The same input gives
@@ -22,7 +22,8 @@
 //!
 //! All formats are rows of one table, [`FORMATS`]; a command line reads its choices and its help
 //! from there. Each row's `emit` is also a plain function: [`lcov::emit`], [`cobertura::emit`],
-//! [`table::emit`].
+//! [`table::emit`]. llvm-cov's JSON is not in the table: [`llvm_json::emit`] is for those who ask for
+//! it in llvm-cov's words.
 //!
 //! The only thing that can go wrong is the writer, so `emit` returns [`io::Result`](std::io::Result)
 //! and there is no error type of our own. Odd content (names that are not UTF-8, counts that
@@ -37,10 +38,13 @@ mod any_model;
 pub mod cobertura;
 mod format;
 pub mod lcov;
+pub mod llvm_json;
 mod names;
+mod parts;
 mod paths;
 pub mod table;
 #[cfg(test)]
 mod testing;
 
 pub use format::{Emit, FORMATS, Format, Options};
+pub use parts::Parts;

@@ -317,6 +317,7 @@ mod tests {
             instantiations: functions,
             lines,
             branches,
+            mcdc: Tally::default(),
         }
     }
 

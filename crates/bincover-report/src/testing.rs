@@ -55,6 +55,7 @@ pub(crate) fn branch(
         false_count,
         true_folded: false,
         false_folded: false,
+        is_condition: false,
     }
 }
 
@@ -195,6 +196,7 @@ pub(crate) fn one_of_everything() -> Coverage {
         instantiations: tally(2, 2),
         lines: tally(12, 13),
         branches: tally(6, 10),
+        mcdc: tally(0, 0),
     };
     Coverage {
         files: vec![file],

@@ -41,6 +41,11 @@ impl Objects {
         Ok(Self { files })
     }
 
+    /// The bytes of each, in the order in which they were given.
+    pub fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        self.files.iter().map(|(_, bytes)| &bytes[..])
+    }
+
     /// Puts a profile's counts into the objects' mappings. An object without a mapping is passed
     /// over as long as another has one.
     ///

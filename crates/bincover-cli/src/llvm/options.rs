@@ -34,8 +34,26 @@ pub(crate) enum Takes {
     Text,
     /// A number that fits in 32 bits.
     Number,
+    /// A number with a fraction.
+    Real,
+    /// Nothing; the words after it that are no options are its values, to the end (LLVM: a
+    /// positional option with a name).
+    Words,
     /// One of these words.
     OneOf(&'static [&'static str]),
+}
+
+impl Takes {
+    /// How help shows what follows.
+    pub(crate) fn placeholder(self) -> String {
+        match self {
+            Self::Flag => String::new(),
+            Self::Text => " <text>".to_owned(),
+            Self::Number | Self::Real => " <number>".to_owned(),
+            Self::Words => " <text>...".to_owned(),
+            Self::OneOf(words) => format!(" <{}>", words.join("|")),
+        }
+    }
 }
 
 /// An option of a tool.
@@ -94,6 +112,16 @@ impl Parsed {
         self.value(name)?.to_str().and_then(auto_base)
     }
 
+    /// The flag as it was given last; `None` if it was not given.
+    pub(crate) fn switch(&self, name: &str) -> Option<bool> {
+        self.value(name).map(|_| self.flag(name))
+    }
+
+    /// The number, which was checked when the option was read.
+    pub(crate) fn real(&self, name: &str) -> Option<f64> {
+        self.value(name)?.to_str()?.parse().ok()
+    }
+
     /// The value as text; bytes that are no text are replaced.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         Some(self.value(name)?.to_string_lossy().into_owned())
@@ -111,10 +139,14 @@ pub(crate) fn parse(
     let mut errors = Vec::new();
     let mut args = expand(args.into_iter().collect(), 0).into_iter();
     let mut only_positional = false;
+    let mut words = None;
     while let Some(arg) = args.next() {
         let bytes = arg.as_bytes();
         if only_positional || bytes.len() < 2 || bytes[0] != b'-' {
-            parsed.positional.push(arg);
+            match words {
+                Some(option) => parsed.values.push((option, arg)),
+                None => parsed.positional.push(arg),
+            }
             continue;
         }
         if bytes == b"--" {
@@ -138,6 +170,10 @@ pub(crate) fn parse(
             errors.push(unknown(program, specs, &arg.to_string_lossy()));
             continue;
         };
+        if spec.takes == Takes::Words {
+            words = Some(spec.name);
+            continue;
+        }
         let value = match (spec.takes, glued) {
             (Takes::Flag, glued) => glued.unwrap_or_default(),
             (_, Some(glued)) => glued,
@@ -180,7 +216,13 @@ fn dashed(name: &str) -> String {
 fn check(spec: &Spec, value: &OsString) -> Result<(), String> {
     let shown = value.to_string_lossy();
     match spec.takes {
-        Takes::Text => Ok(()),
+        Takes::Text | Takes::Words => Ok(()),
+        Takes::Real => match shown.parse::<f64>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(format!(
+                "'{shown}' value invalid for floating point argument!"
+            )),
+        },
         Takes::Flag => match value.as_bytes() {
             b"" | b"true" | b"TRUE" | b"True" | b"1" | b"false" | b"FALSE" | b"False" | b"0" => {
                 Ok(())
@@ -318,6 +360,8 @@ mod tests {
         Spec::new("sparse", Takes::Flag),
         Spec::new("num-threads", Takes::Number).or("j"),
         Spec::new("failure-mode", Takes::OneOf(&["any", "all"])),
+        Spec::new("sources", Takes::Words),
+        Spec::new("least", Takes::Real),
     ];
 
     fn parse(line: &str) -> Result<Parsed, String> {
@@ -344,6 +388,18 @@ mod tests {
         }
         assert!(!parse("-sparse -sparse=false").unwrap().flag("sparse"));
         assert_eq!(parse("-j 0x10 -").unwrap().number("num-threads"), Some(16));
+    }
+
+    #[test]
+    fn words_after_an_option_are_its_own() {
+        let parsed = parse("in -sources a b --sparse c --least 1.5").unwrap();
+        assert_eq!(parsed.positional, ["in"]);
+        assert!(parsed.values("sources").eq(["a", "b", "c"]));
+        assert_eq!(parsed.real("least"), Some(1.5));
+        assert_eq!(
+            (parsed.switch("sparse"), parsed.switch("output")),
+            (Some(true), None)
+        );
     }
 
     /// What llvm-profdata-22 says.

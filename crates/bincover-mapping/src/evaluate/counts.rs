@@ -2,35 +2,50 @@
 //! `CounterMappingContext`).
 
 use bincover_model::Function;
-use bincover_profile::Profile;
+use bincover_profile::{FunctionHash, NameRef, Profile};
 
 use crate::evaluate::{main_file, model_branch, model_region};
-use crate::mapping::{Counter, Decoded, FunctionRecord, MappedKind};
+use crate::mapping::{Counter, Decoded, MappedKind, MappedRegion};
 
 /// What the profile knows of a function.
 pub(super) enum Looked<'p> {
-    /// Its counters.
-    Found(&'p [u64]),
+    /// Its counters and MC/DC bits.
+    Found(Counts<'p>),
     /// Nothing: it was never executed, or the profile is of another program.
     Unknown,
-    /// The name with another hash.
-    Mismatch,
+    /// The name with another hash, which is this.
+    Mismatch(FunctionHash),
+}
+
+/// What the profile counted in a function.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts<'p> {
+    pub(super) counters: &'p [u64],
+    pub(super) bitmap: &'p [u8],
 }
 
 /// Finds the record of name and hash. Records whose hash differs in the context bit do not count
 /// as "the name with another hash", which matters for Rust, whose hashes use that bit like any
 /// other (LLVM: `IndexedInstrProfReader::getInstrProfRecord`).
-pub(super) fn look_up<'p>(profile: &'p Profile, function: &FunctionRecord<'_>) -> Looked<'p> {
+pub(super) fn look_up<'p>(
+    profile: &'p Profile,
+    name_ref: NameRef,
+    name: &[u8],
+    hash: FunctionHash,
+) -> Looked<'p> {
     let mut looked = Looked::Unknown;
-    for record in profile.lookup(function.name_ref) {
-        if record.name != function.name {
+    for record in profile.lookup(name_ref) {
+        if record.name != name {
             continue;
         }
-        if record.hash == function.hash {
-            return Looked::Found(record.counts);
+        if record.hash == hash {
+            return Looked::Found(Counts {
+                counters: record.counts,
+                bitmap: record.bitmap,
+            });
         }
-        if record.hash.has_context_bit() == function.hash.has_context_bit() {
-            looked = Looked::Mismatch;
+        if record.hash.has_context_bit() == hash.has_context_bit() {
+            looked = Looked::Mismatch(record.hash);
         }
     }
     looked
@@ -43,8 +58,10 @@ pub(super) struct Evaluator {
     values: Vec<Option<u64>>,
     /// Expressions under way, the innermost last.
     pending: Vec<u32>,
-    /// What each expansion is counted by: its target's first region.
-    targets: Vec<Option<Counter>>,
+    /// By file, what counts an expansion to it: the file's first region.
+    targets: Vec<Counter>,
+    /// By file, the last region that expands to it.
+    expanding: Vec<Option<usize>>,
 }
 
 impl Evaluator {
@@ -60,15 +77,24 @@ impl Evaluator {
         self.values.clear();
         self.values.resize(decoded.expressions.len(), None);
         let has_expansions = self.resolve_expansions(decoded);
-        for region in &decoded.regions {
+        let is_branch = |region: &&MappedRegion| {
+            matches!(region.kind, MappedKind::Branch | MappedKind::Condition)
+        };
+        let branches = decoded.regions.iter().filter(is_branch).count();
+        function.branches.reserve_exact(branches);
+        function
+            .regions
+            .reserve_exact(decoded.regions.len() - branches);
+        for (index, region) in decoded.regions.iter().enumerate() {
+            let expanded = region.expanded.0 as usize;
             let counter = match region.kind {
-                MappedKind::Expansion => {
-                    self.targets[region.expanded.0 as usize].unwrap_or_default()
+                MappedKind::Expansion if self.expanding[expanded] == Some(index) => {
+                    self.targets[expanded]
                 }
                 _ => region.counter,
             };
             let count = self.count(counter, decoded, counts)?;
-            if region.kind == MappedKind::Branch {
+            if is_branch(&region) {
                 let false_count = self.count(region.false_counter, decoded, counts)?;
                 function
                     .branches
@@ -87,47 +113,51 @@ impl Evaluator {
     }
 
     /// An expansion is counted by the first region of the file that it expands to, which may be
-    /// an expansion itself. False if there are no expansions.
+    /// an expansion itself. Of several that expand to one file, only the last one is counted; a
+    /// ring of expansions is by nothing. False if there are no expansions.
     fn resolve_expansions(&mut self, decoded: &Decoded) -> bool {
-        self.targets.clear();
-        let is_expansion = |region: &&_| {
-            matches!(
-                region,
-                crate::mapping::MappedRegion {
-                    kind: MappedKind::Expansion,
-                    ..
-                }
-            )
-        };
-        if !decoded.regions.iter().any(|region| is_expansion(&region)) {
+        let is_expansion = |region: &MappedRegion| region.kind == MappedKind::Expansion;
+        if !decoded.regions.iter().any(is_expansion) {
             return false;
         }
-        // First regions by file, then from file to file until one is no expansion. A ring of
-        // expansions is counted by nothing.
-        let mut first = vec![None; decoded.files.len()];
-        for region in &decoded.regions {
-            let slot = &mut first[region.file.0 as usize];
-            if slot.is_none() {
-                *slot = Some(region);
+        let file_count = decoded.files.len();
+        self.expanding.clear();
+        self.expanding.resize(file_count, None);
+        let mut first = vec![None; file_count];
+        for (index, region) in decoded.regions.iter().enumerate() {
+            first[region.file.0 as usize].get_or_insert(index);
+            if is_expansion(region) {
+                self.expanding[region.expanded.0 as usize] = Some(index);
             }
         }
-        for start in 0..decoded.files.len() {
+        self.targets.clear();
+        self.targets.resize(file_count, Counter::Zero);
+        let mut is_known = vec![false; file_count];
+        let mut path = Vec::new();
+        for start in 0..file_count {
+            // Each file is walked through once: a walk ends at one that is known, or, in a ring,
+            // at one of its own, which is marked by then.
             let mut at = start;
-            let mut steps = 0;
             let counter = loop {
-                match first[at] {
-                    Some(region) if region.kind == MappedKind::Expansion => {
-                        at = region.expanded.0 as usize;
-                        steps += 1;
-                        if steps > decoded.files.len() {
-                            break None;
-                        }
-                    }
-                    Some(region) => break Some(region.counter),
-                    None => break None,
+                if std::mem::replace(&mut is_known[at], true) {
+                    break self.targets[at];
+                }
+                path.push(at);
+                let Some(index) = first[at] else {
+                    break Counter::Zero;
+                };
+                let region = &decoded.regions[index];
+                if !is_expansion(region) {
+                    break region.counter;
+                }
+                at = region.expanded.0 as usize;
+                if self.expanding[at] != Some(index) {
+                    break Counter::Zero;
                 }
             };
-            self.targets.push(counter);
+            for file in path.drain(..) {
+                self.targets[file] = counter;
+            }
         }
         true
     }

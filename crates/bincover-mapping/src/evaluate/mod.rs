@@ -2,20 +2,68 @@
 //! `loadFunctionRecord`).
 
 mod counts;
-mod segments;
+mod gather;
+mod mcdc;
+mod names;
+mod parallel;
 mod views;
 
-use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroUsize;
 
-use bincover_model::{Branch, Coverage, FileId, Function, LocalFile, Region, RegionKind};
-use bincover_profile::Profile;
-use bstr::BString;
+use bincover_model::{
+    Branch, Coverage, FileId, Function, LocalFile, Region, RegionKind, Segmenter,
+};
+use bincover_profile::{FunctionHash, HashedMap, NameRef, Profile};
+use bstr::{BStr, BString};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::counts::{Evaluator, Looked, look_up};
+use crate::evaluate::gather::{Gathered, Unique};
+use crate::evaluate::mcdc::Budget;
+use crate::evaluate::parallel::thread_count;
 use crate::limits::MAX_LINES;
-use crate::mapping::{Counter, Decoded, FunctionRecord, MappedKind, MappedRegion, Mapping};
-use crate::object_file::COVFUN;
+use crate::mapping::{Counter, Decoded, MappedKind, MappedRegion, Mapping, files_of, no_name};
+
+pub use mcdc::BitmapLayout;
+
+/// Records that a thread takes at a time.
+const BLOCK: usize = 64;
+
+/// Records that are evaluated before functions are put together, so that not all of them are in
+/// memory twice.
+const BATCH: usize = 1 << 14;
+
+/// What [`evaluate_with`] is told.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'o> {
+    /// How the profile numbers MC/DC test vectors.
+    pub bitmap_layout: BitmapLayout,
+    /// How many threads work; as many as the machine runs if it is not given. The result does not
+    /// depend on it.
+    pub threads: Option<NonZeroUsize>,
+    /// Whether a file is wanted, by name. A function of which no file is wanted is passed over
+    /// undecoded, unless the profile has it with another hash; files that are not wanted have
+    /// nothing but their name.
+    pub wanted: Option<&'o (dyn Fn(&BStr) -> bool + Sync)>,
+    /// Files need their summaries only: no segments, lines, branches, expansions and decisions.
+    pub summaries_only: bool,
+    /// Also list functions that count as not executed since the profile does not have them, and
+    /// functions of the profile that no object has.
+    pub explain: bool,
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("bitmap_layout", &self.bitmap_layout)
+            .field("threads", &self.threads)
+            .field("wanted", &self.wanted.map(|_| ..))
+            .field("summaries_only", &self.summaries_only)
+            .field("explain", &self.explain)
+            .finish()
+    }
+}
 
 /// What an evaluation makes.
 #[derive(Debug, Default)]
@@ -23,17 +71,38 @@ pub struct Evaluation {
     /// The coverage.
     pub coverage: Coverage,
     /// Functions of the mapping that are not in it, in the order in which they were met. A
-    /// function that several objects hold is listed for each.
+    /// function that several objects hold is listed for each. With [`Options::explain`] also
+    /// those that are in it, but without counts; each once.
     pub left_out: Vec<LeftOut>,
+    /// With [`Options::explain`], functions of the profile that no mapping has, in its order.
+    pub unmapped: Vec<Unmapped>,
 }
 
-/// A function that was left out.
+impl Evaluation {
+    /// How many functions the profile has with another hash, each counted once for every object
+    /// that holds it: the number in llvm-cov's warning (LLVM: `getMismatchedCount`).
+    #[must_use]
+    pub fn mismatch_count(&self) -> usize {
+        let is_mismatch = |left: &&LeftOut| matches!(left.reason, Reason::HashMismatch { .. });
+        self.left_out.iter().filter(is_mismatch).count()
+    }
+}
+
+/// A function that was left out, or counts as not executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// Its name as the profile has it.
     pub function: BString,
+    /// The source file that it is in; empty if it is in none.
+    pub file: BString,
     /// Index of the mapping that holds it.
     pub mapping: usize,
+    /// The member of the archive, or the slice of the universal file, if the mapping is of such.
+    pub member: Option<BString>,
+    /// The mapping's hash; 0 if the function is unused in this object.
+    pub hash: u64,
+    /// The profile's hash, of several the last; `None` if it does not have the function.
+    pub profile_hash: Option<u64>,
     /// Why.
     pub reason: Reason,
 }
@@ -52,6 +121,25 @@ pub enum Reason {
     MissingCounters,
     /// The function is unused in this object, but the profile has counts for it.
     Unused,
+    /// The profile does not have the function. It is in the coverage, as not executed.
+    NotInProfile,
+}
+
+impl Reason {
+    /// The function is not in the coverage.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        self != Self::NotInProfile
+    }
+}
+
+/// A function of the profile that no mapping has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmapped {
+    /// Its name as the profile has it.
+    pub function: BString,
+    /// The profile's hash.
+    pub hash: u64,
 }
 
 /// Puts a profile's counts into the mappings of one or more objects. Where objects hold the same
@@ -60,61 +148,241 @@ pub enum Reason {
 /// # Errors
 /// If a function's mapping is malformed; [`Error::mapping`](crate::Error::mapping) says in which of the mappings.
 pub fn evaluate(mappings: &[Mapping<'_>], profile: &Profile) -> Result<Evaluation> {
-    let mut loader = Loader::default();
-    for (index, mapping) in mappings.iter().enumerate() {
-        loader
-            .load(index, mapping, profile)
-            .map_err(|error| error.in_mapping(index))?;
-    }
-    Ok(loader.finish())
+    evaluate_with(mappings, profile, &Options::default())
 }
 
-/// Collects functions; file names are numbered as they come and sorted at the end.
+/// As [`evaluate`], with options.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with(
+    mappings: &[Mapping<'_>],
+    profile: &Profile,
+    options: &Options<'_>,
+) -> Result<Evaluation> {
+    let threads = thread_count(options.threads);
+    let gathered = Gathered::gather(mappings, threads)?;
+    let wanted: Option<Vec<bool>> = options.wanted.map(|is_wanted| {
+        let names = gathered.file_names.iter();
+        names.map(|name| is_wanted(name.as_ref())).collect()
+    });
+    let worker = Worker {
+        gathered: &gathered,
+        profile,
+        layout: options.bitmap_layout,
+        wanted: wanted.as_deref(),
+        budget: Budget::default(),
+    };
+    let mut kept = Kept::new(gathered.file_names.len(), gathered.uniques.len());
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(gathered.uniques.len());
+    for uniques in gathered.uniques.chunks(BATCH) {
+        let work = |state: &mut State, index: usize| worker.outcome(state, &uniques[index]);
+        let outcomes = parallel::map(uniques.len(), threads, BLOCK, work);
+        for (unique, outcome) in uniques.iter().zip(outcomes) {
+            let unit = &gathered.units[unique.unit as usize];
+            let located = |error: Error| {
+                let error = error.in_section(unit.unit.section);
+                error.in_mapping(unit.mapping)
+            };
+            verdicts.push(match outcome.map_err(located)? {
+                Outcome::Dropped(reason, profile) => Verdict::Dropped(reason, profile),
+                Outcome::PassedOver => Verdict::Settled,
+                Outcome::Evaluated {
+                    function,
+                    name_ref,
+                    is_known,
+                } => {
+                    let is_new = kept.add(function, name_ref).map_err(located)?;
+                    match is_new && !is_known {
+                        true => Verdict::Unknown,
+                        false => Verdict::Settled,
+                    }
+                }
+            });
+        }
+    }
+    let left_out = left_out(&gathered, verdicts, options.explain);
+    let unmapped = match options.explain {
+        true => unmapped(&gathered, profile),
+        false => Vec::new(),
+    };
+    let functions = kept.functions;
+    drop((kept.by_name, kept.next));
+    let file_names = gathered.forget_all_but_file_names();
+    let views = views::Views {
+        threads,
+        wanted,
+        summaries_only: options.summaries_only,
+    };
+    Ok(Evaluation {
+        coverage: views.coverage(file_names, functions),
+        left_out,
+        unmapped,
+    })
+}
+
+/// What came of a record.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and it is moved on soon"
+)]
+enum Outcome {
+    Evaluated {
+        function: Function,
+        /// Of the shown name.
+        name_ref: NameRef,
+        /// The profile has it.
+        is_known: bool,
+    },
+    /// And the profile's hash.
+    Dropped(Reason, FunctionHash),
+    /// No file of it is wanted.
+    PassedOver,
+}
+
+/// What is to be said of a record and its copies.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Dropped(Reason, FunctionHash),
+    Unknown,
+    Settled,
+}
+
+/// What each thread keeps from one record to the next.
 #[derive(Default)]
-struct Loader<'m> {
-    file_names: Vec<&'m BString>,
-    file_ids: HashMap<&'m BString, FileId>,
+struct State {
+    decoded: Decoded,
+    evaluator: Evaluator,
+    segmenter: Segmenter,
+}
+
+/// Evaluates records, each by itself.
+struct Worker<'w> {
+    gathered: &'w Gathered<'w>,
+    profile: &'w Profile,
+    layout: BitmapLayout,
+    wanted: Option<&'w [bool]>,
+    budget: Budget,
+}
+
+impl Worker<'_> {
+    fn outcome(&self, state: &mut State, unique: &Unique) -> Result<Outcome> {
+        let table = &self.gathered.tables[unique.table as usize][..];
+        let record = unique.record(&self.gathered.units);
+        let bytes = unique.bytes(&self.gathered.units);
+        let offset = record.bytes_offset();
+        let Some(name) = self.gathered.name(unique) else {
+            let found = format_args!("{:#x}", unique.name_ref.0);
+            return Err(no_name(record.offset, found));
+        };
+        let looked = look_up(self.profile, unique.name_ref, name, record.hash);
+        let is_wanted = match self.wanted {
+            None => true,
+            Some(wanted) => files_of(bytes, offset, table.len())?
+                .iter()
+                .any(|&index| wanted[table[index as usize].0 as usize]),
+        };
+        if !is_wanted && !matches!(looked, Looked::Mismatch(_)) {
+            return Ok(Outcome::PassedOver);
+        }
+        let decoded = &mut state.decoded;
+        decoded.read(bytes, offset, table.len())?;
+        let counts = match looked {
+            Looked::Found(counts) => Some(counts),
+            Looked::Unknown => None,
+            Looked::Mismatch(profile) => {
+                let hash = record.hash.0;
+                let reason = Reason::HashMismatch { hash };
+                return Ok(Outcome::Dropped(reason, profile));
+            }
+        };
+        let counters = counts.map(|counts| counts.counters);
+        if let [only] = &decoded.regions[..]
+            && is_constant_zero(only)
+            && counters.is_some_and(|counts| counts.first().is_some_and(|&count| count > 0))
+        {
+            return Ok(Outcome::Dropped(Reason::Unused, record.hash));
+        }
+        let files: Vec<FileId> = decoded
+            .files
+            .iter()
+            .map(|&index| table[index as usize])
+            .collect();
+        let first = files.first();
+        let prefix = first.map(|file| &self.gathered.file_names[file.0 as usize]);
+        let shown = shown_name(name, prefix);
+        let name_ref = match shown.len() == name.len() {
+            true => unique.name_ref,
+            false => NameRef::of(shown),
+        };
+        let function = Function {
+            name: shown.into(),
+            files,
+            ..Function::default()
+        };
+        let Some(mut function) = state.evaluator.function(decoded, counters, function) else {
+            return Ok(Outcome::Dropped(Reason::MissingCounters, record.hash));
+        };
+        if decoded.has_mcdc {
+            let bitmap = counts.map_or(&[][..], |counts| counts.bitmap);
+            function.mcdc = mcdc::records(&decoded.regions, bitmap, self.layout, &self.budget)?;
+        }
+        function.summary = views::summarize(&function, &mut state.segmenter);
+        Ok(Outcome::Evaluated {
+            function,
+            name_ref,
+            is_known: counts.is_some(),
+        })
+    }
+}
+
+/// The functions of the coverage, in the order in which they were met.
+struct Kept {
+    functions: Vec<Function>,
+    /// One more than the index of the last function of a shown name; for each function, of another
+    /// of the same, or 0.
+    by_name: HashedMap<NameRef, u32>,
+    next: Vec<u32>,
     /// By file, the last line that a region ends in; and the sum of these.
     last_lines: Vec<u32>,
     line_count: u64,
-    functions: Vec<Function>,
-    /// Functions by shown name, to find those that are there already.
-    by_name: HashMap<BString, Vec<u32>>,
-    left_out: Vec<LeftOut>,
-    decoded: Decoded,
-    evaluator: Evaluator,
 }
 
-impl<'m> Loader<'m> {
-    fn load(&mut self, index: usize, mapping: &'m Mapping<'_>, profile: &Profile) -> Result<()> {
-        let tables: Vec<Vec<FileId>> = mapping
-            .tables()
-            .iter()
-            .map(|names| names.iter().map(|name| self.intern(name)).collect())
-            .collect();
-        for record in mapping.functions() {
-            let table = &tables[record.table];
-            self.decoded
-                .read(record.bytes, record.offset, table.len())
-                .map_err(|error| error.in_section(COVFUN))?;
-            self.count_lines(table)
-                .map_err(|error| error.in_section(COVFUN))?;
-            if let Err(reason) = self.add(&record, table, profile) {
-                self.left_out.push(LeftOut {
-                    function: record.name.into(),
-                    mapping: index,
-                    reason,
-                });
-            }
+impl Kept {
+    fn new(files: usize, functions: usize) -> Self {
+        Self {
+            functions: Vec::with_capacity(functions),
+            by_name: HashedMap::with_capacity_and_hasher(functions, Default::default()),
+            next: Vec::with_capacity(functions),
+            last_lines: vec![0; files],
+            line_count: 0,
         }
-        Ok(())
+    }
+
+    /// False if one of this name and these files is there.
+    fn add(&mut self, function: Function, name_ref: NameRef) -> Result<bool> {
+        let last = self.by_name.get(&name_ref).copied().unwrap_or(0);
+        let mut at = last;
+        while let Some(index) = at.checked_sub(1) {
+            let known = &self.functions[index as usize];
+            if known.files == function.files && known.name == function.name {
+                return Ok(false);
+            }
+            at = self.next[index as usize];
+        }
+        self.count_lines(&function)?;
+        self.next.push(last);
+        self.functions.push(function);
+        // There are fewer functions than bytes in a section, which has less than 2^32.
+        let count = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+        self.by_name.insert(name_ref, count);
+        Ok(true)
     }
 
     /// Keeps account of how many lines the files have.
-    fn count_lines(&mut self, table: &[FileId]) -> Result<()> {
-        self.last_lines.resize(self.file_names.len(), 0);
-        for region in &self.decoded.regions {
-            let file = table[self.decoded.files[region.file.0 as usize] as usize];
+    fn count_lines(&mut self, function: &Function) -> Result<()> {
+        for region in &function.regions {
+            let file = function.files[region.file.0 as usize];
             let last = &mut self.last_lines[file.0 as usize];
             let more = region.end.line.saturating_sub(*last);
             *last += more;
@@ -128,73 +396,53 @@ impl<'m> Loader<'m> {
         }
         Ok(())
     }
+}
 
-    fn intern(&mut self, name: &'m BString) -> FileId {
-        *self.file_ids.entry(name).or_insert_with(|| {
-            self.file_names.push(name);
-            // Each name takes bytes of an object, so there are fewer than 2^32.
-            FileId(u32::try_from(self.file_names.len() - 1).unwrap_or(u32::MAX))
-        })
-    }
-
-    /// Evaluates the decoded function and keeps it, unless an equal one is there.
-    fn add(
-        &mut self,
-        record: &FunctionRecord<'_>,
-        table: &[FileId],
-        profile: &Profile,
-    ) -> Result<(), Reason> {
-        let decoded = &self.decoded;
-        let counts = match look_up(profile, record) {
-            Looked::Found(counts) => Some(counts),
-            Looked::Unknown => None,
-            Looked::Mismatch => {
-                let hash = record.hash.0;
-                return Err(Reason::HashMismatch { hash });
+/// Lists what the verdicts have to say, once for each object that holds the record.
+fn left_out(gathered: &Gathered<'_>, mut verdicts: Vec<Verdict>, explain: bool) -> Vec<LeftOut> {
+    let mut listed = Vec::new();
+    for &(unit, index) in &gathered.met {
+        let verdict = &mut verdicts[index as usize];
+        let (reason, profile_hash) = match *verdict {
+            Verdict::Dropped(reason, profile) => (reason, Some(profile.0)),
+            Verdict::Unknown if explain => {
+                *verdict = Verdict::Settled;
+                (Reason::NotInProfile, None)
             }
+            _ => continue,
         };
-        if let [only] = &decoded.regions[..]
-            && is_constant_zero(only)
-            && counts.is_some_and(|counts| counts.first().is_some_and(|&count| count > 0))
-        {
-            return Err(Reason::Unused);
-        }
-        let files: Vec<FileId> = decoded
-            .files
-            .iter()
-            .map(|&index| table[index as usize])
-            .collect();
-        let first_file = files.first().map(|file| self.file_names[file.0 as usize]);
-        let name = shown_name(record.name, first_file);
-        let function = Function {
-            name,
-            files,
-            ..Function::default()
-        };
-        let function = self
-            .evaluator
-            .function(decoded, counts, function)
-            .ok_or(Reason::MissingCounters)?;
-
-        let same_name = self.by_name.entry(function.name.clone()).or_default();
-        let is_known = same_name
-            .iter()
-            .any(|&known| self.functions[known as usize].files == function.files);
-        if !is_known {
-            // As for files: each function takes bytes of an object.
-            same_name.push(u32::try_from(self.functions.len()).unwrap_or(u32::MAX));
-            self.functions.push(function);
-        }
-        Ok(())
+        let unique = &gathered.uniques[index as usize];
+        let unit = &gathered.units[unit as usize];
+        let table = &gathered.tables[unique.table as usize];
+        let record = unique.record(&gathered.units);
+        let bytes = unique.bytes(&gathered.units);
+        let files = files_of(bytes, record.bytes_offset(), table.len()).unwrap_or_default();
+        let file = files.first().map(|&index| table[index as usize]);
+        listed.push(LeftOut {
+            function: gathered.name(unique).map(BString::from).unwrap_or_default(),
+            file: file
+                .map(|file| gathered.file_names[file.0 as usize].clone())
+                .unwrap_or_default(),
+            mapping: unit.mapping,
+            member: unit.unit.member.clone(),
+            hash: record.hash.0,
+            profile_hash,
+            reason,
+        });
     }
+    listed
+}
 
-    fn finish(self) -> Evaluation {
-        let names = self.file_names.into_iter().cloned().collect();
-        Evaluation {
-            coverage: views::coverage(names, self.functions),
-            left_out: self.left_out,
-        }
-    }
+/// Functions of the profile that no mapping has, of any hash.
+fn unmapped(gathered: &Gathered<'_>, profile: &Profile) -> Vec<Unmapped> {
+    let records = profile.records();
+    let unmapped = records.filter(|record| !gathered.has(record.name_ref));
+    unmapped
+        .map(|record| Unmapped {
+            function: record.name.into(),
+            hash: record.hash.0,
+        })
+        .collect()
 }
 
 fn is_constant_zero(region: &MappedRegion) -> bool {
@@ -203,11 +451,11 @@ fn is_constant_zero(region: &MappedRegion) -> bool {
 
 /// The name without the file prefix that local functions have: the text of the function's first
 /// file and one byte more.
-fn shown_name(name: &[u8], file: Option<&BString>) -> BString {
+fn shown_name<'n>(name: &'n BStr, file: Option<&BString>) -> &'n BStr {
     let prefix = file.map_or(&b"<unknown>"[..], |file| &file[..]);
     match name.strip_prefix(prefix) {
         Some(rest) if !prefix.is_empty() => rest.get(1..).unwrap_or_default().into(),
-        _ => name.into(),
+        _ => name,
     }
 }
 
@@ -219,7 +467,7 @@ fn model_region(region: &MappedRegion, count: u64) -> Option<Region> {
             MappedKind::Expansion => RegionKind::Expansion,
             MappedKind::Skipped => RegionKind::Skipped,
             MappedKind::Gap => RegionKind::Gap,
-            MappedKind::Branch | MappedKind::Decision => return None,
+            MappedKind::Branch | MappedKind::Condition | MappedKind::Decision => return None,
         },
         file: region.file,
         expanded: region.expanded,
@@ -238,6 +486,7 @@ fn model_branch(region: &MappedRegion, true_count: u64, false_count: u64) -> Bra
         false_count,
         true_folded: region.counter == Counter::Zero,
         false_folded: region.false_counter == Counter::Zero,
+        is_condition: region.kind == MappedKind::Condition,
     }
 }
 

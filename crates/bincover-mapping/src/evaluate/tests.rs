@@ -1,16 +1,27 @@
-//! Mappings of a few bytes that ask for much: they must be answered soon, or refused.
+//! Mappings of a few bytes that ask for much: they must be answered soon, or refused. All mapping
+//! versions; what is told of functions that are not counted.
 
-use bincover_model::Tally;
-use bincover_profile::{Profile, md5_low64};
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use bincover_model::{Coverage, Tally};
+use bincover_profile::{Merger, Profile, md5_low64};
 use bincover_testkit::elf;
 use bincover_testkit::raw::uleb;
 
-use super::{Evaluation, evaluate};
-use crate::{Mapping, Result};
+use bstr::BStr;
+
+use super::{Evaluation, Options, Unmapped, evaluate, evaluate_with};
+use crate::{ErrorKind, Mapping, Result};
 
 /// Evaluates functions `f0`, `f1` and so on, given the bytes of their mappings, over files `/0`,
 /// `/1` and so on.
 fn evaluated(files: u64, mappings: &[Vec<u8>]) -> Result<Evaluation> {
+    let object = object(files, mappings);
+    let mapping = Mapping::parse(&object)?;
+    evaluate(&[mapping], &Profile::default())
+}
+
+fn object(files: u64, mappings: &[Vec<u8>]) -> Vec<u8> {
     let mut text = Vec::new();
     for file in 0..files {
         let name = format!("/{file}");
@@ -37,13 +48,11 @@ fn evaluated(files: u64, mappings: &[Vec<u8>]) -> Result<Evaluation> {
     }
     let names = names.join("\x01");
     let names = [uleb(names.len() as u64), vec![0], names.into_bytes()].concat();
-    let object = elf::build(&[
+    elf::build(&[
         ("__llvm_prf_names", &names),
         ("__llvm_covmap", &covmap),
         ("__llvm_covfun", &covfun),
-    ]);
-    let mapping = Mapping::parse(&object)?;
-    evaluate(&[mapping], &Profile::default())
+    ])
 }
 
 /// A function in one file, with one region from line 1 to `last`, counted by counter 0.
@@ -112,4 +121,258 @@ fn expansions_that_multiply() {
 fn expansions_in_a_ring() {
     let evaluation = evaluated(61, &[tower(true)]).unwrap();
     assert_eq!(evaluation.coverage.functions[0].main_file, None);
+}
+
+/// `int f(int x) { if (x) return 1; return 2; }` by clang 22, section 3.4 of the format notes.
+const F: [u8; 51] = [
+    0x01, 0x01, 0x01, 0x01, 0x05, 0x07, 0x01, 0x01, 0x0e, 0x04, 0x02, 0x01, 0x01, 0x07, 0x00, 0x08,
+    0x20, 0x05, 0x02, 0x00, 0x07, 0x00, 0x08, 0x05, 0x00, 0x09, 0x01, 0x85, 0x80, 0x80, 0x80, 0x08,
+    0x05, 0x01, 0x05, 0x00, 0x0d, 0x02, 0x00, 0x0e, 0x01, 0x83, 0x80, 0x80, 0x80, 0x08, 0x02, 0x01,
+    0x03, 0x00, 0x0b,
+];
+const F_HASH: u64 = 0x0a49_8458;
+
+/// A test container with `f` and `g`, which are mapped alike, in this mapping version's layout.
+fn container(version: u32) -> Vec<u8> {
+    const NAMES_ADDRESS: u64 = 0x1000;
+    let table_text: Vec<u8> = [&b"\x02/w"[..], b"\x06/w/e.c"].concat();
+    let table: Vec<u8> = match version {
+        1..4 => [&[2][..], &table_text].concat(),
+        _ => [&[2][..], &uleb(table_text.len() as u64), &[0], &table_text].concat(),
+    };
+    let text = b"f\x01g";
+    let names = match version {
+        1 => text.to_vec(),
+        _ => [&uleb(text.len() as u64)[..], &[0], text].concat(),
+    };
+    let mut records = Vec::new();
+    for (index, name) in [&b"f"[..], b"g"].into_iter().enumerate() {
+        let len = u32::try_from(F.len()).expect("small").to_le_bytes();
+        match version {
+            1 => {
+                records.extend((NAMES_ADDRESS + 2 * index as u64).to_le_bytes());
+                records.extend(1u32.to_le_bytes());
+            }
+            _ => records.extend(md5_low64(name).to_le_bytes()),
+        }
+        records.extend(len);
+        records.extend(F_HASH.to_le_bytes());
+        if version >= 4 {
+            records.extend(md5_low64(&table).to_le_bytes());
+            records.extend(F);
+            records.resize(records.len().next_multiple_of(8), 0);
+        }
+    }
+    let is_old = version < 4;
+    let small = |len: usize| u32::try_from(len).expect("small");
+    let header = match is_old {
+        true => [2, small(table.len()), small(2 * F.len()), version - 1],
+        false => [0, small(table.len()), 0, version - 1],
+    };
+    let mut covmap = header.map(u32::to_le_bytes).concat();
+    if is_old {
+        covmap.extend(&records);
+    }
+    covmap.extend(&table);
+    if is_old {
+        covmap.extend([F, F].concat());
+        records.clear();
+    }
+    let mut out = b"llvmcovm".to_vec();
+    out.extend(1u64.to_le_bytes());
+    out.extend(uleb(names.len() as u64));
+    out.extend(uleb(NAMES_ADDRESS));
+    out.extend(names);
+    out.extend(uleb(covmap.len() as u64));
+    out.resize(out.len().next_multiple_of(8), 0);
+    out.extend(covmap);
+    out.resize(out.len().next_multiple_of(8), 0);
+    out.extend(records);
+    out
+}
+
+fn profile(text: &str) -> Profile {
+    let mut merger = Merger::new();
+    merger.add("text", text.as_bytes(), NonZeroU64::MIN);
+    merger.finish().profile
+}
+
+/// `f` twice run and `g` not in it.
+fn f_alone() -> Profile {
+    profile(&format!("f\n{F_HASH}\n2\n5\n3\n"))
+}
+
+#[test]
+fn all_versions() {
+    for version in 1..=7 {
+        let object = container(version);
+        let mapping = Mapping::parse(&object).unwrap();
+        assert_eq!(mapping.function_count(), 2, "version {version}");
+        let coverage = evaluate(&[mapping], &f_alone()).unwrap().coverage;
+        let lines = coverage.files[0].lines.iter();
+        let lines: Vec<(u32, u64)> = lines.map(|line| (line.number, line.count)).collect();
+        assert_eq!(coverage.files[0].name, "/w/e.c", "version {version}");
+        let expected = [(1, 5), (2, 5), (3, 3), (4, 2), (5, 5)];
+        assert_eq!(lines, expected, "version {version}");
+        assert_eq!(coverage.functions[1].count, 0, "version {version}");
+    }
+}
+
+#[test]
+fn containers_cut_anywhere_are_no_panic() {
+    for version in 1..=7 {
+        let object = container(version);
+        for end in 0..object.len() {
+            if let Ok(mapping) = Mapping::parse(&object[..end]) {
+                let _ = evaluate(&[mapping], &f_alone());
+            }
+        }
+    }
+}
+
+#[test]
+fn unsupported_versions() {
+    let error = Mapping::parse(&container(8)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+    assert_eq!(error.llvm_message(), "unsupported coverage format version");
+}
+
+#[test]
+fn what_is_not_counted_is_explained() {
+    let object = container(7);
+    let mapping = Mapping::parse(&object).unwrap();
+    let again = Mapping::parse(&object).unwrap();
+    let other = F_HASH + 1;
+    let profile = profile(&format!("f\n{other}\n2\n5\n3\n\nh\n7\n1\n1\n"));
+    let options = Options {
+        explain: true,
+        ..Options::default()
+    };
+    let evaluation = evaluate_with(&[mapping, again], &profile, &options).unwrap();
+    let listed: Vec<String> = evaluation
+        .left_out
+        .iter()
+        .map(|left| {
+            format!(
+                "{} in {} of mapping {}: {:?}, profile {:?}",
+                left.function, left.file, left.mapping, left.reason, left.profile_hash
+            )
+        })
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            "f in /w/e.c of mapping 0: HashMismatch { hash: 172590168 }, profile Some(172590169)",
+            "g in /w/e.c of mapping 0: NotInProfile, profile None",
+            "f in /w/e.c of mapping 1: HashMismatch { hash: 172590168 }, profile Some(172590169)",
+        ]
+    );
+    assert_eq!(evaluation.mismatch_count(), 2);
+    let unmapped = Unmapped {
+        function: "h".into(),
+        hash: 7,
+    };
+    assert_eq!(evaluation.unmapped, [unmapped]);
+}
+
+#[test]
+fn files_that_are_not_wanted() {
+    let object = container(7);
+    let mappings = [Mapping::parse(&object).unwrap()];
+    let evaluated = |wanted: bool| {
+        let is_wanted = |_: &BStr| wanted;
+        let options = Options {
+            wanted: Some(&is_wanted),
+            ..Options::default()
+        };
+        evaluate_with(&mappings, &f_alone(), &options)
+            .unwrap()
+            .coverage
+    };
+    assert_eq!(
+        evaluated(true),
+        evaluate(&mappings, &f_alone()).unwrap().coverage
+    );
+    assert_eq!(evaluated(false), Coverage::default());
+    let options = Options {
+        summaries_only: true,
+        ..Options::default()
+    };
+    let short = evaluate_with(&mappings, &f_alone(), &options)
+        .unwrap()
+        .coverage;
+    assert_eq!(short.totals(), evaluated(true).totals());
+    assert!(short.files[0].segments.is_empty());
+}
+
+/// A function's copies, in many records of a few kinds.
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let mappings: Vec<Vec<u8>> = (0..2000)
+        .map(|index| one_region(1 + index % 7, 2 + index % 13))
+        .collect();
+    let object = object(8, &mappings);
+    let mapping = [Mapping::parse(&object).unwrap()];
+    let with = |threads| {
+        let options = Options {
+            threads: NonZeroUsize::new(threads),
+            ..Options::default()
+        };
+        evaluate_with(&mapping, &Profile::default(), &options)
+            .unwrap()
+            .coverage
+    };
+    let one = with(1);
+    assert_eq!(one.functions.len(), 2000);
+    for threads in [2, 3, 8] {
+        assert_eq!(with(threads), one, "{threads} threads");
+    }
+}
+
+/// A file expands to another, that to another, and so on; a branch is in the last.
+#[test]
+fn expansions_in_each_other() {
+    const FILES: u64 = 100_000;
+    let mut numbers: Vec<u64> = vec![FILES];
+    numbers.extend((0..FILES).map(|_| 1));
+    numbers.push(0);
+    for file in 1..FILES {
+        numbers.extend([1, file << 3 | 4, 1, 1, 0, 2]);
+    }
+    numbers.extend([1, 4 << 3, 1, 5, 1, 1, 0, 2]);
+    let mapping: Vec<u8> = numbers.into_iter().flat_map(uleb).collect();
+    let coverage = evaluated(2, &[mapping]).unwrap().coverage;
+    let file = &coverage.files[0];
+    assert_eq!(file.summary.branches.total, 2);
+    // One as it is written in the file, and one inside the expansion of the main file.
+    assert_eq!(coverage.branches_by_line(file).len(), 2);
+    assert_eq!(coverage.branches_inside(file.expansions[0]).len(), 1);
+}
+
+/// What a report lists is bounded, whatever expansions multiply to.
+#[test]
+fn branches_of_expansions_that_multiply() {
+    let coverage = evaluated(61, &[tower(false)]).unwrap().coverage;
+    let listed = coverage.branches_by_line(&coverage.files[0]).len();
+    assert!((1 << 16..1 << 20).contains(&listed), "{listed}");
+}
+
+/// Decisions that never get all their conditions, and as many conditions of none.
+#[test]
+fn decisions_that_stay_open() {
+    let mut numbers: Vec<u64> = vec![1, 1, 0, 400_000];
+    for _ in 0..200_000 {
+        numbers.extend([5 << 3, 0, 2, 0, 1, 0, 9]);
+    }
+    for _ in 0..200_000 {
+        numbers.extend([6 << 3, 1, 5, 9, 0, 0, 0, 1, 0, 2]);
+    }
+    let mapping: Vec<u8> = numbers.into_iter().flat_map(uleb).collect();
+    let error = evaluated(2, &[mapping]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("MC/DC decisions: expected at most"),
+        "{error}"
+    );
 }

@@ -1,36 +1,53 @@
 //! Functions to files: what each file shows, its instantiation groups and its numbers (LLVM:
 //! `getCoverageForFile`, `getInstantiationGroups`, `CoverageReport::prepareSingleFileReport`).
 
-use std::collections::BTreeMap;
-
 use bincover_model::{
-    Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, LocalFile, Position,
-    Region, RegionKind, Summary, Tally,
+    Branch, Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position,
+    Region, RegionKind, Segmenter, Summary, Tally, lines, segments, tally_lines,
 };
 use bstr::BString;
 
-use crate::evaluate::segments::{lines, segments, tally_lines};
+use crate::evaluate::parallel;
 
-/// Puts functions whose files are numbered as in `names` together. Files that no function refers
-/// to do not appear.
-pub(super) fn coverage(names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
-    let files = sort_files(names, &mut functions);
-    for function in &mut functions {
-        function.summary = summarize(function);
-    }
-    let mut coverage = Coverage { files, functions };
-    let touching = functions_by_file(&coverage);
-    for (index, ids) in touching.iter().enumerate() {
-        // There are as many files as FileIds.
-        let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
-        let name = std::mem::take(&mut coverage.files[index].name);
-        coverage.files[index] = view_file(name, id, ids, &coverage.functions);
-    }
-    coverage
+/// How views are made.
+pub(super) struct Views {
+    pub(super) threads: usize,
+    /// By file as numbered before sorting; all if not given.
+    pub(super) wanted: Option<Vec<bool>>,
+    pub(super) summaries_only: bool,
 }
 
-/// Drops unused names, sorts the others and renumbers the functions' files.
-fn sort_files(names: Vec<BString>, functions: &mut [Function]) -> Vec<File> {
+/// Files that a thread takes at a time.
+const BLOCK: usize = 4;
+
+impl Views {
+    /// Puts functions whose files are numbered as in `names` together. Files that no function
+    /// refers to do not appear.
+    pub(super) fn coverage(self, names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
+        let sorted = sort_files(names, &mut functions);
+        let touches = touches_by_file(sorted.len(), &functions);
+        let files = parallel::map(sorted.len(), self.threads, BLOCK, |_: &mut (), index| {
+            // There are as many files as FileIds.
+            let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
+            let (_, old) = sorted[index];
+            let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted[old]);
+            match is_wanted {
+                true => view_file(id, &touches[index], &functions, self.summaries_only),
+                false => File::default(),
+            }
+        });
+        let named = sorted.into_iter().zip(files);
+        let files = named.map(|((name, _), file)| File { name, ..file });
+        Coverage {
+            files: files.collect(),
+            functions,
+        }
+    }
+}
+
+/// Drops unused names, sorts the others and renumbers the functions' files. The numbers are those
+/// before.
+fn sort_files(names: Vec<BString>, functions: &mut [Function]) -> Vec<(BString, usize)> {
     let mut used = vec![false; names.len()];
     for file in functions.iter().flat_map(|function| &function.files) {
         used[file.0 as usize] = true;
@@ -48,75 +65,74 @@ fn sort_files(names: Vec<BString>, functions: &mut [Function]) -> Vec<File> {
         *file = renumbered[file.0 as usize];
     }
     let mut names: Vec<Option<BString>> = names.into_iter().map(Some).collect();
-    let named = |index: usize| File {
-        name: names[index].take().unwrap_or_default(),
-        ..File::default()
-    };
+    let named = |index: usize| (names[index].take().unwrap_or_default(), index);
     order.into_iter().map(named).collect()
 }
 
-/// For each file, the functions that touch it, in load order.
-fn functions_by_file(coverage: &Coverage) -> Vec<Vec<FunctionId>> {
-    let mut touching: Vec<Vec<FunctionId>> = vec![Vec::new(); coverage.files.len()];
-    for (index, function) in coverage.functions.iter().enumerate() {
-        let id = FunctionId(u32::try_from(index).unwrap_or(u32::MAX));
-        for file in &function.files {
-            let functions = &mut touching[file.0 as usize];
-            if functions.last() != Some(&id) {
-                functions.push(id);
-            }
+/// A function and a file of it.
+type Touch = (FunctionId, LocalFile);
+
+/// For each file, the functions that touch it, in load order, each with all its numbers for it.
+fn touches_by_file(files: usize, functions: &[Function]) -> Vec<Vec<Touch>> {
+    let mut touches: Vec<Vec<Touch>> = vec![Vec::new(); files];
+    for (id, function) in (0..=u32::MAX).map(FunctionId).zip(functions) {
+        for (local, file) in (0..=u32::MAX).map(LocalFile).zip(&function.files) {
+            touches[file.0 as usize].push((id, local));
         }
     }
-    touching
+    touches
 }
 
-fn view_file(name: BString, id: FileId, touching: &[FunctionId], functions: &[Function]) -> File {
-    let mut file = File {
-        name,
-        ..File::default()
-    };
+fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_only: bool) -> File {
+    let mut file = File::default();
     let mut regions: Vec<Region> = Vec::new();
-    let mut groups: BTreeMap<Position, Vec<FunctionId>> = BTreeMap::new();
-    for &function_id in touching {
+    let mut starts: Vec<(Position, FunctionId)> = Vec::new();
+    if !summaries_only {
+        let all = touches.iter();
+        let all = all.map(|(id, local)| functions[id.0 as usize].regions_in(*local).len());
+        regions.reserve_exact(all.sum());
+    }
+    for of_function in touches.chunk_by(|a, b| a.0 == b.0) {
+        let function_id = of_function[0].0;
         let function = &functions[function_id.0 as usize];
-        let here = |local: LocalFile| function.files.get(local.0 as usize) == Some(&id);
-        regions.extend(function.regions.iter().filter(|region| here(region.file)));
-        file.branches
-            .extend(function.branches.iter().filter(|branch| here(branch.file)));
         if function.files.first() == Some(&id) {
             file.functions.push(function_id);
         }
-        if let Some(main) = function.main_file.filter(|main| here(*main)) {
+        let is_here = |local: &LocalFile| function.files.get(local.0 as usize) == Some(&id);
+        let main = function.main_file.filter(is_here);
+        if let Some(first) = main.and_then(|main| function.regions_in(main).first()) {
+            starts.push((first.start, function_id));
+        }
+        if summaries_only {
+            continue;
+        }
+        for (_, local) in of_function {
+            regions.extend_from_slice(function.regions_in(*local));
+            file.branches
+                .extend_from_slice(function.branches_in(*local));
+        }
+        let mcdc = (0..=u32::MAX).zip(&function.mcdc);
+        let here = mcdc.filter(|(_, record)| is_here(&record.file));
+        file.mcdc.extend(here.map(|(record, _)| McdcId {
+            function: function_id,
+            record,
+        }));
+        if let Some(main) = main {
             file.expansions
-                .extend(expansions_in(function, function_id, main));
-            if let Some(first) = function.regions.iter().find(|region| region.file == main) {
-                groups.entry(first.start).or_default().push(function_id);
-            }
+                .extend(function.expansions_in(function_id, main));
         }
     }
     file.segments = segments(regions);
     file.lines = lines(&file.segments);
-    for (start, members) in groups {
-        let group = summarize_group(start, members, functions);
+    // Stable, so that members stay in load order.
+    starts.sort_by_key(|(start, _)| *start);
+    for members in starts.chunk_by(|a, b| a.0 == b.0) {
+        let ids = members.iter().map(|(_, function)| *function).collect();
+        let group = summarize_group(members[0].0, ids, functions);
         file.summary += group.summary;
         file.groups.push(group);
     }
     file
-}
-
-/// The expansions written in a function's main file.
-fn expansions_in(
-    function: &Function,
-    id: FunctionId,
-    main: LocalFile,
-) -> impl Iterator<Item = Expansion> {
-    let regions = function.regions.iter().enumerate();
-    let here = regions
-        .filter(move |(_, region)| region.file == main && region.kind == RegionKind::Expansion);
-    here.map(move |(index, _)| Expansion {
-        function: id,
-        region: u32::try_from(index).unwrap_or(u32::MAX),
-    })
 }
 
 fn summarize_group(start: Position, members: Vec<FunctionId>, functions: &[Function]) -> Group {
@@ -146,7 +162,7 @@ fn summarize_group(start: Position, members: Vec<FunctionId>, functions: &[Funct
 }
 
 /// A function's own numbers (LLVM: `FunctionCoverageSummary::get`).
-fn summarize(function: &Function) -> Summary {
+pub(super) fn summarize(function: &Function, segmenter: &mut Segmenter) -> Summary {
     let is_executed = u64::from(function.count > 0);
     let itself = Tally {
         covered: is_executed,
@@ -169,10 +185,12 @@ fn summarize(function: &Function) -> Summary {
     let Some(main) = function.main_file else {
         return summary;
     };
-    let shown = function.regions.iter().filter(|region| region.file == main);
-    summary.lines = tally_lines(&segments(shown.copied().collect()));
+    summary.lines = tally_lines(segmenter.segments(function.regions_in(main)));
     if !function.branches.is_empty() {
         summary.branches = branches_below(function, main);
+    }
+    for record in function.mcdc.iter().filter(|record| record.file == main) {
+        summary.mcdc += record.tally();
     }
     summary
 }

@@ -6,12 +6,24 @@ use bstr::BString;
 
 use crate::error::{Error, Result};
 
-/// Reads one table. With `resolve` (since version 6), entry 0 is the directory of compilation and
-/// relative names are joined to it, or to `compilation_dir` where that is not empty.
-pub(super) fn read(
+/// How a table is stored, by mapping version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TableLayout {
+    /// Names one after another (up to version 3).
+    Plain,
+    /// The same, in a blob that may be compressed (versions 4 and 5).
+    Blob,
+    /// The same; entry 0 is the directory of compilation and relative names are joined to it
+    /// (since version 6).
+    WithDirectory,
+}
+
+/// Reads one table. Relative names are joined to `compilation_dir`, if it is not empty, instead of
+/// the table's own directory.
+pub(crate) fn read(
     table: &[u8],
     offset: u64,
-    resolve: bool,
+    layout: TableLayout,
     compilation_dir: &[u8],
 ) -> Result<Vec<BString>> {
     let mut cursor = Cursor::new(table, offset, Endian::Little);
@@ -25,13 +37,15 @@ pub(super) fn read(
         ));
     }
     let mut text = Vec::new();
-    decode_blob(&mut cursor, "file names", &mut text)?;
-    let mut cursor = Cursor::new(&text, offset, Endian::Little);
+    if layout != TableLayout::Plain {
+        decode_blob(&mut cursor, "file names", &mut text)?;
+        cursor = Cursor::new(&text, offset, Endian::Little);
+    }
     let mut names: Vec<BString> = Vec::new();
     for index in 0..count {
         let len = cursor.uleb("length of a file name")?;
         let name = cursor.take(len, "file name")?;
-        names.push(if resolve && index > 0 {
+        names.push(if layout == TableLayout::WithDirectory && index > 0 {
             let base = match compilation_dir {
                 [] => &names[0][..],
                 given => given,
@@ -84,6 +98,7 @@ fn remove_dots(path: &[u8]) -> BString {
 
 #[cfg(test)]
 mod tests {
+    use super::TableLayout::{Blob, Plain, WithDirectory};
     use super::*;
 
     /// Section 2.3 of the format notes.
@@ -113,14 +128,19 @@ mod tests {
     fn a_table_cut_anywhere_is_an_error() {
         let text = b"\x02/w\x03e.c";
         let table: Vec<u8> = [&[2, 7, 0][..], text].concat();
-        assert_eq!(read(&table, 0, true, b"").unwrap(), ["/w", "/w/e.c"]);
         assert_eq!(
-            read(&table, 0, true, b"/else").unwrap(),
+            read(&table, 0, WithDirectory, b"").unwrap(),
+            ["/w", "/w/e.c"]
+        );
+        assert_eq!(
+            read(&table, 0, WithDirectory, b"/else").unwrap(),
             ["/w", "/else/e.c"]
         );
-        assert_eq!(read(&table, 0, false, b"").unwrap(), ["/w", "e.c"]);
+        assert_eq!(read(&table, 0, Blob, b"").unwrap(), ["/w", "e.c"]);
+        let plain: Vec<u8> = [&[2][..], text].concat();
+        assert_eq!(read(&plain, 0, Plain, b"/else").unwrap(), ["/w", "e.c"]);
         for end in 0..table.len() {
-            assert!(read(&table[..end], 0, true, b"").is_err(), "{end}");
+            assert!(read(&table[..end], 0, WithDirectory, b"").is_err(), "{end}");
         }
     }
 }

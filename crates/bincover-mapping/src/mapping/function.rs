@@ -34,8 +34,10 @@ pub(crate) enum MappedKind {
     Expansion,
     Skipped,
     Gap,
-    /// A branch, of MC/DC or not: true and false counter.
+    /// A branch: true and false counter.
     Branch,
+    /// A branch that is a condition of an MC/DC decision.
+    Condition,
     /// The whole condition of an MC/DC decision.
     Decision,
 }
@@ -52,6 +54,36 @@ pub(crate) struct MappedRegion {
     pub(crate) counter: Counter,
     /// For branches: the false side's.
     pub(crate) false_counter: Counter,
+    /// For decisions and conditions.
+    pub(crate) mcdc: Mcdc,
+}
+
+/// What MC/DC regions hold more than others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Mcdc {
+    #[default]
+    None,
+    Decision(DecisionBits),
+    Condition(ConditionIds),
+}
+
+/// Where a decision's bits are (LLVM: `mcdc::DecisionParameters`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DecisionBits {
+    /// See [`BitmapLayout`](crate::BitmapLayout) (LLVM: `BitmapIdx`).
+    pub(crate) bitmap_index: u32,
+    pub(crate) condition_count: u16,
+}
+
+/// Which conditions follow on one (LLVM: `mcdc::BranchParameters`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConditionIds {
+    /// From 0.
+    pub(crate) id: u16,
+    /// The next one if this one is false; `None` if that decides.
+    pub(crate) after_false: Option<u16>,
+    /// The next one if this one is true.
+    pub(crate) after_true: Option<u16>,
 }
 
 /// One function's mapping, decoded. Kept between functions so that its memory is.
@@ -61,6 +93,8 @@ pub(crate) struct Decoded {
     pub(crate) files: Vec<u32>,
     pub(crate) expressions: Vec<Expression>,
     pub(crate) regions: Vec<MappedRegion>,
+    /// There is an MC/DC decision among them.
+    pub(crate) has_mcdc: bool,
 }
 
 /// A region that spans whole lines ends in this column.
@@ -81,6 +115,28 @@ pub(super) fn is_dummy(hash: FunctionHash, bytes: &[u8]) -> bool {
         && next().is_some_and(|counter| counter & 3 == 0)
 }
 
+/// The files of a function, by local file, as indices into its table of `table_len` names; the
+/// rest of its mapping is not looked at.
+pub(crate) fn files_of(bytes: &[u8], offset: u64, table_len: usize) -> Result<Vec<u32>> {
+    let mut files = Vec::new();
+    let mut cursor = Cursor::new(bytes, offset, Endian::Little);
+    read_files(&mut cursor, table_len, &mut files)?;
+    Ok(files)
+}
+
+fn read_files(cursor: &mut Cursor<'_>, table_len: usize, files: &mut Vec<u32>) -> Result<()> {
+    for _ in 0..count(cursor, "number of files")? {
+        let at = cursor.offset();
+        let index = bounded(cursor, "file index", u64::MAX)?;
+        if index as usize >= table_len {
+            let expected = format_args!("less than {table_len}");
+            return Err(Error::malformed(at, "file index", expected, index));
+        }
+        files.push(index);
+    }
+    Ok(())
+}
+
 impl Decoded {
     /// Reads the mapping of one function, whose bytes lie at `offset` of the section.
     /// `table_len` is the number of names in its file table.
@@ -88,22 +144,11 @@ impl Decoded {
         self.files.clear();
         self.expressions.clear();
         self.regions.clear();
+        self.has_mcdc = false;
         let mut cursor = Cursor::new(bytes, offset, Endian::Little);
         let cursor = &mut cursor;
 
-        for _ in 0..count(cursor, "number of files")? {
-            let at = cursor.offset();
-            let index = bounded(cursor, "file index", u64::MAX)?;
-            if index as usize >= table_len {
-                return Err(Error::malformed(
-                    at,
-                    "file index",
-                    format_args!("less than {table_len}"),
-                    index,
-                ));
-            }
-            self.files.push(index);
-        }
+        read_files(cursor, table_len, &mut self.files)?;
         let expressions = count(cursor, "number of expressions")?;
         self.expressions.resize(expressions, Expression::default());
         for index in 0..expressions {
@@ -139,6 +184,7 @@ impl Decoded {
             end: Position::default(),
             counter: Counter::Zero,
             false_counter: Counter::Zero,
+            mcdc: Mcdc::None,
         };
         if head & 3 != 0 {
             region.counter = self.reference(head, at)?;
@@ -157,22 +203,26 @@ impl Decoded {
             region.kind = match head >> 3 {
                 0 => MappedKind::Code,
                 2 => MappedKind::Skipped,
-                4 | 6 => MappedKind::Branch,
+                4 => MappedKind::Branch,
                 5 => MappedKind::Decision,
+                6 => MappedKind::Condition,
                 other => {
                     let known = "0, 2, 4, 5 or 6";
                     return Err(Error::malformed(at, "region kind", known, other));
                 }
             };
-            if region.kind == MappedKind::Branch {
+            if matches!(region.kind, MappedKind::Branch | MappedKind::Condition) {
                 region.counter = self.counter(cursor)?;
                 region.false_counter = self.counter(cursor)?;
             }
-            match head >> 3 {
-                5 => decision(cursor)?,
-                6 => condition(cursor)?,
-                _ => {}
-            }
+            region.mcdc = match region.kind {
+                MappedKind::Decision => {
+                    self.has_mcdc = true;
+                    Mcdc::Decision(decision(cursor)?)
+                }
+                MappedKind::Condition => Mcdc::Condition(condition(cursor)?),
+                _ => Mcdc::None,
+            };
         }
         place(cursor, line, &mut region)?;
         Ok(region)
@@ -236,24 +286,33 @@ fn bounded(cursor: &mut Cursor<'_>, what: &'static str, most: u64) -> Result<u32
     }
 }
 
+/// Conditions of a decision, and their ids as stored (LLVM: `int16_t`).
 const MAX_CONDITIONS: u64 = 32_766;
 
 /// MC/DC decision: bitmap index and number of conditions.
-fn decision(cursor: &mut Cursor<'_>) -> Result<()> {
-    bounded(cursor, "bitmap index", u64::MAX)?;
-    bounded(cursor, "number of conditions", MAX_CONDITIONS)?;
-    Ok(())
+fn decision(cursor: &mut Cursor<'_>) -> Result<DecisionBits> {
+    Ok(DecisionBits {
+        bitmap_index: bounded(cursor, "bitmap index", u64::MAX)?,
+        condition_count: short(cursor, "number of conditions")?,
+    })
 }
 
 /// MC/DC branch: its condition's id and the two that follow, each stored plus one.
-fn condition(cursor: &mut Cursor<'_>) -> Result<()> {
+fn condition(cursor: &mut Cursor<'_>) -> Result<ConditionIds> {
     let at = cursor.offset();
-    if bounded(cursor, "condition id", MAX_CONDITIONS)? == 0 {
+    let Some(id) = short(cursor, "condition id")?.checked_sub(1) else {
         return Err(Error::malformed(at, "condition id", "at least 1", 0));
-    }
-    bounded(cursor, "condition after true", MAX_CONDITIONS)?;
-    bounded(cursor, "condition after false", MAX_CONDITIONS)?;
-    Ok(())
+    };
+    Ok(ConditionIds {
+        id,
+        after_true: short(cursor, "condition after true")?.checked_sub(1),
+        after_false: short(cursor, "condition after false")?.checked_sub(1),
+    })
+}
+
+fn short(cursor: &mut Cursor<'_>, what: &'static str) -> Result<u16> {
+    let number = bounded(cursor, what, MAX_CONDITIONS)?;
+    Ok(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
 /// Where a region lies: relative to the line of the one before.

@@ -1,67 +1,102 @@
-//! Reads the three sections of one object (LLVM: `BinaryCoverageReader`,
+//! Reads the three sections of each object of a file (LLVM: `BinaryCoverageReader`,
 //! `VersionedCovMapFuncRecordReader` in `CoverageMappingReader.cpp` at `llvmorg-22.1.8`).
+//!
+//! Reading lists the function records of an object and decodes none: which of them are needed is
+//! known when all objects are.
 
 mod file_names;
 mod function;
+mod records;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::ops::Range;
 
-use bincover_profile::bytes::{Cursor, Endian, pad8};
-use bincover_profile::{FunctionHash, HashedMap, NameRef, NameTable, md5_low64};
+use bincover_profile::bytes::{Cursor, pad8};
+use bincover_profile::{FunctionHash, HashedMap, NameRef, md5_low64};
 use bstr::BString;
 
+use crate::container::{self, Found, ParseOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::object_file::{COVFUN, COVMAP, NAMES, Sections};
+use crate::sections::{COVFUN, COVMAP, Sections};
 
-pub(crate) use function::{Counter, Decoded, MappedKind, MappedRegion};
+pub(crate) use file_names::{TableLayout, read as read_file_names};
+pub(crate) use function::{
+    ConditionIds, Counter, DecisionBits, Decoded, MappedKind, MappedRegion, Mcdc, files_of,
+};
+pub(crate) use records::no_name;
 
 /// The version field's value is one less than the version's name.
-const OLDEST: u32 = 3;
 const NEWEST: u32 = 6;
 
-/// The coverage mapping of one object: file names read, each function's record found, the regions
-/// still undecoded.
+/// From this value of the version field on, records have a section of their own.
+pub(crate) const OLDEST_WITH_COVFUN: u32 = 3;
+
+/// From this value of the version field on, entry 0 of a table is the compiler's directory.
+const OLDEST_WITH_DIRECTORY: u32 = 5;
+
+/// The coverage mapping of one file: of an object, or of all objects of an archive or a universal
+/// file. The function records are found, their regions still undecoded.
 #[derive(Debug)]
 pub struct Mapping<'a> {
-    names: NameTable,
-    tables: Vec<Vec<BString>>,
-    records: Vec<Record>,
-    covfun: Cow<'a, [u8]>,
+    compilation_dir: Vec<u8>,
+    units: Vec<Unit<'a>>,
 }
 
-/// One function's record; its bytes are in `Mapping::covfun`.
+/// The coverage mapping of one object.
 #[derive(Debug)]
-struct Record {
-    name: NameRef,
-    hash: FunctionHash,
-    /// Index into `Mapping::tables`.
-    table: usize,
-    bytes: Range<usize>,
+pub(crate) struct Unit<'a> {
+    /// The member of the archive, or the slice of the universal file, that it is.
+    pub(crate) member: Option<BString>,
+    /// The blob of function names; read over in version 1.
+    pub(crate) names: &'a [u8],
+    pub(crate) table_layout: TableLayout,
+    pub(crate) tables: Vec<Table<'a>>,
+    pub(crate) records: Vec<Record>,
+    /// The section that holds the records' mappings, and its name.
+    data: Cow<'a, [u8]>,
+    pub(crate) section: &'static str,
 }
 
-/// One function of a mapping.
+/// A table of file names, as it is stored.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FunctionRecord<'m> {
-    /// As the profile has it, file prefix of local functions included.
-    pub(crate) name: &'m [u8],
-    pub(crate) name_ref: NameRef,
-    pub(crate) hash: FunctionHash,
-    /// Index into [`Mapping::tables`].
-    pub(crate) table: usize,
-    pub(crate) bytes: &'m [u8],
-    /// Where the bytes lie in the section.
+pub(crate) struct Table<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Where it lies in `__llvm_covmap`.
     pub(crate) offset: u64,
 }
 
+/// One function's record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    pub(crate) name: Name,
+    pub(crate) hash: FunctionHash,
+    /// Index into [`Unit::tables`].
+    pub(crate) table: u32,
+    /// Length of its mapping.
+    len: u32,
+    /// Where its mapping lies in the section.
+    start: u64,
+    /// Where its record begins in the section.
+    pub(crate) offset: u64,
+}
+
+/// How a record names its function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Name {
+    /// By hash.
+    Ref(NameRef),
+    /// By its place in the names section (version 1).
+    Span { start: u32, len: u32 },
+}
+
 impl<'a> Mapping<'a> {
-    /// Reads the mapping of one object.
+    /// Reads the mapping of one file.
     ///
     /// # Errors
-    /// If the bytes are no ELF object, have no coverage sections, or these are malformed.
+    /// If the bytes are no object file, have no coverage sections, or these are malformed. What
+    /// needs names to be inflated or regions to be decoded is noticed by
+    /// [`evaluate`](crate::evaluate()).
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        Self::parse_with(bytes, b"")
+        Self::parse_as(bytes, &ParseOptions::default())
     }
 
     /// As [`Mapping::parse`]; relative file names are resolved against `compilation_dir` instead
@@ -70,163 +105,189 @@ impl<'a> Mapping<'a> {
     /// # Errors
     /// As [`Mapping::parse`].
     pub fn parse_with(bytes: &'a [u8], compilation_dir: &[u8]) -> Result<Self> {
-        let sections = Sections::find(bytes)?;
-        let names = NameTable::decode(sections.names, 0)
-            .map_err(|error| Error::from(error).in_section(NAMES))?;
-        let tables = FileTables::read(sections.covmap, sections.endian, compilation_dir)
-            .map_err(|error| error.in_section(COVMAP))?;
-        let records = read_records(&sections, &names, &tables.by_key)
-            .map_err(|error| error.in_section(COVFUN))?;
+        let options = ParseOptions {
+            compilation_dir,
+            ..ParseOptions::default()
+        };
+        Self::parse_as(bytes, &options)
+    }
+
+    /// As [`Mapping::parse`], with options.
+    ///
+    /// # Errors
+    /// As [`Mapping::parse`]; or if there is no object of the architecture asked for.
+    pub fn parse_as(bytes: &'a [u8], options: &ParseOptions<'_>) -> Result<Self> {
+        let found = container::open(bytes, options)?;
+        let units: Result<Vec<Unit<'a>>> = found
+            .into_iter()
+            .map(|found| Unit::read(found, options.compilation_dir))
+            .collect();
         Ok(Self {
-            names,
-            tables: tables.tables,
-            records,
-            covfun: sections.covfun,
+            compilation_dir: options.compilation_dir.to_vec(),
+            units: units?,
         })
     }
 
-    /// How many functions have a mapping.
+    /// How many functions have a mapping; one that is in several members of an archive counts for
+    /// each.
     #[must_use]
     pub fn function_count(&self) -> usize {
-        self.records.len()
+        self.units.iter().map(|unit| unit.records.len()).sum()
     }
 
-    /// The file name tables, resolved.
-    pub(crate) fn tables(&self) -> &[Vec<BString>] {
-        &self.tables
+    pub(crate) fn units(&self) -> &[Unit<'a>] {
+        &self.units
     }
 
-    /// The functions in record order.
-    pub(crate) fn functions(&self) -> impl Iterator<Item = FunctionRecord<'_>> {
-        self.records.iter().map(|record| FunctionRecord {
-            name: self.names.get(record.name).unwrap_or_default(),
-            name_ref: record.name,
-            hash: record.hash,
-            table: record.table,
-            bytes: &self.covfun[record.bytes.clone()],
-            offset: record.bytes.start as u64,
-        })
+    pub(crate) fn compilation_dir(&self) -> &[u8] {
+        &self.compilation_dir
     }
 }
 
-/// The file name tables of an object and the keys by which records refer to them.
-#[derive(Default)]
-struct FileTables {
-    tables: Vec<Vec<BString>>,
-    /// `None`: two different tables have this key, and records with it are passed over.
-    by_key: HashMap<u64, Option<usize>>,
-}
-
-impl FileTables {
-    /// Reads the headers of `__llvm_covmap`, each with one table.
-    fn read(section: &[u8], endian: Endian, compilation_dir: &[u8]) -> Result<Self> {
-        let mut found = Self::default();
-        let mut cursor = Cursor::new(section, 0, endian);
-        let mut version = None;
-        while !cursor.is_empty() {
-            let at = cursor.offset();
-            let _record_count = cursor.u32("NRecords")?;
-            let table_bytes = cursor.u32("FilenamesSize")?;
-            let mapping_bytes = cursor.u32("CoverageSize")?;
-            let stated = cursor.u32("Version")?;
-            // The first header speaks for the whole object, as in LLVM.
-            let version = *version.get_or_insert(stated);
-            if !(OLDEST..=NEWEST).contains(&version) {
-                let message = format!(
-                    "coverage mapping version: expected 4 to 7 at offset {:#x}, found {}",
-                    at + 12,
-                    u64::from(version) + 1
-                );
-                return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+impl<'a> Unit<'a> {
+    fn read(found: Found<'a>, compilation_dir: &[u8]) -> Result<Self> {
+        let sections = found.sections;
+        let in_covmap = |error: Error| error.in_section(COVMAP);
+        let (version, headers) = read_headers(&sections).map_err(in_covmap)?;
+        let table_layout = match version {
+            0..OLDEST_WITH_COVFUN => TableLayout::Plain,
+            OLDEST_WITH_COVFUN..OLDEST_WITH_DIRECTORY => TableLayout::Blob,
+            _ => TableLayout::WithDirectory,
+        };
+        let mut unit = Self {
+            member: found.member,
+            names: sections.names,
+            table_layout,
+            tables: Vec::new(),
+            records: Vec::new(),
+            data: Cow::Borrowed(&[]),
+            section: COVFUN,
+        };
+        if version < OLDEST_WITH_COVFUN {
+            unit.section = COVMAP;
+            unit.data = Cow::Borrowed(sections.covmap);
+            let layout = records::OldLayout::new(version, &sections);
+            for header in headers {
+                unit.tables.push(header.table);
+                let table = small(unit.tables.len() - 1);
+                layout
+                    .read(&header, table, &mut unit.records)
+                    .map_err(in_covmap)?;
             }
-            if mapping_bytes != 0 {
-                return Err(Error::malformed(at + 8, "CoverageSize", 0, mapping_bytes));
-            }
-            let table_at = cursor.offset();
-            let table = cursor.take(u64::from(table_bytes), "file names")?;
-            let resolve = version >= 5;
-            let names = file_names::read(table, table_at, resolve, compilation_dir)?;
-            found.add(md5_low64(table), names);
-            let padding = pad8(cursor.offset()).min(cursor.remaining());
-            cursor.take(padding, "padding of file names")?;
+            unit.records = records::one_of_each(unit.records, sections.covmap);
+            return Ok(unit);
         }
-        Ok(found)
-    }
-
-    fn add(&mut self, key: u64, names: Vec<BString>) {
-        match self.by_key.get(&key) {
-            Some(Some(known)) if self.tables[*known] != names => {
-                self.by_key.insert(key, None);
-            }
-            Some(_) => {}
-            None => {
-                self.by_key.insert(key, Some(self.tables.len()));
-                self.tables.push(names);
+        let read_table = |table: &Table<'_>| {
+            file_names::read(table.bytes, table.offset, table_layout, compilation_dir)
+        };
+        // `None`: two different tables have this key, and records with it are passed over.
+        let mut by_key: HashedMap<u64, Option<u32>> = HashedMap::default();
+        for header in headers {
+            let table = header.table;
+            let key = md5_low64(table.bytes);
+            match by_key.get(&key) {
+                Some(Some(known)) if unit.tables[*known as usize].bytes != table.bytes => {
+                    let known = read_table(&unit.tables[*known as usize]).map_err(in_covmap)?;
+                    if known != read_table(&table).map_err(in_covmap)? {
+                        by_key.insert(key, None);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    by_key.insert(key, Some(small(unit.tables.len())));
+                    unit.tables.push(table);
+                }
             }
         }
+        unit.records = records::read(&sections.covfun, sections.endian, &by_key)
+            .map_err(|error| error.in_section(COVFUN))?;
+        unit.records = records::one_of_each(unit.records, &sections.covfun);
+        unit.data = sections.covfun;
+        Ok(unit)
+    }
+
+    /// A record's mapping.
+    pub(crate) fn bytes_of(&self, record: &Record) -> &[u8] {
+        record.bytes(&self.data)
     }
 }
 
-/// Reads `__llvm_covfun` and keeps one record for each name: the first, unless that is a dummy and
-/// a later one is not, which then takes its place.
-fn read_records(
-    sections: &Sections<'_>,
-    names: &NameTable,
-    tables: &HashMap<u64, Option<usize>>,
-) -> Result<Vec<Record>> {
-    let mut records: Vec<Record> = Vec::new();
-    let mut by_name: HashedMap<NameRef, usize> = HashedMap::default();
-    let mut cursor = Cursor::new(&sections.covfun, 0, sections.endian);
+impl Record {
+    /// Where its mapping lies in the section.
+    pub(crate) fn bytes_offset(&self) -> u64 {
+        self.start
+    }
+
+    /// Its mapping, in the bytes of the section, where it was found to lie.
+    fn bytes<'d>(&self, data: &'d [u8]) -> &'d [u8] {
+        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
+        let rest = data.get(start..).unwrap_or_default();
+        rest.get(..self.len as usize).unwrap_or_default()
+    }
+}
+
+/// What one header of `__llvm_covmap` is about.
+struct Header<'a> {
+    table: Table<'a>,
+    /// Function records (before version 4), and where they lie in the section.
+    records: Cursor<'a>,
+    record_count: u32,
+    /// The records' mappings, one after another (before version 4).
+    mappings: Cursor<'a>,
+}
+
+/// Reads the headers of `__llvm_covmap`. The first one's version speaks for the whole object, as
+/// in LLVM.
+fn read_headers<'a>(sections: &Sections<'a>) -> Result<(u32, Vec<Header<'a>>)> {
+    let mut cursor = Cursor::new(sections.covmap, 0, sections.endian);
+    let mut headers = Vec::new();
+    let mut version = None;
     while !cursor.is_empty() {
         let at = cursor.offset();
-        let name = NameRef(cursor.u64("NameRef")?);
-        let data_bytes = cursor.u32("DataSize")?;
-        let hash = FunctionHash(cursor.u64("FuncHash")?);
-        let key = cursor.u64("FilenamesRef")?;
-        let start = usize::try_from(cursor.offset()).unwrap_or(usize::MAX);
-        let data = cursor.take(u64::from(data_bytes), "mapping data")?;
-        let padding = pad8(cursor.offset()).min(cursor.remaining());
-        cursor.take(padding, "padding of mapping data")?;
-
-        let table = match tables.get(&key) {
-            Some(Some(table)) => *table,
-            Some(None) => continue,
-            None => {
-                return Err(Error::malformed(
-                    at + 20,
-                    "FilenamesRef",
-                    "the key of a file name table",
-                    format_args!("{key:#x}"),
-                ));
-            }
-        };
-        let record = Record {
-            name,
-            hash,
-            table,
-            bytes: start..start + data.len(),
-        };
-        match by_name.get(&name) {
-            None => {
-                if names.get(name).is_none() {
-                    return Err(Error::malformed(
-                        at,
-                        "NameRef",
-                        "the hash of a function name",
-                        format_args!("{:#x}", name.0),
-                    ));
-                }
-                by_name.insert(name, records.len());
-                records.push(record);
-            }
-            Some(&index) => {
-                let known = &records[index];
-                let known_data = &sections.covfun[known.bytes.clone()];
-                if function::is_dummy(known.hash, known_data) && !function::is_dummy(hash, data) {
-                    records[index] = record;
-                }
-            }
+        let record_count = cursor.u32("NRecords")?;
+        let table_bytes = cursor.u32("FilenamesSize")?;
+        let mapping_bytes = cursor.u32("CoverageSize")?;
+        let stated = cursor.u32("Version")?;
+        let version = *version.get_or_insert(stated);
+        if version > NEWEST {
+            let message = format!(
+                "coverage mapping version: expected 1 to 7 at offset {:#x}, found {}",
+                at + 12,
+                u64::from(version) + 1
+            );
+            return Err(Error::new(ErrorKind::UnsupportedVersion, message));
         }
+        let is_old = version < OLDEST_WITH_COVFUN;
+        if !is_old && mapping_bytes != 0 {
+            return Err(Error::malformed(at + 8, "CoverageSize", 0, mapping_bytes));
+        }
+        let mut part = |len: u64, what| -> Result<Cursor<'a>> {
+            let at = cursor.offset();
+            Ok(Cursor::new(cursor.take(len, what)?, at, sections.endian))
+        };
+        let record_bytes = records::OldLayout::new(version, sections).record_bytes();
+        let records = match is_old {
+            true => part(u64::from(record_count) * record_bytes, "function records")?,
+            false => part(0, "function records")?,
+        };
+        let table = part(u64::from(table_bytes), "file names")?;
+        let mappings = part(u64::from(mapping_bytes), "mapping data")?;
+        headers.push(Header {
+            table: Table {
+                bytes: table.rest(),
+                offset: table.offset(),
+            },
+            records,
+            record_count,
+            mappings,
+        });
+        let padding = pad8(cursor.offset()).min(cursor.remaining());
+        cursor.take(padding, "padding of file names")?;
     }
-    Ok(records)
+    Ok((version.unwrap_or(NEWEST), headers))
+}
+
+/// An index of something that takes bytes of a section, of which there are fewer than 2^32.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }

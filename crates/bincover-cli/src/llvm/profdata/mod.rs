@@ -8,11 +8,9 @@ mod show;
 use std::ffi::OsString;
 
 use crate::exit::Exit;
-use crate::llvm::options::{Program, Spec, Takes};
+use crate::llvm::options::{Program, Spec};
+use crate::llvm::{LLVM_VERSION, os_words};
 use crate::ui;
-
-/// The version of LLVM whose output this is.
-const LLVM_VERSION: &str = "22.1.8";
 
 /// One of the tool's commands.
 struct Command {
@@ -63,12 +61,7 @@ fn help(command: Option<&Command>) -> String {
                     .alias
                     .map(|alias| format!("-{alias}, "))
                     .unwrap_or_default();
-                let value = match option.takes {
-                    Takes::Flag => String::new(),
-                    Takes::Text => " <text>".to_owned(),
-                    Takes::Number => " <number>".to_owned(),
-                    Takes::OneOf(words) => format!(" <{}>", words.join("|")),
-                };
+                let value = option.takes.placeholder();
                 text += &format!("  {alias}--{}{value}\n", option.name);
             }
         }
@@ -176,14 +169,6 @@ fn reason(error: &bincover::Error) -> String {
             os_words(source)
         }
         other => other.to_string(),
-    }
-}
-
-fn os_words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }
 

@@ -2,7 +2,7 @@
 //! `C` code, `E` expansion, `S` skipped, `G` gap, `line:column-line:column=count`; segments
 //! `line:column/count`, `-` for no count, `e` entry, `g` gap.
 
-use bincover_model::{LocalFile, Position, Region, RegionKind, Segment};
+use crate::{LocalFile, Position, Region, RegionKind, Segment};
 
 use super::{lines, segments, tally_lines};
 

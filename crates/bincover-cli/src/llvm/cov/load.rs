@@ -1,0 +1,473 @@
+//! Objects and a profile to coverage, with LLVM's words for what is wrong (LLVM:
+//! `CodeCoverageTool::load`).
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bincover::Objects;
+use bincover::mapping::{
+    BitmapLayout, ErrorKind, Mapping, Options, ParseOptions, Reason, evaluate_with,
+};
+use bincover::model::{Coverage, File, FileId, Function};
+use bincover::profile::{Cause, FileKind, Merger, Profile, ProfileKind, indexed::IndexedProfile};
+use bstr::{BStr, BString};
+
+use super::settings::Settings;
+use super::{Stop, demangle, paths, say, shown};
+use crate::llvm::os_words;
+
+/// What there is to report on.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) coverage: Coverage,
+    /// The files that were asked for and are in it, in that order; empty if none is.
+    given: Vec<FileId>,
+    /// Where sources are that were compiled elsewhere.
+    remapped: HashMap<BString, Vec<u8>>,
+    demangled: HashMap<BString, BString>,
+    /// The profile's counters say only whether they were reached.
+    pub(super) is_byte_coverage: bool,
+}
+
+/// What a command needs of the coverage; less is faster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    /// All functions, rather than those in the files that are reported.
+    pub(super) all_functions: bool,
+    /// What is known line by line, rather than the numbers of files and functions.
+    pub(super) lines: bool,
+}
+
+impl Loaded {
+    /// Reads everything that the settings name.
+    pub(super) fn load(settings: &Settings, need: Need) -> Result<Self, Stop> {
+        say_newer(settings);
+        let read = match &settings.profile {
+            Some(path) => read_profile(path),
+            None => Ok(Read::default()),
+        };
+        let read = read.and_then(|read| {
+            let coverage = evaluate(settings, &read, need)?;
+            Ok((read, coverage))
+        });
+        let (read, (coverage, mismatches)) = read.map_err(|Unread(name, reason)| {
+            settings
+                .console
+                .fatal(format_args!("failed to load coverage: '{name}': {reason}"))
+        })?;
+        if !mismatches.is_empty() {
+            settings.console.warning(format_args!(
+                "{} functions have mismatched data",
+                mismatches.len()
+            ));
+            if settings.dump {
+                for (name, hash) in &mismatches {
+                    say(format_args!(
+                        "hash-mismatch: No profile record found for '{name}' with hash = 0x{hash:X}\n"
+                    ));
+                }
+            }
+        }
+        let mut loaded = Self {
+            remapped: HashMap::new(),
+            given: Vec::new(),
+            demangled: demangle::demangle(
+                &settings.demangler,
+                &coverage.functions,
+                settings.console,
+            ),
+            is_byte_coverage: read.profile.kind().contains(ProfileKind::BYTE_COVERAGE),
+            coverage,
+        };
+        loaded.remap(settings);
+        loaded.given = loaded.given_files(settings);
+        Ok(loaded)
+    }
+
+    /// The files that a report lists: those given, or, if none of these is there, all that are
+    /// not left out.
+    pub(super) fn files(&self, settings: &Settings) -> Vec<FileId> {
+        if self.given.is_empty() {
+            return self.files_not_ignored(settings);
+        }
+        self.given.clone()
+    }
+
+    /// The files that were given and are there.
+    pub(super) fn given(&self) -> &[FileId] {
+        &self.given
+    }
+
+    /// All files that are not left out.
+    pub(super) fn files_not_ignored(&self, settings: &Settings) -> Vec<FileId> {
+        let all = (0..=u32::MAX).zip(&self.coverage.files);
+        all.filter(|(_, file)| !settings.ignores(&file.name))
+            .map(|(id, _)| FileId(id))
+            .collect()
+    }
+
+    pub(super) fn file(&self, id: FileId) -> &File {
+        self.coverage.file(id)
+    }
+
+    /// A function's name for people.
+    pub(super) fn readable<'a>(&'a self, function: &'a Function) -> &'a [u8] {
+        self.demangled.get(&function.name).unwrap_or(&function.name)
+    }
+
+    /// Where the source of a file is.
+    pub(super) fn source_path<'a>(&'a self, file: &'a [u8]) -> &'a [u8] {
+        self.remapped.get(BStr::new(file)).map_or(file, |path| path)
+    }
+
+    fn remap(&mut self, settings: &Settings) {
+        let places = Places::new(settings);
+        for file in &self.coverage.files {
+            if let Some(place) = places.of(&file.name) {
+                self.remapped.insert(file.name.clone(), place);
+            }
+        }
+    }
+
+    fn given_files(&self, settings: &Settings) -> Vec<FileId> {
+        let by_place: HashMap<&[u8], &BString> = self
+            .coverage
+            .files
+            .iter()
+            .filter_map(|file| Some((&self.remapped.get(&file.name)?[..], &file.name)))
+            .collect();
+        let files = &self.coverage.files;
+        let find = |source: &Vec<u8>| {
+            let local = paths::native(source);
+            let name = by_place.get(&local[..]).map_or(&source[..], |name| name);
+            let found = files
+                .binary_search_by(|file| file.name[..].cmp(name))
+                .ok()?;
+            u32::try_from(found).ok().map(FileId)
+        };
+        settings.sources.iter().filter_map(find).collect()
+    }
+}
+
+/// Where sources are, by `-path-equivalence`.
+struct Places(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Places {
+    fn new(settings: &Settings) -> Self {
+        let with_slash = |path: &[u8]| {
+            let mut clean = paths::remove_dots(&paths::native(path));
+            if !clean.is_empty() && !clean.ends_with(b"/") {
+                clean.push(b'/');
+            }
+            clean
+        };
+        let pairs = settings.equivalences.iter().flatten();
+        Self(
+            pairs
+                .map(|(from, to)| (with_slash(from), with_slash(to)))
+                .collect(),
+        )
+    }
+
+    /// By the first pair that fits.
+    fn of(&self, file: &[u8]) -> Option<Vec<u8>> {
+        let name = paths::remove_dots(&paths::native(file));
+        self.0.iter().find_map(|(from, to)| {
+            let rest = name.strip_prefix(&from[..])?;
+            Some([&to[..], rest].concat())
+        })
+    }
+}
+
+/// LLVM looks at the profile's date before anything else.
+pub(super) fn check_profile(settings: &Settings) -> Result<(), Stop> {
+    let Some(path) = &settings.profile else {
+        return Ok(());
+    };
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(settings.console.fatal(format_args!(
+            "{}: could not read profile data!{}",
+            path.display(),
+            os_words(&error)
+        ))),
+    }
+}
+
+fn say_newer(settings: &Settings) {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let Some(Ok(profile)) = settings.profile.as_deref().map(modified) else {
+        return;
+    };
+    for object in &settings.objects {
+        if modified(object.as_ref()).is_ok_and(|time| time > profile) {
+            settings.console.warning(format_args!(
+                "{}: profile data may be out of date - object is newer",
+                object.display()
+            ));
+        }
+    }
+}
+
+/// A file that could not be used, and LLVM's reason.
+struct Unread(String, String);
+
+#[derive(Default)]
+struct Read {
+    profile: Profile,
+    layout: BitmapLayout,
+}
+
+fn read_profile(path: &Path) -> Result<Read, Unread> {
+    let name = path.display().to_string();
+    let fail = |reason: String| Unread(name.clone(), reason);
+    let bytes = std::fs::read(path).map_err(|error| fail(os_words(&error)))?;
+    if !matches!(FileKind::sniff(&bytes), Some(FileKind::Indexed)) {
+        let bad_magic = bincover::profile::ErrorKind::BadMagic.llvm_text();
+        return Err(fail(bad_magic.to_owned()));
+    }
+    let version = IndexedProfile::parse(&bytes)
+        .map_err(|error| fail(error.llvm_message()))?
+        .header()
+        .version();
+    let mut merger = Merger::new();
+    merger.add(&name, &bytes, NonZeroU64::MIN);
+    let merged = merger.finish();
+    for entry in merged.ledger.entries {
+        if let Cause::Unreadable(error) | Cause::Damaged { error, .. } = entry.cause {
+            return Err(fail(error.llvm_message()));
+        }
+    }
+    Ok(Read {
+        profile: merged.profile,
+        layout: BitmapLayout::of_index_version(version),
+    })
+}
+
+/// An object's bytes, mapped or read from standard input.
+enum Bytes {
+    Mapped(Objects),
+    Read(Vec<u8>),
+}
+
+impl Bytes {
+    fn open(path: &OsStr) -> Result<Self, String> {
+        if path == "-" {
+            let mut bytes = Vec::new();
+            return std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
+                .map(|_| Self::Read(bytes))
+                .map_err(|error| os_words(&error));
+        }
+        Objects::open([path])
+            .map(Self::Mapped)
+            .map_err(|error| match error {
+                bincover::Error::Read { source, .. } => os_words(&source),
+                other => other.to_string(),
+            })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Mapped(objects) => objects.bytes().next().unwrap_or_default(),
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
+type Mismatches = Vec<(String, u64)>;
+
+/// An object, and which slice of it is wanted.
+struct Opened {
+    name: String,
+    bytes: Bytes,
+    architecture: Option<String>,
+}
+
+/// The objects up to the first that cannot be opened.
+fn open_all(names: &[OsString], settings: &Settings, problem: &mut Option<Unread>) -> Vec<Opened> {
+    let mut opened = Vec::new();
+    for (index, path) in names.iter().enumerate() {
+        let architectures = &settings.architectures;
+        let architecture = architectures.get(index).or(architectures.first());
+        let name = path.display().to_string();
+        match Bytes::open(path) {
+            Ok(bytes) => opened.push(Opened {
+                name,
+                bytes,
+                architecture: architecture.cloned(),
+            }),
+            Err(reason) => {
+                *problem = Some(Unread(name, reason));
+                break;
+            }
+        }
+    }
+    opened
+}
+
+/// The mappings of objects up to the first that is malformed. One without data is passed over.
+fn parse_all<'o>(
+    opened: &'o [Opened],
+    settings: &Settings,
+    mappings: &mut Vec<Mapping<'o>>,
+    owners: &mut Vec<String>,
+    problem: &mut Option<Unread>,
+) {
+    for one in opened {
+        let options = ParseOptions {
+            compilation_dir: &settings.compilation_dir,
+            architecture: one.architecture.as_deref(),
+            strict: true,
+        };
+        match Mapping::parse_as(one.bytes.bytes(), &options) {
+            Ok(mapping) => {
+                mappings.push(mapping);
+                owners.push(one.name.clone());
+            }
+            Err(error) if error.kind() == ErrorKind::NoCoverageData => {}
+            Err(error) => {
+                *problem = Some(Unread(one.name.clone(), error.llvm_message().to_owned()));
+                break;
+            }
+        }
+    }
+}
+
+/// Objects that ran, by their build ids in the profile, but were not given, from the folders for
+/// debug files.
+fn fetch(
+    opened: &[Opened],
+    with_data: &[String],
+    settings: &Settings,
+    read: &Read,
+) -> Result<Vec<Opened>, Unread> {
+    let with_data = opened.iter().filter(|one| with_data.contains(&one.name));
+    let known: Vec<Vec<u8>> = with_data
+        .filter_map(|one| bincover::mapping::inspect(one.bytes.bytes()).ok())
+        .map(|inspected| inspected.build_id)
+        .collect();
+    let given: Vec<PathBuf> = settings
+        .parsed
+        .values("debug-file-directory")
+        .map(PathBuf::from)
+        .collect();
+    let folders = match given.is_empty() {
+        true => vec![PathBuf::from("/usr/lib/debug")],
+        false => given,
+    };
+    let mut paths = Vec::new();
+    for id in read.profile.binary_ids() {
+        if known.iter().any(|known| known == id) {
+            continue;
+        }
+        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = hex.get(2..).and_then(|rest| {
+            let file = format!(".build-id/{}/{rest}.debug", &hex[..2]);
+            let mut candidates = folders.iter().map(|folder| folder.join(&file));
+            candidates.find(|path| path.exists())
+        });
+        match path {
+            Some(path) => paths.push(path.into_os_string()),
+            None if settings.parsed.flag("check-binary-ids") => {
+                let profile = settings.profile.as_deref().unwrap_or(Path::new(""));
+                let reason = format!("Missing binary ID: {hex}");
+                return Err(Unread(profile.display().to_string(), reason));
+            }
+            None => {}
+        }
+    }
+    let mut problem = None;
+    let mut fetched = open_all(&paths, settings, &mut problem);
+    // One architecture is that of all objects; of several, none is theirs.
+    for one in &mut fetched {
+        one.architecture = match &settings.architectures[..] {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+    }
+    match problem {
+        Some(problem) => Err(problem),
+        None => Ok(fetched),
+    }
+}
+
+/// Objects are read one after the other, so the first that is wrong is the one that is named.
+fn evaluate(
+    settings: &Settings,
+    read: &Read,
+    need: Need,
+) -> Result<(Coverage, Mismatches), Unread> {
+    let mut problem = None;
+    let opened = open_all(&settings.objects, settings, &mut problem);
+    let mut mappings = Vec::new();
+    let mut owners = Vec::new();
+    parse_all(&opened, settings, &mut mappings, &mut owners, &mut problem);
+    let fetched = match &problem {
+        None => fetch(&opened, &owners, settings, read)?,
+        Some(_) => Vec::new(),
+    };
+    parse_all(&fetched, settings, &mut mappings, &mut owners, &mut problem);
+    if mappings.is_empty() && problem.is_none() {
+        let names = settings.objects.iter().map(|name| name.to_string_lossy());
+        let names = names.collect::<Vec<_>>().join(", ");
+        return Err(Unread(names, "no coverage data found".to_owned()));
+    }
+    let places = Places::new(settings);
+    let sources: HashSet<&[u8]> = settings.sources.iter().map(|source| &source[..]).collect();
+    let is_given = |file: &BStr| {
+        let place = places.of(file);
+        let name: &[u8] = file;
+        sources.contains(place.as_deref().unwrap_or(name)) || sources.contains(name)
+    };
+    let is_not_ignored = |file: &BStr| !settings.ignores(file);
+    let threads = settings.parsed.number("num-threads").unwrap_or(0);
+    let mut options = Options {
+        bitmap_layout: read.layout,
+        threads: usize::try_from(threads).ok().and_then(NonZeroUsize::new),
+        summaries_only: !need.lines,
+        ..Options::default()
+    };
+    if !need.all_functions {
+        options.wanted = match (sources.is_empty(), settings.ignored.is_empty()) {
+            (false, _) => Some(&is_given),
+            (true, false) => Some(&is_not_ignored),
+            (true, true) => None,
+        };
+    }
+    let fail = |error: bincover::mapping::Error| {
+        let owner = owners.get(error.mapping()).cloned().unwrap_or_default();
+        Unread(owner, error.llvm_message().to_owned())
+    };
+    let mut evaluation = evaluate_with(&mappings, &read.profile, &options).map_err(fail)?;
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let is_wanted = |file: &File| {
+        options
+            .wanted
+            .is_none_or(|wanted| wanted(file.name.as_ref()))
+    };
+    if !sources.is_empty() && !evaluation.coverage.files.iter().any(is_wanted) {
+        // Sources of which none is there are as good as none given.
+        options.wanted =
+            (!settings.ignored.is_empty() && !need.all_functions).then_some(&is_not_ignored);
+        evaluation = evaluate_with(&mappings, &read.profile, &options).map_err(fail)?;
+    }
+    let mismatches = evaluation
+        .left_out
+        .iter()
+        .filter_map(|left| match left.reason {
+            Reason::HashMismatch { hash } => Some((shown(&left.function).into_owned(), hash)),
+            _ => None,
+        });
+    let mismatches = mismatches.collect();
+    Ok((evaluation.coverage, mismatches))
+}
+
+/// The bytes of a path.
+pub(super) fn os(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
+}

@@ -1,0 +1,220 @@
+//! What is shown together: a file with what its lines expand to, its instantiations, its branches
+//! and decisions (LLVM: `SourceCoverageView`).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bincover::model::{
+    Branch, Expansion, FileId, Function, FunctionId, LocalFile, McdcRecord, Position, View,
+};
+
+use super::Shown;
+use crate::llvm::cov::load::{Loaded, os};
+use crate::llvm::cov::{Console, shown};
+use crate::llvm::os_words;
+
+/// Source text, a view of it, and what hangs on its lines.
+pub(super) struct Node<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) source: Rc<[u8]>,
+    pub(super) view: View<'a>,
+    /// Sorted by where they are.
+    pub(super) expansions: Vec<(Position, Node<'a>)>,
+    /// Sorted by the line below which they are shown.
+    pub(super) instantiations: Vec<Instantiation<'a>>,
+    /// By line, sorted.
+    pub(super) branches: Vec<(u32, Vec<Branch>)>,
+    /// By the line in which they end, sorted.
+    pub(super) mcdc: Vec<(u32, Vec<&'a McdcRecord>)>,
+}
+
+pub(super) struct Instantiation<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) line: u32,
+    /// `None` if it was not executed.
+    pub(super) node: Option<Node<'a>>,
+}
+
+impl Node<'_> {
+    /// The lines of the source: up to the first zero byte, without line feeds and the carriage
+    /// returns before them (LLVM: `line_iterator`).
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let end = self.source.iter().position(|&byte| byte == 0);
+        let text = &self.source[..end.unwrap_or(self.source.len())];
+        text.split_inclusive(|&byte| byte == b'\n').map(|line| {
+            let Some(line) = line.strip_suffix(b"\n") else {
+                return line;
+            };
+            line.strip_suffix(b"\r").unwrap_or(line)
+        })
+    }
+}
+
+/// Source files, each read once.
+pub(super) struct Sources<'a> {
+    loaded: &'a Loaded,
+    console: Console,
+    read: RefCell<HashMap<Vec<u8>, Rc<[u8]>>>,
+}
+
+impl<'a> Sources<'a> {
+    pub(super) fn new(loaded: &'a Loaded, console: Console) -> Self {
+        Self {
+            loaded,
+            console,
+            read: RefCell::default(),
+        }
+    }
+
+    /// The text of a file; one that cannot be read is said each time.
+    fn read(&self, name: &[u8]) -> Option<Rc<[u8]>> {
+        let path = self.loaded.source_path(name);
+        if let Some(known) = self.read.borrow().get(path) {
+            return Some(Rc::clone(known));
+        }
+        match std::fs::read(os(path)) {
+            Ok(text) => {
+                let text: Rc<[u8]> = text.into();
+                self.read
+                    .borrow_mut()
+                    .insert(path.to_vec(), Rc::clone(&text));
+                Some(text)
+            }
+            Err(error) => {
+                self.console
+                    .error(format_args!("{}: {}", shown(path), os_words(&error)));
+                None
+            }
+        }
+    }
+}
+
+/// How many nested expansions one page may have: a few crafted bytes could ask for millions.
+const MAX_NODES: usize = 1 << 17;
+
+/// How deep expansions may lie in each other.
+const MAX_DEPTH: usize = 256;
+
+impl<'a> Shown<'a> {
+    /// `None` if its source cannot be read, or nothing is known of it.
+    pub(super) fn file_node(&self, id: FileId) -> Option<Node<'a>> {
+        let loaded = self.loaded;
+        let file = loaded.file(id);
+        let source = self.sources.read(&file.name)?;
+        if file.segments.is_empty() {
+            return None;
+        }
+        let mut budget = MAX_NODES;
+        let mut node = self.node(&file.name, Rc::clone(&source), file.view(), 0, &mut budget);
+        if !self.look.instantiations {
+            return Some(node);
+        }
+        for group in file.groups.iter().filter(|group| group.members.len() > 1) {
+            for id in &group.members {
+                let function = loaded.coverage.function(*id);
+                let name = loaded.readable(function);
+                let child = (function.count > 0).then(|| {
+                    let view = loaded.coverage.function_view(*id);
+                    self.node(name, Rc::clone(&source), view, 0, &mut budget)
+                });
+                node.instantiations.push(Instantiation {
+                    name,
+                    line: last_line(function),
+                    node: child,
+                });
+            }
+        }
+        node.instantiations.sort_by_key(|one| one.line);
+        Some(node)
+    }
+
+    /// `None` if there is nothing to show, or its source cannot be read.
+    pub(super) fn function_node(&self, id: FunctionId) -> Option<Node<'a>> {
+        let loaded = self.loaded;
+        let function = loaded.coverage.function(id);
+        let view = loaded.coverage.function_view(id);
+        if view.segments.is_empty() {
+            return None;
+        }
+        let source = self
+            .sources
+            .read(self.file_name(function, function.main_file?)?)?;
+        let name = loaded.readable(function);
+        Some(self.node(name, source, view, 0, &mut { MAX_NODES }))
+    }
+
+    fn file_name(&self, function: &Function, file: LocalFile) -> Option<&'a [u8]> {
+        let id = function.files.get(file.0 as usize)?;
+        Some(&self.loaded.file(*id).name)
+    }
+
+    fn node(
+        &self,
+        name: &'a [u8],
+        source: Rc<[u8]>,
+        view: View<'a>,
+        depth: usize,
+        budget: &mut usize,
+    ) -> Node<'a> {
+        let mut expansions = Vec::new();
+        if self.look.expansions {
+            for expansion in &*view.expansions {
+                expansions.extend(self.expansion_node(*expansion, depth, budget));
+            }
+            expansions.sort_by_key(|(start, _)| *start);
+        }
+        let mut branches = Vec::new();
+        if self.look.branches.is_some() {
+            let by_line = view.branches.chunk_by(|a, b| a.start.line == b.start.line);
+            branches.extend(by_line.map(|some| (some[0].start.line, some.to_vec())));
+            branches.sort_by_key(|(line, _)| *line);
+        }
+        let mut mcdc = Vec::new();
+        if self.look.mcdc {
+            let records = view.mcdc.iter().map(|id| self.loaded.coverage.mcdc(*id));
+            let records: Vec<&McdcRecord> = records.collect();
+            let by_line = records.chunk_by(|a, b| a.end.line == b.end.line);
+            mcdc.extend(by_line.map(|some| (some[0].end.line, some.to_vec())));
+            mcdc.sort_by_key(|(line, _)| *line);
+        }
+        Node {
+            name,
+            source,
+            view,
+            expansions,
+            instantiations: Vec::new(),
+            branches,
+            mcdc,
+        }
+    }
+
+    fn expansion_node(
+        &self,
+        expansion: Expansion,
+        depth: usize,
+        budget: &mut usize,
+    ) -> Option<(Position, Node<'a>)> {
+        let coverage = &self.loaded.coverage;
+        let region = coverage.expansion_region(expansion)?;
+        let function = coverage.function(expansion.function);
+        *budget = budget.checked_sub(1)?;
+        let view = coverage.expansion_view(expansion);
+        if view.segments.is_empty() || depth >= MAX_DEPTH {
+            return None;
+        }
+        let source = self
+            .sources
+            .read(self.file_name(function, region.expanded)?)?;
+        let node = self.node(&function.name, source, view, depth + 1, budget);
+        Some((region.start, node))
+    }
+}
+
+/// The last line of the regions in the file that the function begins in.
+fn last_line(function: &Function) -> u32 {
+    let first = function.regions.first().map(|region| region.file);
+    let regions = first.map_or(&[][..], |file| function.regions_in(file));
+    let lines = regions.iter().map(|region| region.end.line);
+    lines.max().unwrap_or(0)
+}

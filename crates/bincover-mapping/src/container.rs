@@ -1,0 +1,288 @@
+//! Which objects a file holds: one, or those of an archive or a universal file, each with its
+//! coverage sections (LLVM: `BinaryCoverageReader::create`, `loadBinaryFormat`).
+
+use object::macho::{FatArch32, FatArch64};
+use object::read::archive::ArchiveFile;
+use object::read::macho::{FatArch, MachOFatFile};
+use object::{Architecture, Endianness, File, FileKind, Object};
+
+use bstr::BString;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_NESTING;
+use crate::sections::Sections;
+use crate::{test_container, wasm};
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ParseOptions<'o> {
+    /// Relative file names are resolved against this directory instead of the compiler's own
+    /// record, unless it is empty (llvm-cov's `-compilation-dir`).
+    pub compilation_dir: &'o [u8],
+    /// The slice of a universal file, by LLVM's name (`arm64`, `x86_64`); other objects must be of
+    /// it (llvm-cov's `-arch`).
+    pub architecture: Option<&'o str>,
+    /// Give up where llvm-cov does, though there is no need: at an archive's member without
+    /// coverage data or that is no object, and at a universal file without an architecture. Else
+    /// such members are passed over, and all slices are read.
+    pub strict: bool,
+}
+
+/// One object of a file.
+pub(crate) struct Found<'a> {
+    /// The member of the archive or the slice of the universal file, if it is in one.
+    pub(crate) member: Option<BString>,
+    pub(crate) sections: Sections<'a>,
+}
+
+/// The objects of a file that have coverage data, of which there is at least one.
+pub(crate) fn open<'a>(bytes: &'a [u8], options: &ParseOptions<'_>) -> Result<Vec<Found<'a>>> {
+    let mut found = Vec::new();
+    Opener {
+        options,
+        found: &mut found,
+    }
+    .open(bytes, None, 0)?;
+    if found.is_empty() {
+        return Err(Error::no_data("an object with coverage data", "none"));
+    }
+    Ok(found)
+}
+
+struct Opener<'a, 'o> {
+    options: &'o ParseOptions<'o>,
+    found: &'o mut Vec<Found<'a>>,
+}
+
+impl<'a> Opener<'a, '_> {
+    fn open(&mut self, bytes: &'a [u8], member: Option<BString>, depth: usize) -> Result<()> {
+        if depth > MAX_NESTING {
+            let message = format!("archives: expected at most {MAX_NESTING} in each other");
+            return Err(Error::new(ErrorKind::NotAnObject, message));
+        }
+        if test_container::is_one(bytes) {
+            let sections = test_container::read(bytes)?;
+            self.found.push(Found { member, sections });
+            return Ok(());
+        }
+        match FileKind::parse(bytes) {
+            Ok(FileKind::Archive) => self.archive(bytes, member, depth),
+            Ok(FileKind::MachOFat32) => self.universal::<FatArch32>(bytes, depth),
+            Ok(FileKind::MachOFat64) => self.universal::<FatArch64>(bytes, depth),
+            _ if wasm::is_one(bytes) => {
+                let wanted = self.options.architecture.map(architecture);
+                if wanted.is_some_and(|wanted| wanted != Some((Architecture::Wasm32, false))) {
+                    return Err(wrong_architecture("wasm32"));
+                }
+                let sections = wasm::sections(bytes)?;
+                self.found.push(Found { member, sections });
+                Ok(())
+            }
+            _ => self.object(bytes, member),
+        }
+    }
+
+    fn object(&mut self, bytes: &'a [u8], member: Option<BString>) -> Result<()> {
+        let file = parse(bytes)?;
+        if let Some(name) = self.options.architecture {
+            let found = (file.architecture(), file.endianness() == Endianness::Big);
+            let found = match found {
+                (Architecture::X86_64_X32, big) => (Architecture::X86_64, big),
+                other => other,
+            };
+            if architecture(name) != Some(found) {
+                return Err(wrong_architecture(format_args!("{:?}", found.0)));
+            }
+        }
+        let sections = Sections::find(&file, bytes.len())?;
+        self.found.push(Found { member, sections });
+        Ok(())
+    }
+
+    fn archive(&mut self, bytes: &'a [u8], outer: Option<BString>, depth: usize) -> Result<()> {
+        let bad = |error: object::Error| {
+            let message = format!("expected a well-formed archive, found: {error}");
+            Error::new(ErrorKind::NotAnObject, message)
+        };
+        let archive = ArchiveFile::parse(bytes).map_err(bad)?;
+        if archive.is_thin() {
+            let message = "expected an archive that holds its members, found a thin one, which only \
+                           names them: give the members themselves";
+            return Err(Error::new(ErrorKind::NotAnObject, message));
+        }
+        for member in archive.members() {
+            let member = member.map_err(bad)?;
+            let mut name = outer.clone().unwrap_or_default();
+            if !name.is_empty() {
+                name.push(b'/');
+            }
+            name.extend_from_slice(member.name());
+            let contents = member.data(bytes).map_err(bad)?;
+            let opened = self.open(contents, Some(name), depth + 1);
+            self.pass_over(opened)?;
+        }
+        Ok(())
+    }
+
+    /// What is no object, or one without coverage data, is no error unless llvm-cov's manners are
+    /// asked for.
+    fn pass_over(&self, opened: Result<()>) -> Result<()> {
+        match opened {
+            Err(error)
+                if !self.options.strict
+                    && matches!(
+                        error.kind(),
+                        ErrorKind::NotAnObject
+                            | ErrorKind::NoCoverageData
+                            | ErrorKind::WrongArchitecture
+                    ) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn universal<Fat: FatArch>(&mut self, bytes: &'a [u8], depth: usize) -> Result<()> {
+        let bad = |error: object::Error| {
+            let message = format!("expected a well-formed universal file, found: {error}");
+            Error::new(ErrorKind::NotAnObject, message)
+        };
+        let fat = MachOFatFile::<Fat>::parse(bytes).map_err(bad)?;
+        let mut names = Vec::new();
+        let mut is_there = false;
+        for slice in fat.arches() {
+            let name = slice_name(slice.cputype().0, slice.cpusubtype().0);
+            names.push(name);
+            let is_wanted = match self.options.architecture {
+                Some(wanted) => wanted == name,
+                None => !self.options.strict,
+            };
+            if !is_wanted {
+                continue;
+            }
+            is_there = true;
+            let contents = slice.data(bytes).map_err(bad)?;
+            let opened = self.open(contents, Some(name.into()), depth + 1);
+            if self.options.architecture.is_some() {
+                return opened;
+            }
+            self.pass_over(opened)?;
+        }
+        if is_there {
+            return Ok(());
+        }
+        let message = format!(
+            "expected the name of an architecture in this universal file ({}), found {}",
+            names.join(", "),
+            self.options.architecture.unwrap_or("none"),
+        );
+        Err(Error::new(ErrorKind::ArchitectureNeeded, message))
+    }
+}
+
+#[cold]
+fn wrong_architecture(found: impl std::fmt::Display) -> Error {
+    let message = format!("expected an object of the architecture asked for, found one of {found}");
+    Error::new(ErrorKind::WrongArchitecture, message)
+}
+
+/// Reads the headers of one object.
+pub(crate) fn parse(bytes: &[u8]) -> Result<File<'_>> {
+    let kind = FileKind::parse(bytes);
+    let is_object = matches!(
+        kind,
+        Ok(FileKind::Elf32
+            | FileKind::Elf64
+            | FileKind::MachO32
+            | FileKind::MachO64
+            | FileKind::Coff
+            | FileKind::CoffBig
+            | FileKind::Pe32
+            | FileKind::Pe64)
+    );
+    if !is_object {
+        let found = match kind {
+            Ok(kind) => format!("{kind:?}"),
+            Err(_) => format!("bytes {:02x?}", &bytes[..bytes.len().min(8)]),
+        };
+        let message = format!("expected an object file at offset 0x0, found {found}");
+        return Err(Error::new(ErrorKind::NotAnObject, message));
+    }
+    File::parse(bytes).map_err(|error| {
+        Error::new(
+            ErrorKind::NotAnObject,
+            format_args!("expected a well-formed object file, found: {error}"),
+        )
+    })
+}
+
+/// LLVM knows an architecture of this name (LLVM: `Triple(Arch).getArch()`).
+#[must_use]
+pub fn is_architecture(name: &str) -> bool {
+    architecture(name).is_some()
+}
+
+/// An architecture by LLVM's name, and whether it is big-endian.
+fn architecture(name: &str) -> Option<(Architecture, bool)> {
+    use Architecture as A;
+    Some(match name {
+        "i386" | "i486" | "i586" | "i686" | "i786" | "i886" | "i986" => (A::I386, false),
+        "x86_64" | "amd64" | "x86_64h" => (A::X86_64, false),
+        "aarch64" | "arm64" | "arm64e" => (A::Aarch64, false),
+        "aarch64_be" => (A::Aarch64, true),
+        "aarch64_32" | "arm64_32" => (A::Aarch64_Ilp32, false),
+        "powerpc" | "ppc" | "ppc32" => (A::PowerPc, true),
+        "powerpcle" | "ppcle" | "ppc32le" => (A::PowerPc, false),
+        "powerpc64" | "ppc64" => (A::PowerPc64, true),
+        "powerpc64le" | "ppc64le" => (A::PowerPc64, false),
+        "mips" | "mipseb" => (A::Mips, true),
+        "mipsel" => (A::Mips, false),
+        "mips64" | "mips64eb" => (A::Mips64, true),
+        "mips64el" => (A::Mips64, false),
+        "riscv32" => (A::Riscv32, false),
+        "riscv64" => (A::Riscv64, false),
+        "loongarch32" => (A::LoongArch32, false),
+        "loongarch64" => (A::LoongArch64, false),
+        "s390x" | "systemz" => (A::S390x, true),
+        "sparc" => (A::Sparc, true),
+        "sparcv9" | "sparc64" => (A::Sparc64, true),
+        "hexagon" => (A::Hexagon, false),
+        "wasm32" => (A::Wasm32, false),
+        "wasm64" => (A::Wasm64, false),
+        "bpf" | "bpfel" => (A::Bpf, false),
+        "bpfeb" => (A::Bpf, true),
+        "msp430" => (A::Msp430, false),
+        "avr" => (A::Avr, false),
+        "armeb" | "thumbeb" => (A::Arm, true),
+        _ if name.starts_with("arm") || name.starts_with("thumb") || name == "xscale" => {
+            (A::Arm, false)
+        }
+        _ => return None,
+    })
+}
+
+/// What LLVM calls a slice (LLVM: `MachOObjectFile::getArchTriple`); empty if it has no name.
+fn slice_name(cpu: u32, subtype: u32) -> &'static str {
+    match (cpu, subtype & 0x00ff_ffff) {
+        (7, 3) => "i386",
+        (0x0100_0007, 3) => "x86_64",
+        (0x0100_0007, 8) => "x86_64h",
+        (12, 5) => "armv4t",
+        (12, 6) => "armv6",
+        (12, 7) => "armv5e",
+        (12, 8) => "xscale",
+        (12, 9) => "armv7",
+        (12, 11) => "armv7s",
+        (12, 12) => "armv7k",
+        (12, 14) => "armv6m",
+        (12, 15) => "armv7m",
+        (12, 16) => "armv7em",
+        (0x0100_000c, 0) => "arm64",
+        (0x0100_000c, 2) => "arm64e",
+        (0x0200_000c, 1) => "arm64_32",
+        (18, 0) => "ppc",
+        (0x0100_0012, 0) => "ppc64",
+        _ => "",
+    }
+}

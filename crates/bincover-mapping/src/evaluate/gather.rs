@@ -1,0 +1,195 @@
+//! Which function records of all objects there are, each once: test binaries that share their
+//! dependencies hold mostly the same ones, and what was decided of a record holds for its copies.
+
+use std::collections::HashMap;
+
+use bincover_model::FileId;
+use bincover_profile::{HashedMap, NameRef};
+use bstr::{BStr, BString};
+
+use crate::error::Result;
+use crate::evaluate::names::{Chunks, Names};
+use crate::mapping::{Mapping, Name, Record, TableLayout, Unit, read_file_names};
+use crate::sections::COVMAP;
+
+/// A record that differs from all others in name, hash, files or mapping bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Unique {
+    pub(super) name_ref: NameRef,
+    /// Index into [`Gathered::units`]: the first object that holds it.
+    pub(super) unit: u32,
+    /// Index into its records.
+    pub(super) record: u32,
+    /// Index into [`Gathered::tables`].
+    pub(super) table: u32,
+    /// One more than the index of another of the same name; 0 if there is none.
+    next: u32,
+}
+
+/// All objects, in the order given.
+#[derive(Default)]
+pub(super) struct Gathered<'m> {
+    pub(super) units: Vec<GatheredUnit<'m>>,
+    pub(super) uniques: Vec<Unique>,
+    /// Records as met: index of the unit and of the unique record.
+    pub(super) met: Vec<(u32, u32)>,
+    /// Files of each table of file names.
+    pub(super) tables: Vec<Vec<FileId>>,
+    /// By [`FileId`].
+    pub(super) file_names: Vec<BString>,
+    names: Names,
+    file_ids: HashMap<BString, FileId>,
+    /// Tables by what they are stored as and how they are resolved.
+    table_ids: HashMap<(&'m [u8], TableLayout, &'m [u8]), usize>,
+    /// One more than the index of the last unique record of each name.
+    by_name: HashedMap<NameRef, u32>,
+}
+
+pub(super) struct GatheredUnit<'m> {
+    /// Index of the mapping that it is in.
+    pub(super) mapping: usize,
+    pub(super) unit: &'m Unit<'m>,
+}
+
+impl<'m> Gathered<'m> {
+    pub(super) fn gather(mappings: &'m [Mapping<'m>], threads: usize) -> Result<Self> {
+        let mut gathered = Self::default();
+        for (index, mapping) in mappings.iter().enumerate() {
+            for unit in mapping.units() {
+                gathered
+                    .add(index, mapping.compilation_dir(), unit)
+                    .map_err(|error| error.in_mapping(index))?;
+            }
+        }
+        gathered.read_names(threads)?;
+        Ok(gathered)
+    }
+
+    fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>) -> Result<()> {
+        let unit_index = self.units.len();
+        self.units.push(GatheredUnit { mapping, unit });
+        let mut tables = Vec::with_capacity(unit.tables.len());
+        for table in &unit.tables {
+            let key = (table.bytes, unit.table_layout, directory);
+            if let Some(&known) = self.table_ids.get(&key) {
+                tables.push(known);
+                continue;
+            }
+            let names = read_file_names(table.bytes, table.offset, unit.table_layout, directory)
+                .map_err(|error| error.in_section(COVMAP))?;
+            let files = names.into_iter().map(|name| self.intern(name)).collect();
+            self.table_ids.insert(key, self.tables.len());
+            tables.push(self.tables.len());
+            self.tables.push(files);
+        }
+        self.met.reserve(unit.records.len());
+        self.by_name.reserve(unit.records.len());
+        for (record_index, record) in unit.records.iter().enumerate() {
+            let unique = Unique {
+                name_ref: match record.name {
+                    Name::Ref(name) => name,
+                    Name::Span { start, len } => {
+                        let (start, len) = (start as usize, len as usize);
+                        NameRef::of(&unit.names[start..start + len])
+                    }
+                },
+                unit: small(unit_index),
+                record: small(record_index),
+                table: small(tables[record.table as usize]),
+                next: 0,
+            };
+            let index = self.index_of(unique);
+            self.met.push((small(unit_index), index));
+        }
+        Ok(())
+    }
+
+    fn index_of(&mut self, mut unique: Unique) -> u32 {
+        let last = self.by_name.entry(unique.name_ref).or_default();
+        let mut at = *last;
+        while let Some(index) = at.checked_sub(1) {
+            let known = &self.uniques[index as usize];
+            if known.table == unique.table
+                && known.record(&self.units).hash == unique.record(&self.units).hash
+                && known.bytes(&self.units) == unique.bytes(&self.units)
+            {
+                return index;
+            }
+            at = known.next;
+        }
+        unique.next = *last;
+        let index = small(self.uniques.len());
+        *last = index + 1;
+        self.uniques.push(unique);
+        index
+    }
+
+    fn intern(&mut self, name: BString) -> FileId {
+        if let Some(&known) = self.file_ids.get(&name) {
+            return known;
+        }
+        let id = FileId(small(self.file_names.len()));
+        self.file_names.push(name.clone());
+        self.file_ids.insert(name, id);
+        id
+    }
+
+    /// Reads the names of units that hold a record which no unit before them has.
+    fn read_names(&mut self, threads: usize) -> Result<()> {
+        let mut is_needed = vec![false; self.units.len()];
+        for unique in &self.uniques {
+            is_needed[unique.unit as usize] |=
+                matches!(unique.record(&self.units).name, Name::Ref(_));
+        }
+        let mut chunks = Chunks::default();
+        for (unit, _) in self
+            .units
+            .iter()
+            .zip(is_needed)
+            .filter(|(_, needed)| *needed)
+        {
+            chunks.add(unit.unit.names, unit.mapping)?;
+        }
+        self.names = chunks.read(threads)?;
+        Ok(())
+    }
+
+    pub(super) fn forget_all_but_file_names(self) -> Vec<BString> {
+        self.file_names
+    }
+
+    /// A record has this name.
+    pub(super) fn has(&self, name: NameRef) -> bool {
+        self.by_name.contains_key(&name)
+    }
+
+    /// The name of a record's function, as the profile has it.
+    pub(super) fn name(&self, unique: &Unique) -> Option<&BStr> {
+        let unit = &self.units[unique.unit as usize];
+        let name = match unique.record(&self.units).name {
+            Name::Ref(name) => self.names.get(name)?,
+            Name::Span { start, len } => {
+                let (start, len) = (start as usize, len as usize);
+                unit.unit.names.get(start..start + len)?
+            }
+        };
+        (!name.is_empty()).then_some(name.into())
+    }
+}
+
+impl Unique {
+    pub(super) fn record<'m>(&self, units: &[GatheredUnit<'m>]) -> &'m Record {
+        &units[self.unit as usize].unit.records[self.record as usize]
+    }
+
+    /// Its mapping.
+    pub(super) fn bytes<'m>(&self, units: &[GatheredUnit<'m>]) -> &'m [u8] {
+        let unit = units[self.unit as usize].unit;
+        unit.bytes_of(self.record(units))
+    }
+}
+
+/// An index of something that takes bytes of an object, of which there are fewer than 2^32.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
