@@ -39,6 +39,21 @@ impl Sums {
         }
     }
 
+    /// Nothing yet, in the memory of sums that are no longer needed.
+    #[must_use]
+    pub fn reusing(mut self, frame: &Frame) -> Self {
+        let (counters, bitmap_bytes) = frame.sizes();
+        self.counts.clear();
+        self.counts.resize(counters, 0);
+        self.bitmaps.clear();
+        self.bitmaps.resize(bitmap_bytes, 0);
+        Self {
+            files: 0,
+            most: 0,
+            ..self
+        }
+    }
+
     /// Adds one run: `part` is the part of its file that the frame [asks for](Frame::part); each
     /// count is multiplied by `weight`.
     ///

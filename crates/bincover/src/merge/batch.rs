@@ -158,9 +158,9 @@ impl<'a> Merge<'a> {
                         let later = siblings.partition_point(|sibling| *sibling <= index);
                         let siblings = &siblings[later..];
                         if self.layouts.wants_frame(identity, !siblings.is_empty()) {
-                            let prepared = queue
-                                .take(index)
-                                .unwrap_or_else(|| first.prepare(&inputs[index]).map(Box::new));
+                            let prepared = queue.take(index).unwrap_or_else(|| {
+                                first.prepare(&inputs[index], None).map(Box::new)
+                            });
                             self.add_first(index, identity, prepared, siblings, threads, &queue);
                         } else {
                             queue.take(index);
@@ -170,15 +170,30 @@ impl<'a> Merge<'a> {
                     Found::Other => self.add_whole(index),
                     Found::Added | Found::OrderMatters => {}
                 }
+                self.add_finished(&queue)?;
             }
             queue.close();
             let mut odd = work(first, inputs, &queue)?;
             for thread in others {
                 odd.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
             }
+            self.add_finished(&queue)?;
             odd.sort_unstable();
             Some(odd)
         })
+    }
+
+    /// Moves sums that are whole into the profile. `None` if the order of the files matters.
+    fn add_finished(&mut self, queue: &Queue) -> Option<()> {
+        for (id, sums) in queue.finished() {
+            let is_exact = self.layouts.add_sums(id, &sums, &mut self.merger);
+            if !is_exact {
+                queue.close();
+                return None;
+            }
+            queue.recycle(sums);
+        }
+        Some(())
     }
 
     /// Makes room for a binary whose first file was read, and has its siblings added.
@@ -202,6 +217,7 @@ impl<'a> Merge<'a> {
         };
         let Prepared { frame, sums, .. } = *prepared;
         let id = self.layouts.publish(&frame, anchor, threads);
+        let is_all = siblings.len() <= SHARE;
         // At least one, to take over the sums of the first file.
         let mut sums = Some(sums);
         let shares = siblings
@@ -212,6 +228,7 @@ impl<'a> Merge<'a> {
             id,
             frame: Arc::clone(&frame),
             sums: sums.take(),
+            is_all,
         }));
     }
 
@@ -265,13 +282,16 @@ fn work(worker: &mut Worker, inputs: &[ProfileInput], queue: &Queue) -> Option<V
     let mut is_exact = true;
     while let Some(job) = queue.next() {
         match job {
-            Job::Prepare(index) => queue.put(index, worker.prepare(&inputs[index])),
+            Job::Prepare(index, spare) => {
+                queue.put(index, worker.prepare(&inputs[index], spare));
+            }
             Job::Add(addition) => {
                 let Addition {
                     indices,
                     id,
                     frame,
                     sums,
+                    is_all,
                 } = addition;
                 if let Some(sums) = sums {
                     worker.begin(id, sums);
@@ -282,6 +302,9 @@ fn work(worker: &mut Worker, inputs: &[ProfileInput], queue: &Queue) -> Option<V
                         Found::OrderMatters => is_exact = false,
                         Found::Raw(_) | Found::Other => odd.push(index),
                     }
+                }
+                if is_all && let Some(sums) = worker.take_sums(id) {
+                    queue.finish(id, sums);
                 }
             }
         }

@@ -116,6 +116,13 @@ impl Layouts {
         self.known.insert(identity.clone(), known);
     }
 
+    /// Adds the sums of a frame to the profile. False if the order of the files would have mattered.
+    #[must_use]
+    pub(super) fn add_sums(&self, id: FrameId, sums: &Sums, merger: &mut Merger) -> bool {
+        let Layout { frame, anchor } = &self.frames[id.0];
+        merger.add_sums(frame, anchor, sums)
+    }
+
     /// There is no room for more.
     pub(super) fn is_full(&self) -> bool {
         !self.has_room()

@@ -17,13 +17,15 @@ pub(super) struct Addition {
     pub(super) frame: Arc<Frame>,
     /// What was added up so far: this begins with it.
     pub(super) sums: Option<Sums>,
+    /// These are all files of the frame in the batch, so that its sums are whole then.
+    pub(super) is_all: bool,
 }
 
 /// A piece of work.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Read the first file of a binary.
-    Prepare(usize),
+    /// Read the first file of a binary; its sums may use this memory.
+    Prepare(usize, Option<Sums>),
     Add(Addition),
 }
 
@@ -43,6 +45,10 @@ struct State {
     /// First files that a thread is reading, or has read: then with what came of it.
     prepared: HashMap<usize, Option<Option<Box<Prepared>>>>,
     additions: VecDeque<Addition>,
+    /// Sums that are whole.
+    finished: Vec<(FrameId, Sums)>,
+    /// Sums whose memory is free.
+    spare: Vec<Sums>,
     is_closed: bool,
 }
 
@@ -90,7 +96,8 @@ impl Queue {
                 && let Some(index) = state.firsts.pop_front()
             {
                 state.prepared.insert(index, None);
-                return Some(Job::Prepare(index));
+                let spare = state.spare.pop();
+                return Some(Job::Prepare(index, spare));
             }
             if let Some(addition) = state.additions.pop_front() {
                 return Some(Job::Add(addition));
@@ -100,6 +107,21 @@ impl Queue {
             }
             state = self.wait(state);
         }
+    }
+
+    /// Hands over sums that are whole.
+    pub(super) fn finish(&self, id: FrameId, sums: Sums) {
+        self.lock().finished.push((id, sums));
+    }
+
+    /// The sums that are whole by now.
+    pub(super) fn finished(&self) -> Vec<(FrameId, Sums)> {
+        std::mem::take(&mut self.lock().finished)
+    }
+
+    /// Gives back the memory of sums.
+    pub(super) fn recycle(&self, sums: Sums) {
+        self.lock().spare.push(sums);
     }
 
     /// Hands over a first file that was read.

@@ -63,8 +63,13 @@ impl Worker {
         self.add_part(&file, id, frame, input.weight)
     }
 
-    /// Reads the first file of a binary. `None` if it has to be merged as a whole.
-    pub(super) fn prepare(&mut self, input: &ProfileInput) -> Option<Prepared> {
+    /// Reads the first file of a binary, whose sums may use the memory of others. `None` if it has
+    /// to be merged as a whole.
+    pub(super) fn prepare(
+        &mut self,
+        input: &ProfileInput,
+        spare: Option<Sums>,
+    ) -> Option<Prepared> {
         let file = File::open(&input.path).ok()?;
         let file_bytes = file.metadata().ok()?.len();
         let bytes = read_range(&file, 0..file_bytes, &mut self.buffer).ok()?;
@@ -74,7 +79,10 @@ impl Worker {
         let part = frame.part();
         let position = |at: u64| usize::try_from(at).ok();
         let part = bytes.get(position(part.start)?..position(part.end)?)?;
-        let mut sums = Sums::new(&frame);
+        let mut sums = match spare {
+            Some(sums) => sums.reusing(&frame),
+            None => Sums::new(&frame),
+        };
         sums.add(&frame, part, input.weight.get()).ok()?;
         Some(Prepared {
             frame: Arc::new(frame),
