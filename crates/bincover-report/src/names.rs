@@ -34,7 +34,7 @@ fn of_symbol(symbol: &BStr) -> Option<String> {
         return Some(readable.0);
     }
     let is_cpp = symbol.starts_with(b"_Z") || symbol.starts_with(b"__Z");
-    let cpp = is_cpp.then(|| cpp_demangle::Symbol::new(&symbol[..]).ok())??;
+    let cpp = is_cpp.then(|| cpp_demangle::Symbol::new(symbol).ok())??;
     let options = cpp_demangle::DemangleOptions::default();
     cpp.structured_demangle(&mut readable, &options).ok()?;
     Some(readable.0)
