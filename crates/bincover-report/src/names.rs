@@ -120,4 +120,27 @@ mod tests {
             "f(a, b<a, a>, b<b<a, a>, b<a, a> >)",
         );
     }
+
+    /// Deep enough to be refused rather than to use up the stack.
+    #[test]
+    fn names_that_nest_deeply_stay() {
+        for nested in ["P", "N1a", "I", "1aI", "S_I", "Dp", "FvP", "XL"] {
+            for prefix in ["_Z1f", "_ZN", "_RNv", "_R"] {
+                let name = prefix.to_owned() + &nested.repeat(20_000);
+                check(name.as_bytes(), &name);
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_name_is_too_much(
+            start in "_Z|__Z|_Z1f|_ZN|_ZL|_ZZ|_ZTV|_ZGV|_R|_RN|_RIN|a.c;_Z",
+            rest in "([0-4][a-z]{0,4}|[NIESTLKRPOCDXJFGMAU]|[0-9]_|S[0-9A-Zstab]?_?|[a-z_$.]){0,60}",
+        ) {
+            let name = start + &rest;
+            let readable = demangled(name.as_bytes().as_bstr());
+            proptest::prop_assert!(readable.len() <= MAX_BYTES + name.len());
+        }
+    }
 }
