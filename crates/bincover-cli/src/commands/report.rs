@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     ui::ledger(NAME, &merged.ledger);
     let ledger = &merged.ledger;
     if ledger.unused_inputs() == ledger.inputs {
-        write_ledger(args, &crate::ledger::json(ledger))?;
+        write_ledger(args, || crate::ledger::json(ledger))?;
         return Err(Error::NothingToMeasure {
             reason: format!("none of {} profiles could be used", ledger.inputs),
         });
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         ));
     }
 
-    write_ledger(args, &crate::ledger::report_json(ledger, &covered))?;
+    write_ledger(args, || crate::ledger::report_json(ledger, &covered))?;
     if let Some(path) = &args.profdata {
         let bytes = indexed::write(&merged.profile, &WriteOptions::default());
         write_atomically(path, |out| out.write_all(&bytes))?;
@@ -65,11 +65,13 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
 }
 
-fn write_ledger(args: &ReportArgs, json: &str) -> Result<(), Error> {
-    match &args.ledger {
-        Some(path) => write_atomically(path, |out| out.write_all(json.as_bytes())),
-        None => Ok(()),
-    }
+/// Writes the ledger, which is not made unless it was asked for.
+fn write_ledger(args: &ReportArgs, json: impl FnOnce() -> String) -> Result<(), Error> {
+    let Some(path) = &args.ledger else {
+        return Ok(());
+    };
+    let json = json();
+    write_atomically(path, |out| out.write_all(json.as_bytes()))
 }
 
 /// Which reports go where.
