@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use bincover::report::Instantiations;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
 
@@ -145,6 +146,7 @@ Examples:
   bincover report
   bincover report --lcov lcov.info --cobertura cobertura.xml
   bincover report --object target/debug/app --profile merged.profdata --profile more/
+  bincover report --lcov - --instantiations union --demangle --ledger left-out.json
 
 Exit code 91 means that there was nothing to measure, 92 that the report is there but
 some inputs were left out (and listed).";
@@ -169,6 +171,46 @@ pub(crate) struct ReportArgs {
     /// Write the merged profile to this file
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(crate) profdata: Option<PathBuf>,
+    /// Write what was left out to this file, as JSON: profiles, objects, and by name each function
+    /// that was dropped or counts as not executed since profile and object do not fit
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// What counts as a function where several start at one place of the source, as the
+    /// instantiations of a generic one do [default: union; lcov: as llvm-cov]
+    ///
+    /// The table counts places, with `each` instantiations. Cobertura has a method, and lcov an FN
+    /// and an FNDA line, for each place, with `each` for each instantiation; their hits are those
+    /// of all instantiations together (union) or of the one with the most (max). By default lcov is
+    /// llvm-cov's to the byte: it lists each, and FNF and FNH count places. Lines, regions and
+    /// branches are the same whatever is chosen.
+    #[arg(long, value_name = "POLICY", help_heading = "Reports")]
+    pub(crate) instantiations: Option<Policy>,
+    /// Names of Rust and C++ functions in source form in lcov too; Cobertura always has them so
+    ///
+    /// Functions of one file that would have the same name keep their symbols' names.
+    #[arg(long, help_heading = "Reports")]
+    pub(crate) demangle: bool,
+}
+
+/// How instantiations are listed and counted.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Policy {
+    /// One for each place, executed as often as all instantiations together
+    Union,
+    /// One for each place, executed as often as the instantiation that was executed most
+    Max,
+    /// Each instantiation by itself
+    Each,
+}
+
+impl From<Policy> for Instantiations {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Union => Self::Union,
+            Policy::Max => Self::Max,
+            Policy::Each => Self::Each,
+        }
+    }
 }
 
 /// A number with a unit: `ms`, `s`, `m`; a bare number is seconds.

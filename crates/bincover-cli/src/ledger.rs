@@ -1,6 +1,14 @@
 //! The ledger as JSON, for `--ledger`: the schema is in `docs/ledger.md`.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::path::PathBuf;
+
+use bincover::Covered;
+use bincover::mapping::{Evaluation, LeftOut, Reason, Unmapped};
 use bincover::profile::{Cause, Ledger};
+use bincover::report::demangled;
+use bstr::ByteSlice;
 use serde::Serialize;
 
 /// The version of the schema; it grows when a field changes its meaning or goes.
@@ -12,11 +20,13 @@ struct Json<'l> {
     inputs: u64,
     records: u64,
     entries: Vec<Entry<'l>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    functions: Option<Vec<Mismatch<'l>>>,
 }
 
 #[derive(Default, Serialize)]
 struct Entry<'l> {
-    file: &'l str,
+    file: Cow<'l, str>,
     cause: &'static str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,22 +47,176 @@ struct Entry<'l> {
     lost: &'l [String],
 }
 
+/// A function that profile and objects disagree on.
+#[derive(Serialize)]
+struct Mismatch<'l> {
+    cause: &'static str,
+    message: String,
+    /// In source form.
+    function: String,
+    /// As the profile has it.
+    symbol: Cow<'l, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Cow<'l, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Cow<'l, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<Cow<'l, str>>,
+    /// In hexadecimal: as a number, most readers of JSON would round it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile_hash: Option<String>,
+    counts_as: &'static str,
+}
+
+/// Why profile and objects disagree on a function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MismatchCause {
+    HashMismatch,
+    MissingCounters,
+    NoProfile,
+    NoMapping,
+    UnusedStub,
+}
+
+impl MismatchCause {
+    fn of(left_out: &LeftOut) -> Self {
+        match left_out.reason {
+            _ if left_out.is_stub => Self::UnusedStub,
+            Reason::NotInProfile => Self::NoProfile,
+            Reason::MissingCounters => Self::MissingCounters,
+            _ => Self::HashMismatch,
+        }
+    }
+
+    /// How many functions there are of each cause; one is counted for each object that holds it.
+    pub(crate) fn tally(evaluation: &Evaluation) -> [(Self, usize); 5] {
+        let count = |cause| {
+            let causes = evaluation.left_out.iter().map(Self::of);
+            causes.filter(|one| *one == cause).count()
+        };
+        [
+            (Self::HashMismatch, count(Self::HashMismatch)),
+            (Self::MissingCounters, count(Self::MissingCounters)),
+            (Self::NoProfile, count(Self::NoProfile)),
+            (Self::NoMapping, evaluation.unmapped.len()),
+            (Self::UnusedStub, count(Self::UnusedStub)),
+        ]
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::HashMismatch => "hash-mismatch",
+            Self::MissingCounters => "missing-counters",
+            Self::NoProfile => "no-profile",
+            Self::NoMapping => "no-mapping",
+            Self::UnusedStub => "unused-stub",
+        }
+    }
+}
+
+impl fmt::Display for MismatchCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HashMismatch => {
+                "left out, since the profile has another hash, of another build or program"
+            }
+            Self::MissingCounters => {
+                "left out, since the profile has fewer counters than the mapping needs"
+            }
+            Self::NoProfile => "counted as not executed, since not in the profile",
+            Self::NoMapping => "left out, since in the profile and in none of the objects",
+            Self::UnusedStub => "unused in the object, which has no code there to count",
+        })
+    }
+}
+
 /// The ledger's JSON, with a line feed at the end.
 pub(crate) fn json(ledger: &Ledger) -> String {
+    with_functions(ledger, &[], None)
+}
+
+/// As [`json`], with what was left out when the merged profile met the objects. The evaluation is
+/// one that was asked to explain.
+pub(crate) fn report_json(ledger: &Ledger, covered: &Covered) -> String {
+    let evaluation = &covered.evaluation;
+    let left_out = evaluation
+        .left_out
+        .iter()
+        .map(|left| of_object(left, covered));
+    let unmapped = evaluation.unmapped.iter().map(of_profile);
+    let functions = left_out.chain(unmapped).collect();
+    with_functions(ledger, &covered.without_mapping, Some(functions))
+}
+
+fn with_functions<'l>(
+    ledger: &'l Ledger,
+    without_mapping: &'l [(PathBuf, bincover::mapping::Error)],
+    functions: Option<Vec<Mismatch<'l>>>,
+) -> String {
     let entries = ledger.entries.iter().map(|entry| {
         let mut json = of_cause(&entry.cause);
-        json.file = &entry.source;
+        json.file = Cow::Borrowed(&entry.source);
         json.message = entry.cause.to_string();
         json
+    });
+    let objects = without_mapping.iter().map(|(path, error)| Entry {
+        file: path.to_string_lossy(),
+        cause: "no-coverage-data",
+        message: error.to_string(),
+        ..Entry::default()
     });
     let json = Json {
         version: VERSION,
         inputs: ledger.inputs,
         records: ledger.records,
-        entries: entries.collect(),
+        entries: entries.chain(objects).collect(),
+        functions,
     };
     let text = serde_json::to_string_pretty(&json);
     text.expect("strings and numbers are valid JSON") + "\n"
+}
+
+fn of_object<'l>(left_out: &'l LeftOut, covered: &'l Covered) -> Mismatch<'l> {
+    let cause = MismatchCause::of(left_out);
+    let is_in_a_file = !left_out.file.is_empty();
+    let member = left_out.member.as_ref();
+    Mismatch {
+        cause: cause.name(),
+        message: cause.to_string(),
+        function: demangled(left_out.function.as_bstr()),
+        symbol: left_out.function.to_str_lossy(),
+        source: is_in_a_file.then(|| left_out.file.to_str_lossy()),
+        object: Some(covered.objects[left_out.mapping].to_string_lossy()),
+        member: member.map(|member| member.to_str_lossy()),
+        hash: Some(hexadecimal(left_out.hash)),
+        profile_hash: left_out.profile_hash.map(hexadecimal),
+        counts_as: match left_out.reason.is_loss() {
+            true => "left-out",
+            false => "not-executed",
+        },
+    }
+}
+
+fn of_profile(unmapped: &Unmapped) -> Mismatch<'_> {
+    let cause = MismatchCause::NoMapping;
+    Mismatch {
+        cause: cause.name(),
+        message: cause.to_string(),
+        function: demangled(unmapped.function.as_bstr()),
+        symbol: unmapped.function.to_str_lossy(),
+        source: None,
+        object: None,
+        member: None,
+        hash: None,
+        profile_hash: Some(hexadecimal(unmapped.hash)),
+        counts_as: "left-out",
+    }
+}
+
+fn hexadecimal(hash: u64) -> String {
+    format!("{hash:#018x}")
 }
 
 fn of_cause(cause: &Cause) -> Entry<'_> {

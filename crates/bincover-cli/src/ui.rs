@@ -2,13 +2,16 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bincover::mapping::Reason;
+use bincover::Error;
+use bincover::mapping::Evaluation;
 use bincover::profile::Ledger;
 use bincover::report::Options;
-use bincover::{Covered, Error};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::ledger::MismatchCause;
 
 /// A line to standard error. If nobody listens any more, there is nobody to tell.
 pub(crate) fn say(line: impl Display) {
@@ -48,20 +51,30 @@ pub(crate) fn ledger(command: &str, ledger: &Ledger) {
     }
 }
 
-/// How many functions are not in the report because the profile has them with another hash. A
-/// function that one binary uses and another does not is such a one, so this is no failure.
-pub(crate) fn mismatches(command: &str, covered: &Covered) {
-    let mismatched =
-        |reason: &Reason| matches!(reason, Reason::HashMismatch { hash } if *hash != 0);
-    let left_out = &covered.evaluation.left_out;
-    let count = left_out
-        .iter()
-        .filter(|one| mismatched(&one.reason))
-        .count();
-    if count > 0 {
-        say(format_args!(
-            "{command}: note: {count} functions are left out: the profile has them from another build"
-        ));
+/// How many functions profile and objects disagree on, a line for each cause. A function that one
+/// binary uses and another does not is nothing to be told of, unless the ledger was asked for.
+/// None of this is a failure.
+pub(crate) fn mismatches(command: &str, evaluation: &Evaluation, ledger: Option<&Path>) {
+    let is_said = |cause: &MismatchCause| *cause != MismatchCause::UnusedStub || ledger.is_some();
+    let mut said = false;
+    for (cause, count) in MismatchCause::tally(evaluation) {
+        if count > 0 && is_said(&cause) {
+            let functions = if count == 1 { "function" } else { "functions" };
+            say(format_args!(
+                "{command}: note: {count} {functions}: {cause}"
+            ));
+            said = true;
+        }
+    }
+    match ledger {
+        Some(path) if said => say(format_args!(
+            "{command}: note: these functions are listed in {}",
+            path.display()
+        )),
+        None if said => say(format_args!(
+            "{command}: note: --ledger FILE lists these functions"
+        )),
+        _ => {}
     }
 }
 

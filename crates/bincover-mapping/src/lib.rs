@@ -49,6 +49,8 @@ mod wasm;
 
 pub use container::{ParseOptions, is_architecture};
 pub use error::{Error, ErrorKind, Result};
-pub use evaluate::{BitmapLayout, Evaluation, LeftOut, Options, Reason, evaluate, evaluate_with};
+pub use evaluate::{
+    BitmapLayout, Evaluation, LeftOut, Options, Reason, Unmapped, evaluate, evaluate_with,
+};
 pub use mapping::Mapping;
 pub use object_file::{Instrumentation, inspect, names};

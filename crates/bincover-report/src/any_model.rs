@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::cobertura::tests::assert_sound;
-use crate::{FORMATS, Format, Options};
+use crate::{FORMATS, Format, Instantiations, Options};
 
 /// How many files and functions there are: ids stay below, which is all that the model promises.
 const FILES: u32 = 3;
@@ -274,13 +274,23 @@ fn options() -> impl Strategy<Value = Options> {
         any::<u64>(),
         prop::option::of(0..100_usize),
         any::<bool>(),
+        any::<bool>(),
+        prop::option::of(prop::sample::select(vec![
+            Instantiations::Union,
+            Instantiations::Max,
+            Instantiations::Each,
+        ])),
     )
-        .prop_map(|(root, timestamp, width, colour)| Options {
-            root,
-            timestamp,
-            width,
-            colour,
-        })
+        .prop_map(
+            |(root, timestamp, width, colour, demangle, instantiations)| Options {
+                root,
+                timestamp,
+                width,
+                colour,
+                demangle,
+                instantiations,
+            },
+        )
 }
 
 fn report(format: &Format, coverage: &Coverage, options: &Options) -> Vec<u8> {

@@ -17,8 +17,9 @@
 //!   constant counts as one that was missed, as in lcov. Branches on a line that holds no code are
 //!   left out.
 //! - A **method** is an instantiation group: the copies of one generic function begin at the same
-//!   place, so they are one method, under the demangled name of the first copy. Names of Rust are
-//!   demangled; the signature is always empty.
+//!   place, so they are one method, under the name of the first copy, or as
+//!   [`Options::instantiations`] says. Names of Rust and C++ are demangled; the signature is always
+//!   empty.
 //! - A method's **lines** are those that its regions touch. Their hits are the file's, but no more
 //!   than the method's own regions add up to: a closure that never ran shows no hits, even if the
 //!   line around it did run.
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{self, BufWriter, Write};
 
 use bincover_model::{
-    Coverage, File, Function, Group, Line, LineBranch, Region, RegionKind, Tally,
+    Coverage, File, Function, FunctionId, Line, LineBranch, Region, RegionKind, Tally,
 };
 use bstr::ByteSlice;
 use quick_xml::Writer;
@@ -39,9 +40,9 @@ use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::name::QName;
 
-use crate::Options;
 use crate::names::demangled;
 use crate::paths::{common_directory, components, relative};
+use crate::{Instantiations, Options};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -49,7 +50,8 @@ pub(crate) mod tests;
 const DOCTYPE: &str = "coverage SYSTEM \"http://cobertura.sourceforge.net/xml/coverage-04.dtd\"";
 const VERSION: &str = concat!("bincover ", env!("CARGO_PKG_VERSION"));
 
-/// Writes a Cobertura document. Reads [`Options::root`] and [`Options::timestamp`].
+/// Writes a Cobertura document. Reads [`Options::root`], [`Options::timestamp`] and
+/// [`Options::instantiations`].
 ///
 /// # Errors
 /// If the writer fails.
@@ -59,7 +61,8 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         .root
         .as_ref()
         .map_or_else(|| common_directory(names), |root| root.as_slice());
-    let packages = packages(coverage, root);
+    let instantiations = options.instantiations.unwrap_or(Instantiations::Union);
+    let packages = packages(coverage, root, instantiations);
 
     let mut xml = Xml::new(out);
     xml.prologue()?;
@@ -79,6 +82,7 @@ struct Class<'a> {
     name: String,
     lines: Vec<ListedLine>,
     rates: Rates,
+    instantiations: Instantiations,
 }
 
 /// A `line` element.
@@ -94,17 +98,26 @@ struct Rates {
     branches: Tally,
 }
 
-fn packages<'a>(coverage: &'a Coverage, root: &[u8]) -> Packages<'a> {
+fn packages<'a>(
+    coverage: &'a Coverage,
+    root: &[u8],
+    instantiations: Instantiations,
+) -> Packages<'a> {
     let mut packages = Packages::new();
     for file in &coverage.files {
-        let (package, class) = class(coverage, file, root);
+        let (package, class) = class(coverage, file, root, instantiations);
         packages.entry(package).or_default().push(class);
     }
     packages
 }
 
 /// A class and the name of its package.
-fn class<'a>(coverage: &Coverage, file: &'a File, root: &[u8]) -> (String, Class<'a>) {
+fn class<'a>(
+    coverage: &Coverage,
+    file: &'a File,
+    root: &[u8],
+    instantiations: Instantiations,
+) -> (String, Class<'a>) {
     let relative = relative(&file.name, root);
     let mut parts: Vec<&[u8]> = components(relative, &file.name).collect();
     let name = dotted(&parts);
@@ -127,6 +140,7 @@ fn class<'a>(coverage: &Coverage, file: &'a File, root: &[u8]) -> (String, Class
         name,
         rates: Rates::of(&lines),
         lines,
+        instantiations,
     };
     (package, class)
 }
@@ -182,13 +196,16 @@ fn one(count: u64) -> Tally {
     }
 }
 
-/// The lines of the class that the group's functions touch, each with its hits.
-fn method_lines(coverage: &Coverage, group: &Group, class: &Class<'_>) -> Vec<ListedLine> {
+/// The lines of the class that a method's functions touch, each with its hits.
+fn method_lines(coverage: &Coverage, members: &[FunctionId], class: &Class<'_>) -> Vec<ListedLine> {
     let mut own_counts: BTreeMap<u32, u64> = BTreeMap::new();
-    for member in &group.members {
+    for member in members {
         for (line, count) in highest_counts(coverage.function(*member), &class.file.lines) {
-            let sum = own_counts.entry(line).or_default();
-            *sum = sum.saturating_add(count);
+            let own_count = own_counts.entry(line).or_default();
+            *own_count = match class.instantiations {
+                Instantiations::Max => count.max(*own_count),
+                Instantiations::Union | Instantiations::Each => own_count.saturating_add(count),
+            };
         }
     }
     let touched = class.lines.iter().filter_map(|listed| {
@@ -312,7 +329,13 @@ fn emit_class(xml: &mut Xml<'_>, coverage: &Coverage, class: &Class<'_>) -> io::
     )?;
     xml.open("methods", &[])?;
     for group in &class.file.groups {
-        emit_method(xml, coverage, group, class)?;
+        let members_of_one = match class.instantiations {
+            Instantiations::Each => 1,
+            Instantiations::Union | Instantiations::Max => usize::MAX,
+        };
+        for members in group.members.chunks(members_of_one) {
+            emit_method(xml, coverage, members, class)?;
+        }
     }
     xml.close("methods")?;
     emit_lines(xml, &class.lines)?;
@@ -322,14 +345,14 @@ fn emit_class(xml: &mut Xml<'_>, coverage: &Coverage, class: &Class<'_>) -> io::
 fn emit_method(
     xml: &mut Xml<'_>,
     coverage: &Coverage,
-    group: &Group,
+    members: &[FunctionId],
     class: &Class<'_>,
 ) -> io::Result<()> {
-    let Some(first) = group.members.first() else {
+    let Some(first) = members.first() else {
         return Ok(());
     };
     let name = demangled(coverage.function(*first).name.as_bstr());
-    let lines = method_lines(coverage, group, class);
+    let lines = method_lines(coverage, members, class);
     let rates = Rates::of(&lines);
     xml.open(
         "method",

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bincover_model::Coverage;
+use bincover_model::{Coverage, Group};
 use bstr::BString;
 
 use crate::{cobertura, lcov, table};
@@ -22,6 +22,39 @@ pub struct Options {
     pub width: Option<usize>,
     /// Table: whether to colour percentages with ANSI escape sequences.
     pub colour: bool,
+    /// lcov: functions have their names in source form. Those of which a file has several of one
+    /// name keep their symbols' names, so that each is told from the others. Cobertura always
+    /// demangles; the table names no functions.
+    pub demangle: bool,
+    /// How functions that start at one place of the source are listed. `None` is each format's own
+    /// way: for lcov what llvm-cov writes (each is listed, places are counted), for the others
+    /// [`Instantiations::Union`].
+    pub instantiations: Option<Instantiations>,
+}
+
+/// What is listed and counted as a function where several start at one place of the source: the
+/// instantiations of a generic one. Lines, regions and branches do not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instantiations {
+    /// One for each place, executed as often as all of its instantiations together.
+    Union,
+    /// One for each place, executed as often as that of its instantiations which was executed
+    /// most.
+    Max,
+    /// Each by itself.
+    Each,
+}
+
+impl Instantiations {
+    /// How often a group's one entry was executed; not for [`Instantiations::Each`], which has
+    /// none.
+    pub(crate) fn count(self, coverage: &Coverage, group: &Group) -> u64 {
+        let counts = group.members.iter().map(|id| coverage.function(*id).count);
+        match self {
+            Self::Max => counts.max().unwrap_or(0),
+            Self::Union | Self::Each => group.count,
+        }
+    }
 }
 
 /// A report format: one row of [`FORMATS`].

@@ -7,26 +7,31 @@
 //!
 //! - `LF`, `LH`, `BRF`, `BRH`, `FNF` and `FNH` come from [`File::summary`], which counts
 //!   instantiation groups; they need not agree with the `DA`, `BRDA` and `FN` lines above them;
-//! - `FN` and `FNDA` list every instantiation, by its mangled name;
+//! - `FN` and `FNDA` list every instantiation, by its mangled name (but see
+//!   [`Options::instantiations`] and [`Options::demangle`]);
 //! - counts in `BRDA` are cut to 32 bits; a pair of which both are then 0 prints `-`.
 //!
 //! Names are raw bytes and go out as they came. The format has no quoting: a line feed in a file's
 //! name breaks the record, as it does in LLVM's own report.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 
-use bincover_model::{Coverage, File, FileId, LineBranch};
+use bincover_model::{Coverage, File, FileId, FunctionId, Group, LineBranch};
+use bstr::ByteSlice;
 
-use crate::{Options, Parts};
+use crate::{Instantiations, Options, Parts, demangled};
 
-/// Writes an lcov tracefile. No option has any effect on it.
+/// Writes an lcov tracefile. Reads [`Options::instantiations`] and [`Options::demangle`]; without
+/// them it is llvm-cov's. With a policy, `FNF` and `FNH` count the `FN` and `FNDA` lines.
 ///
 /// # Errors
 /// If the writer fails.
-pub fn emit(coverage: &Coverage, _options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     for file in &coverage.files {
-        emit_file(coverage, file, &Parts::default(), &mut out)?;
+        emit_file(coverage, file, &Parts::default(), options, &mut out)?;
     }
     out.flush()
 }
@@ -45,8 +50,9 @@ pub fn emit_files(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let mut out = BufWriter::new(out);
+    let options = Options::default();
     for id in files {
-        emit_file(coverage, coverage.file(*id), parts, &mut out)?;
+        emit_file(coverage, coverage.file(*id), parts, &options, &mut out)?;
     }
     out.flush()
 }
@@ -55,17 +61,22 @@ fn emit_file(
     coverage: &Coverage,
     file: &File,
     parts: &Parts,
+    options: &Options,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let summary = file.summary;
+    let functions = match options.instantiations {
+        Some(Instantiations::Each) => summary.instantiations,
+        _ => summary.functions,
+    };
     out.write_all(b"SF:")?;
     out.write_all(&file.name)?;
     out.write_all(b"\n")?;
     if !parts.summary_only && !parts.skip_functions {
-        emit_functions(coverage, file, out)?;
+        emit_functions(&listed(coverage, file, options), out)?;
     }
-    writeln!(out, "FNF:{}", summary.functions.total)?;
-    writeln!(out, "FNH:{}", summary.functions.covered)?;
+    writeln!(out, "FNF:{}", functions.total)?;
+    writeln!(out, "FNH:{}", functions.covered)?;
     if !parts.summary_only {
         for line in &file.lines {
             writeln!(out, "DA:{},{}", line.number, line.count)?;
@@ -87,19 +98,70 @@ fn emit_file(
     out.write_all(b"end_of_record\n")
 }
 
-/// All `FN` lines come first, then all `FNDA` lines. A function without regions is nowhere, so it
-/// is left out of both.
-fn emit_functions(coverage: &Coverage, file: &File, out: &mut impl Write) -> io::Result<()> {
-    let functions = || {
-        let functions = file.functions.iter().map(|id| coverage.function(*id));
-        functions.filter_map(|function| Some((function.start()?.line, function)))
+/// What `FN` and `FNDA` say of a function.
+struct Listed<'c> {
+    line: u32,
+    count: u64,
+    name: Cow<'c, [u8]>,
+}
+
+/// A function without regions is nowhere, so it is left out.
+fn listed<'c>(coverage: &'c Coverage, file: &File, options: &Options) -> Vec<Listed<'c>> {
+    let itself = |id: &FunctionId| {
+        let function = coverage.function(*id);
+        Some(Listed {
+            line: function.start()?.line,
+            count: function.count,
+            name: Cow::Borrowed(&function.name),
+        })
     };
-    for (line, function) in functions() {
-        write!(out, "FN:{line},")?;
+    let groups = file.groups.iter();
+    let mut listed: Vec<Listed<'_>> = match options.instantiations {
+        None => file.functions.iter().filter_map(itself).collect(),
+        Some(Instantiations::Each) => {
+            let members = groups.flat_map(|group| &group.members);
+            members.filter_map(itself).collect()
+        }
+        Some(policy) => {
+            let group = |group: &Group| {
+                Some(Listed {
+                    line: group.start.line,
+                    count: policy.count(coverage, group),
+                    name: Cow::Borrowed(&coverage.function(*group.members.first()?).name),
+                })
+            };
+            groups.filter_map(group).collect()
+        }
+    };
+    if options.demangle {
+        demangle(&mut listed);
+    }
+    listed
+}
+
+/// Puts names into source form where that leaves them apart: readers tell functions by name.
+fn demangle(listed: &mut [Listed<'_>]) {
+    let names = listed.iter().map(|one| demangled(one.name.as_bstr()));
+    let names: Vec<String> = names.collect();
+    let mut uses: HashMap<&str, usize> = HashMap::new();
+    for name in &names {
+        *uses.entry(name).or_default() += 1;
+    }
+    for (one, name) in listed.iter_mut().zip(&names) {
+        if uses[name.as_str()] == 1 {
+            one.name = Cow::Owned(name.clone().into_bytes());
+        }
+    }
+}
+
+/// All `FN` lines come first, then all `FNDA` lines.
+fn emit_functions(listed: &[Listed<'_>], out: &mut impl Write) -> io::Result<()> {
+    for function in listed {
+        write!(out, "FN:{},", function.line)?;
         out.write_all(&function.name)?;
         out.write_all(b"\n")?;
     }
-    for (_, function) in functions() {
+    for function in listed {
         write!(out, "FNDA:{},", function.count)?;
         out.write_all(&function.name)?;
         out.write_all(b"\n")?;
@@ -308,6 +370,91 @@ BRH:0
 LF:1
 LH:1
 end_of_record
+",
+        );
+    }
+
+    /// Two instantiations at one place, and another function whose name is the same in source form.
+    fn instantiated() -> Coverage {
+        let functions = vec![
+            function(
+                "_ZN1a3fun17h05af221e174051e9E",
+                3,
+                vec![code((1, 1), (3, 2), 3)],
+            ),
+            function(
+                "_ZN1a3fun17h16bf221e174051e9E",
+                4,
+                vec![code((1, 1), (3, 2), 4)],
+            ),
+            function("_Z3addii", 0, vec![code((7, 1), (7, 9), 0)]),
+        ];
+        let mut a = file("a.rs", Vec::new());
+        a.functions = [0, 1, 2].map(FunctionId).to_vec();
+        a.groups = vec![group((1, 1), &[0, 1], 7), group((7, 1), &[2], 0)];
+        a.summary.functions = tally(1, 2);
+        a.summary.instantiations = tally(2, 3);
+        Coverage {
+            files: vec![a],
+            functions,
+        }
+    }
+
+    #[track_caller]
+    fn check_functions(instantiations: Option<Instantiations>, demangle: bool, expected: &str) {
+        let options = Options {
+            instantiations,
+            demangle,
+            ..Options::default()
+        };
+        let mut out = Vec::new();
+        emit(&instantiated(), &options, &mut out).expect("a Vec takes everything");
+        let text = String::from_utf8_lossy(&out);
+        let functions: Vec<&str> = text.lines().filter(|line| line.starts_with("FN")).collect();
+        assert_eq!(functions, expected.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn each_policy_lists_and_counts_the_same_functions() {
+        let each = "\
+FN:1,_ZN1a3fun17h05af221e174051e9E
+FN:1,_ZN1a3fun17h16bf221e174051e9E
+FN:7,_Z3addii
+FNDA:3,_ZN1a3fun17h05af221e174051e9E
+FNDA:4,_ZN1a3fun17h16bf221e174051e9E
+FNDA:0,_Z3addii
+";
+        check_functions(None, false, &format!("{each}FNF:2\nFNH:1\n"));
+        let explicit = Some(Instantiations::Each);
+        check_functions(explicit, false, &format!("{each}FNF:3\nFNH:2\n"));
+        check_functions(
+            Some(Instantiations::Union),
+            false,
+            "FN:1,_ZN1a3fun17h05af221e174051e9E\nFN:7,_Z3addii\n\
+             FNDA:7,_ZN1a3fun17h05af221e174051e9E\nFNDA:0,_Z3addii\nFNF:2\nFNH:1\n",
+        );
+        check_functions(
+            Some(Instantiations::Max),
+            true,
+            "FN:1,a::fun\nFN:7,add(int, int)\nFNDA:4,a::fun\nFNDA:0,add(int, int)\n\
+             FNF:2\nFNH:1\n",
+        );
+    }
+
+    #[test]
+    fn names_that_would_be_the_same_stay_mangled() {
+        check_functions(
+            None,
+            true,
+            "\
+FN:1,_ZN1a3fun17h05af221e174051e9E
+FN:1,_ZN1a3fun17h16bf221e174051e9E
+FN:7,add(int, int)
+FNDA:3,_ZN1a3fun17h05af221e174051e9E
+FNDA:4,_ZN1a3fun17h16bf221e174051e9E
+FNDA:0,add(int, int)
+FNF:2
+FNH:1
 ",
         );
     }

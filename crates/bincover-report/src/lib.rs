@@ -46,5 +46,6 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
-pub use format::{Emit, FORMATS, Format, Options};
+pub use format::{Emit, FORMATS, Format, Instantiations, Options};
+pub use names::demangled;
 pub use parts::Parts;

@@ -18,8 +18,8 @@ use bincover_model::{Coverage, Summary, Tally};
 use bstr::ByteSlice;
 use unicode_width::UnicodeWidthStr;
 
-use crate::Options;
 use crate::paths::{common_directory, is_root, relative};
+use crate::{Instantiations, Options};
 
 /// Names are not shortened below this before covered/total columns go.
 const COMFORTABLE_NAME: usize = 20;
@@ -28,7 +28,9 @@ const LEAST_NAME: usize = 5;
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// Writes the table. Reads [`Options::width`] and [`Options::colour`].
+/// Writes the table. Reads [`Options::width`], [`Options::colour`] and
+/// [`Options::instantiations`]: with [`Instantiations::Each`] the functions' column counts
+/// instantiations; the other two differ in counts, which the table does not show.
 ///
 /// # Errors
 /// If the writer fails.
@@ -36,12 +38,19 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     let mut out = BufWriter::new(out);
     let common = common_directory(coverage.files.iter().map(|file| file.name.as_slice()));
     let common = if is_root(common) { b"" } else { common };
-    let rows = coverage
-        .files
-        .iter()
-        .map(|file| (printable(relative(&file.name, common)), file.summary));
+    let by_policy = |mut summary: Summary| {
+        if options.instantiations == Some(Instantiations::Each) {
+            summary.functions = summary.instantiations;
+        }
+        summary
+    };
+    let rows = coverage.files.iter().map(|file| {
+        let name = printable(relative(&file.name, common));
+        (name, by_policy(file.summary))
+    });
     let rows: Vec<(String, Summary)> = rows.collect();
-    let layout = Layout::new(&rows, coverage.totals(), options);
+    let totals = by_policy(coverage.totals());
+    let layout = Layout::new(&rows, totals, options);
     if !common.is_empty() {
         let room = options.width.map(|width| width.max(layout.width()));
         title(common, room.unwrap_or(usize::MAX), &mut out)?;
@@ -51,7 +60,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         layout.row(name, summary, &mut out)?;
     }
     layout.divider(&mut out)?;
-    layout.row("Total", &coverage.totals(), &mut out)?;
+    layout.row("Total", &totals, &mut out)?;
     out.flush()
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bincover_mapping::{Evaluation, Instrumentation, Mapping};
+use bincover_mapping::{Evaluation, Instrumentation, Mapping, Options};
 use bincover_profile::Profile;
 use memmap2::Mmap;
 
@@ -52,6 +52,15 @@ impl Objects {
     /// # Errors
     /// If an object is malformed, or none has a mapping.
     pub fn coverage(&self, profile: &Profile) -> Result<Covered> {
+        self.coverage_with(profile, &Options::default())
+    }
+
+    /// As [`coverage`](Self::coverage), with options; [`Options::explain`] lists each function
+    /// that was dropped or is unknown.
+    ///
+    /// # Errors
+    /// As [`coverage`](Self::coverage).
+    pub fn coverage_with(&self, profile: &Profile, options: &Options<'_>) -> Result<Covered> {
         let mut mappings = Vec::new();
         let mut objects = Vec::new();
         let mut without_mapping = Vec::new();
@@ -78,7 +87,7 @@ impl Objects {
                 },
             });
         }
-        match bincover_mapping::evaluate(&mappings, profile) {
+        match bincover_mapping::evaluate_with(&mappings, profile, options) {
             Ok(evaluation) => Ok(Covered {
                 evaluation,
                 objects,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bincover::mapping::Options;
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::Format;
 use bincover::{
@@ -26,11 +27,16 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     ui::ledger(NAME, &merged.ledger);
     let ledger = &merged.ledger;
     if ledger.unused_inputs() == ledger.inputs {
+        write_ledger(args, || crate::ledger::json(ledger))?;
         return Err(Error::NothingToMeasure {
             reason: format!("none of {} profiles could be used", ledger.inputs),
         });
     }
-    let covered = objects.coverage(&merged.profile)?;
+    let explain = Options {
+        explain: true,
+        ..Options::default()
+    };
+    let covered = objects.coverage_with(&merged.profile, &explain)?;
     for (path, error) in &covered.without_mapping {
         ui::say(format_args!(
             "{NAME}: left out: {}: {error}",
@@ -38,20 +44,34 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         ));
     }
 
+    write_ledger(args, || crate::ledger::report_json(ledger, &covered))?;
     if let Some(path) = &args.profdata {
         let bytes = indexed::write(&merged.profile, &WriteOptions::default());
         write_atomically(path, |out| out.write_all(&bytes))?;
     }
-    let options = ui::report_options();
+    let options = bincover::report::Options {
+        demangle: args.demangle,
+        instantiations: args.instantiations.map(Into::into),
+        ..ui::report_options()
+    };
     let coverage = &covered.evaluation.coverage;
     write_reports(coverage, &options, reports.files)?;
     let mut text = Vec::new();
     let in_memory = (reports.stdout.emit)(coverage, &options, &mut text);
     in_memory.expect("writing to memory does not fail");
     ui::print(&text)?;
-    ui::mismatches(NAME, &covered);
+    ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
     let left_out = ledger.has_losses() || !covered.without_mapping.is_empty();
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
+}
+
+/// Writes the ledger, which is not made unless it was asked for.
+fn write_ledger(args: &ReportArgs, json: impl FnOnce() -> String) -> Result<(), Error> {
+    let Some(path) = &args.ledger else {
+        return Ok(());
+    };
+    let json = json();
+    write_atomically(path, |out| out.write_all(json.as_bytes()))
 }
 
 /// Which reports go where.
@@ -77,7 +97,7 @@ impl Reports {
                 None => {}
             }
         }
-        if let Some(path) = &args.profdata {
+        for path in args.profdata.iter().chain(&args.ledger) {
             check_folder(path)?;
         }
         Ok(reports)

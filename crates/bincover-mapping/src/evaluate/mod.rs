@@ -105,6 +105,10 @@ pub struct LeftOut {
     pub profile_hash: Option<u64>,
     /// Why.
     pub reason: Reason,
+    /// The compiler found the function unused in this object, which has its mapping, with nothing
+    /// but zeros, and no code of it that could count. So it says nothing of how well the object
+    /// and the profile fit.
+    pub is_stub: bool,
 }
 
 /// Why a function was left out.
@@ -185,17 +189,17 @@ pub fn evaluate_with(
                 error.in_mapping(unit.mapping)
             };
             verdicts.push(match outcome.map_err(located)? {
-                Outcome::Dropped(reason, profile) => Verdict::Dropped(reason, profile),
+                Outcome::Dropped(reason, hash, stub) => Verdict::Dropped(reason, hash, stub),
                 Outcome::PassedOver => Verdict::Settled,
                 Outcome::Evaluated {
                     function,
                     name_ref,
-                    is_known,
+                    unknown,
                 } => {
                     let is_new = kept.add(function, name_ref).map_err(located)?;
-                    match is_new && !is_known {
-                        true => Verdict::Unknown,
-                        false => Verdict::Settled,
+                    match unknown.filter(|_| is_new) {
+                        Some(stub) => Verdict::Unknown(stub),
+                        None => Verdict::Settled,
                     }
                 }
             });
@@ -231,20 +235,24 @@ enum Outcome {
         function: Function,
         /// Of the shown name.
         name_ref: NameRef,
-        /// The profile has it.
-        is_known: bool,
+        /// The profile does not have it.
+        unknown: Option<Stub>,
     },
     /// And the profile's hash.
-    Dropped(Reason, FunctionHash),
+    Dropped(Reason, FunctionHash, Stub),
     /// No file of it is wanted.
     PassedOver,
 }
 
+/// Whether a record is of a function that is unused in its object.
+#[derive(Clone, Copy)]
+struct Stub(bool);
+
 /// What is to be said of a record and its copies.
 #[derive(Clone, Copy)]
 enum Verdict {
-    Dropped(Reason, FunctionHash),
-    Unknown,
+    Dropped(Reason, FunctionHash, Stub),
+    Unknown(Stub),
     Settled,
 }
 
@@ -287,13 +295,15 @@ impl Worker<'_> {
         }
         let decoded = &mut state.decoded;
         decoded.read(bytes, offset, table.len())?;
+        // A function without control flow may have this hash by itself, and count.
+        let stub = Stub(record.hash.0 == 0 && decoded.regions.iter().all(counts_nothing));
         let counts = match looked {
             Looked::Found(counts) => Some(counts),
             Looked::Unknown => None,
             Looked::Mismatch(profile) => {
                 let hash = record.hash.0;
                 let reason = Reason::HashMismatch { hash };
-                return Ok(Outcome::Dropped(reason, profile));
+                return Ok(Outcome::Dropped(reason, profile, stub));
             }
         };
         let counters = counts.map(|counts| counts.counters);
@@ -301,7 +311,7 @@ impl Worker<'_> {
             && is_constant_zero(only)
             && counters.is_some_and(|counts| counts.first().is_some_and(|&count| count > 0))
         {
-            return Ok(Outcome::Dropped(Reason::Unused, record.hash));
+            return Ok(Outcome::Dropped(Reason::Unused, record.hash, Stub(true)));
         }
         let files: Vec<FileId> = decoded
             .files
@@ -321,7 +331,7 @@ impl Worker<'_> {
             ..Function::default()
         };
         let Some(mut function) = state.evaluator.function(decoded, counters, function) else {
-            return Ok(Outcome::Dropped(Reason::MissingCounters, record.hash));
+            return Ok(Outcome::Dropped(Reason::MissingCounters, record.hash, stub));
         };
         if decoded.has_mcdc {
             let bitmap = counts.map_or(&[][..], |counts| counts.bitmap);
@@ -331,7 +341,7 @@ impl Worker<'_> {
         Ok(Outcome::Evaluated {
             function,
             name_ref,
-            is_known: counts.is_some(),
+            unknown: counts.is_none().then_some(stub),
         })
     }
 }
@@ -403,11 +413,11 @@ fn left_out(gathered: &Gathered<'_>, mut verdicts: Vec<Verdict>, explain: bool) 
     let mut listed = Vec::new();
     for &(unit, index) in &gathered.met {
         let verdict = &mut verdicts[index as usize];
-        let (reason, profile_hash) = match *verdict {
-            Verdict::Dropped(reason, profile) => (reason, Some(profile.0)),
-            Verdict::Unknown if explain => {
+        let (reason, profile_hash, stub) = match *verdict {
+            Verdict::Dropped(reason, profile, stub) => (reason, Some(profile.0), stub),
+            Verdict::Unknown(stub) if explain => {
                 *verdict = Verdict::Settled;
-                (Reason::NotInProfile, None)
+                (Reason::NotInProfile, None, stub)
             }
             _ => continue,
         };
@@ -428,6 +438,7 @@ fn left_out(gathered: &Gathered<'_>, mut verdicts: Vec<Verdict>, explain: bool) 
             hash: record.hash.0,
             profile_hash,
             reason,
+            is_stub: stub.0,
         });
     }
     listed
@@ -443,6 +454,10 @@ fn unmapped(gathered: &Gathered<'_>, profile: &Profile) -> Vec<Unmapped> {
             hash: record.hash.0,
         })
         .collect()
+}
+
+fn counts_nothing(region: &MappedRegion) -> bool {
+    region.counter == Counter::Zero && region.false_counter == Counter::Zero
 }
 
 fn is_constant_zero(region: &MappedRegion) -> bool {

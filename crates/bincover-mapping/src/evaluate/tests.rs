@@ -10,7 +10,7 @@ use bincover_testkit::raw::uleb;
 
 use bstr::BStr;
 
-use super::{Evaluation, Options, Unmapped, evaluate, evaluate_with};
+use super::{Evaluation, Options, Reason, Unmapped, evaluate, evaluate_with};
 use crate::{ErrorKind, Mapping, Result};
 
 /// Evaluates functions `f0`, `f1` and so on, given the bytes of their mappings, over files `/0`,
@@ -273,6 +273,36 @@ fn what_is_not_counted_is_explained() {
         hash: 7,
     };
     assert_eq!(evaluation.unmapped, [unmapped]);
+}
+
+/// A hash of 0 alone does not make a stub: a function without control flow may have it.
+#[test]
+fn a_stub_counts_nothing() {
+    let is_stub = |counter: u64, hash: u64| {
+        let mapping = [1, 1, 0, 1, counter, 1, 1, 1, 1].map(uleb).concat();
+        let one: [u8; 8] = 1u64.to_le_bytes();
+        let mut object = object(2, &[mapping]);
+        // The hash is the only 1 of eight bytes that follows the length of the mapping.
+        let at = object
+            .windows(12)
+            .position(|bytes| bytes[..4] == 9u32.to_le_bytes() && bytes[4..] == one);
+        let at = at.expect("the record's length and hash") + 4;
+        object[at..at + 8].copy_from_slice(&hash.to_le_bytes());
+        let mapping = Mapping::parse(&object).unwrap();
+        let options = Options {
+            explain: true,
+            ..Options::default()
+        };
+        let evaluation = evaluate_with(&[mapping], &Profile::default(), &options).unwrap();
+        let [only] = &evaluation.left_out[..] else {
+            panic!("{:?}", evaluation.left_out);
+        };
+        assert_eq!((only.hash, only.reason), (hash, Reason::NotInProfile));
+        only.is_stub
+    };
+    assert!(is_stub(0, 0));
+    assert!(!is_stub(1, 0));
+    assert!(!is_stub(0, 7));
 }
 
 #[test]
