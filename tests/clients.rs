@@ -215,21 +215,25 @@ fn cargo_llvm_cov() -> Result<(), Failed> {
     let names = (0..REPORTS.len()).map(|index| index.to_string());
     for name in names.chain(["table".to_owned()]) {
         same_files(
-            &without_time(&ours.join(&name))?,
-            &without_time(&theirs.join(&name))?,
+            &comparable(&ours.join(&name))?,
+            &comparable(&theirs.join(&name))?,
         )?;
     }
     Ok(())
 }
 
-/// A report whose time of making is taken out.
-fn without_time(report: &Path) -> Result<PathBuf, Failed> {
+/// A report that can be compared: cargo-llvm-cov's Cobertura has the time of making in it, and its
+/// files in another order each time.
+fn comparable(report: &Path) -> Result<PathBuf, Failed> {
     let text = std::fs::read_to_string(report)?;
     let Some((before, rest)) = text.split_once(" timestamp=\"") else {
         return Ok(report.to_owned());
     };
     let after = rest.split_once('"').map_or("", |(_, after)| after);
-    std::fs::write(report, format!("{before}{after}"))?;
+    let whole = format!("{before}{after}");
+    let mut lines: Vec<&str> = whole.lines().collect();
+    lines.sort_unstable();
+    std::fs::write(report, lines.join("\n"))?;
     Ok(report.to_owned())
 }
 
