@@ -24,8 +24,8 @@ pub(super) const GROUP: Group = Group {
     workloads: &[
         Workload {
             name: "export-lcov",
-            about: "the binary of `one-binary`, of 32,000 functions with those of its dependencies, and all its profiles; \
-                a tracefile",
+            about: "the binary of `one-binary`, over 30,000 functions with those of its dependencies and each instance of \
+                generic ones, and all its profiles; a tracefile",
             rounds: |rounds| rounds,
             prepare: |site| big_binary(site, "export-lcov", LCOV),
             targets: &[Target::Faster(5.0), Target::OfTheirMemory(0.5)],
