@@ -2,6 +2,7 @@
 //! seeded inputs. Never published.
 
 pub mod elf;
+pub mod mapping;
 pub mod mutate;
 pub mod raw;
 pub mod rng;

@@ -5,6 +5,7 @@
 //! whatever else the machine does meets them all. A new comparison is a new row; a new kind of target is a variant of
 //! [`Target`](targets::Target).
 
+mod coverage;
 mod inputs;
 mod machine;
 mod programs;

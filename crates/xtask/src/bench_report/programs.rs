@@ -25,19 +25,26 @@ const CLANG_FLAGS: [&str; 6] = [
 
 /// Runs a program with its profile put where we want it. How it ends does not matter; the profile does.
 pub(super) fn run(program: &Path, args: &[&str], profile: &Path) -> Result<(), Failure> {
+    run_all(program, args, profile)?;
+    if profile.exists() {
+        Ok(())
+    } else {
+        let program = program.display();
+        Err(format!("{program} {args:?} left no {}", profile.display()).into())
+    }
+}
+
+/// The same for a program that starts others: each has a file of its own where the pattern says so.
+pub(super) fn run_all(program: &Path, args: &[&str], pattern: &Path) -> Result<(), Failure> {
     let mut run = Command::new(program);
     run.args(args)
-        .env("LLVM_PROFILE_FILE", profile)
+        .env("LLVM_PROFILE_FILE", std::path::absolute(pattern)?)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     run.status()
         .map_err(|error| format!("{}: {error}", program.display()))?;
-    if profile.exists() {
-        Ok(())
-    } else {
-        Err(format!("{run:?} left no {}", profile.display()).into())
-    }
+    Ok(())
 }
 
 /// When it was linked and how big it is: stands for the file in a key.
@@ -53,21 +60,77 @@ pub(super) fn bincover() -> Result<PathBuf, Failure> {
     Ok(cargo_build(&build, folder)?.join("bincover-merge"))
 }
 
-/// Builds with coverage for a target that is named: build scripts and macros are then left alone. Gives the folder of the
-/// programs.
+/// Ten test binaries of this workspace. All of them have its library, and most have its tests' helpers.
+pub(super) fn tests() -> Result<Vec<PathBuf>, Failure> {
+    let folder = Path::new("target/bench-report/tests");
+    let (mut build, _) = instrumented("test", folder)?;
+    build
+        .args(["--no-run", "--locked", "--message-format", "json"])
+        // Coverage needs neither, and both need disk.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_INCREMENTAL", "0");
+    for (package, tests) in TESTS {
+        build.args(["-p", package]);
+        for test in *tests {
+            build.args(["--test", test]);
+        }
+    }
+    let here = std::env::current_dir()?;
+    let mut programs = test_programs(&command::stdout(&mut build)?);
+    for program in &mut programs {
+        if let Ok(below) = program.strip_prefix(&here) {
+            *program = below.to_owned();
+        }
+    }
+    Ok(programs)
+}
+
+const TESTS: &[(&str, &[&str])] = &[
+    ("bincover", &["coverage-goldens", "same-binary"]),
+    ("bincover-cli", &["bad-input", "cli", "fold", "salvage"]),
+    ("bincover-mapping", &["fuzz-bodies"]),
+    (
+        "bincover-profile",
+        &["malformed", "merge-goldens", "merge-laws"],
+    ),
+];
+
+/// The test binaries among cargo's messages, one a line, sorted.
+fn test_programs(messages: &str) -> Vec<PathBuf> {
+    let mut programs: Vec<PathBuf> = messages
+        .lines()
+        .filter_map(|message| {
+            let (_, profile) = message.split_once("\"profile\":{")?;
+            let (profile, rest) = profile.split_once('}')?;
+            let (_, path) = rest.split_once("\"executable\":\"")?;
+            let path = path.split('"').next().map(PathBuf::from);
+            path.filter(|_| profile.contains("\"test\":true"))
+        })
+        .collect();
+    programs.sort();
+    programs
+}
+
+/// Builds with coverage. Gives the folder of the programs.
 fn cargo_build(args: &[&str], target_dir: &Path) -> Result<PathBuf, Failure> {
+    let (mut build, programs) = instrumented("build", target_dir)?;
+    command::run(build.args(args))?;
+    Ok(programs)
+}
+
+/// cargo with coverage for a target that is named: build scripts and macros are then left alone. Beside it, the folder of
+/// the programs.
+fn instrumented(subcommand: &str, target_dir: &Path) -> Result<(Command, PathBuf), Failure> {
     let version = command::stdout(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or("`rustc -vV` names no host")?;
     let mut build = command::cargo();
     build
-        .args(["build", "--target", host, "--target-dir"])
+        .args([subcommand, "--target", host, "--target-dir"])
         .arg(target_dir)
-        .args(args)
         .env("RUSTFLAGS", RUSTFLAGS)
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    command::run(&mut build)?;
-    Ok(target_dir.join(host).join("debug"))
+    Ok((build, target_dir.join(host).join("debug")))
 }
 
 /// Small Rust programs that share a library, and so most of their functions.
@@ -300,4 +363,31 @@ int main(int count, char **args) {{
         objects.join(", ")
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::test_programs;
+
+    #[test]
+    fn only_tests_are_tests() {
+        let message = |test: bool, executable: &str| {
+            format!(
+                "{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"n\",\"test\":true}},\
+                \"profile\":{{\"opt_level\":\"0\",\"test\":{test}}},\"filenames\":[],\"executable\":{executable},\
+                \"fresh\":true}}\n"
+            )
+        };
+        let messages = [
+            message(true, "\"/there/deps/cli-2\""),
+            message(false, "\"/there/bincover\""),
+            message(false, "null"),
+            message(true, "\"/there/deps/bad-1\""),
+            "{\"reason\":\"build-finished\"}\n".to_owned(),
+        ];
+        let expected = ["/there/deps/bad-1", "/there/deps/cli-2"].map(Path::new);
+        assert_eq!(test_programs(&messages.concat()), expected);
+    }
 }

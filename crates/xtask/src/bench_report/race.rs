@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{released, statistics};
@@ -25,6 +25,14 @@ pub(super) struct Racer {
     pub(super) command: Vec<OsString>,
     /// The file that it makes. It is removed before each run.
     pub(super) output: Option<PathBuf>,
+    /// Whether that is its standard output.
+    pub(super) prints: bool,
+}
+
+impl Racer {
+    pub(super) fn stdout(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|_| self.prints)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +136,9 @@ fn measure(racer: &Racer) -> Result<Run, Failure> {
     {
         fs::remove_file(output)?;
     }
-    let line = command::stdout(Command::new(released("measure")).args(&racer.command))?;
+    let mut measure = Command::new(released("measure"));
+    measure.arg(racer.stdout().unwrap_or(Path::new("/dev/null")));
+    let line = command::stdout(measure.args(&racer.command))?;
     parse(&line).ok_or_else(|| format!("`measure` said {line:?}").into())
 }
 

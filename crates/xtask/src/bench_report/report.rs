@@ -136,11 +136,14 @@ fn commands(text: &mut String, outcomes: &[&Outcome]) {
         let about = outcome.workload.about;
         let _ = write!(text, "\n`{name}`, {rounds} rounds: {about}.\n\n```sh\n");
         for racer in &outcome.race.racers {
-            let words: Vec<_> = racer
+            let mut words: Vec<_> = racer
                 .command
                 .iter()
                 .map(|word| word.to_string_lossy())
                 .collect();
+            if let Some(stdout) = racer.stdout() {
+                words.extend([">".into(), stdout.to_string_lossy()]);
+            }
             let _ = writeln!(text, "{}", words.join(" "));
         }
         text.push_str("```\n");
@@ -256,6 +259,9 @@ mod tests {
             Target::MemoryOf("made-up", 1.2),
             Target::MemoryBelowTheirs("made-up"),
             Target::TimePerFileOf("not measured", 1.2),
+            Target::OfTheirMemory(1.5),
+            Target::Within(3.0),
+            Target::Memory(2e6),
         ],
     };
 
@@ -302,6 +308,9 @@ mod tests {
             "target missed: ≥ 2 × as fast as theirs; measured 0.50 ×.",
             "target missed: ≤ 3 × the floor's time; measured 4.00 ×.",
             "target missed: peak memory below theirs's on `made-up`; measured 3.0 MB against 1.0 MB.",
+            "target missed: peak memory ≤ 1.5 × theirs's; measured 3.00 ×.",
+            "target missed: ≤ 3.00 s; measured 4.00 s.",
+            "target missed: peak memory ≤ 2.0 MB; measured 3.0 MB.",
         ];
         assert_eq!(all[0].losses(&all), expected);
     }
@@ -314,6 +323,6 @@ mod tests {
             times(Role::Floor, "floor", 1.0, 1e6, 3),
         ])];
         assert_eq!(all[0].losses(&all), [""; 0]);
-        assert_eq!(all[0].verdicts(&all).count(), 4);
+        assert_eq!(all[0].verdicts(&all).count(), 7);
     }
 }

@@ -11,6 +11,12 @@ pub(super) enum Target {
     Faster(f64),
     /// At most so many times the floor's time.
     AboveFloor(f64),
+    /// At most so many seconds.
+    Within(f64),
+    /// Peak memory at most so many bytes.
+    Memory(f64),
+    /// Peak memory at most so many times theirs.
+    OfTheirMemory(f64),
     /// Peak memory at most so many times ours on the other workload.
     MemoryOf(&'static str, f64),
     /// Peak memory below theirs on the other workload.
@@ -48,6 +54,25 @@ impl Target {
                 let times = ours.median() / outcome.best(Role::Floor)?.median();
                 Verdict {
                     target: format!("≤ {allowed} × the floor's time"),
+                    measured: ratio(times),
+                    is_reached: times <= allowed,
+                }
+            }
+            Self::Within(allowed) => Verdict {
+                target: format!("≤ {}", seconds(allowed)),
+                measured: seconds(ours.median()),
+                is_reached: ours.median() <= allowed,
+            },
+            Self::Memory(allowed) => Verdict {
+                target: format!("peak memory ≤ {}", bytes(allowed)),
+                measured: bytes(ours.peak()),
+                is_reached: ours.peak() <= allowed,
+            },
+            Self::OfTheirMemory(allowed) => {
+                let theirs = outcome.best(Role::Theirs)?;
+                let times = ours.peak() / theirs.peak();
+                Verdict {
+                    target: format!("peak memory ≤ {allowed} × {}'s", theirs.name),
                     measured: ratio(times),
                     is_reached: times <= allowed,
                 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bincover_testkit::raw::{Assembled, Function, RawFile, Shape, binary, run};
 
+use super::coverage;
 use super::inputs::Site;
 use super::programs::{self, CxxProgram, RustFamily};
 use super::race::{Race, Racer, Role, digest};
@@ -136,10 +137,11 @@ pub(super) const GROUPS: &[Group] = &[
             },
         ],
     },
+    coverage::GROUP,
 ];
 
 /// For what takes minutes.
-fn few(rounds: usize) -> usize {
+pub(super) fn few(rounds: usize) -> usize {
     rounds.min(3)
 }
 
@@ -152,7 +154,7 @@ fn one_binary(site: &Site) -> Result<Race, Failure> {
     })
 }
 
-fn one_binary_profiles(site: &Site) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn one_binary_profiles(site: &Site) -> Result<Vec<PathBuf>, Failure> {
     let program = programs::bincover()?;
     let inputs = fixtures();
     let runs = site.count(1000, 40);
@@ -396,6 +398,7 @@ fn merger(list: &List, role: Role, called: &str, program: &Path, options: &[&str
         name: called.to_owned(),
         command,
         output: Some(output),
+        prints: false,
     }
 }
 
@@ -410,6 +413,7 @@ fn floors(list: &List) -> [Racer; 2] {
             list.0.clone().into(),
         ],
         output: None,
+        prints: false,
     })
 }
 
@@ -431,5 +435,6 @@ fn folding(list: &List) -> Racer {
         name: name.to_owned(),
         command,
         output: Some(output),
+        prints: false,
     }
 }
