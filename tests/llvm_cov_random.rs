@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use bincover::profile::{Merger, WriteOptions, indexed, md5_low64};
 use bincover_testkit::elf;
-use bincover_testkit::raw::{Function, RawFile, Shape, name_ref, names_blob};
+use bincover_testkit::raw::{Function, RawFile, Shape, name_ref, names_blob, uleb};
 use bincover_testkit::rng::Rng;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -258,13 +258,13 @@ impl Program {
         let first = u64::from(self.version >= 5);
         let mut plain = Vec::new();
         for name in &names {
-            uleb(&mut plain, name.len() as u64);
+            plain.extend(uleb(name.len() as u64));
             plain.extend(name.as_bytes());
         }
         let mut table = Vec::new();
-        uleb(&mut table, names.len() as u64);
-        uleb(&mut table, plain.len() as u64);
-        uleb(&mut table, 0);
+        table.extend(uleb(names.len() as u64));
+        table.extend(uleb(plain.len() as u64));
+        table.extend(uleb(0));
         table.extend(plain);
 
         let mut covmap = Vec::new();
@@ -340,7 +340,7 @@ impl Shaped {
         }
         let files = 1 + index(rng, 4);
         let mut data = Vec::new();
-        uleb(&mut data, files as u64);
+        data.extend(uleb(files as u64));
         for file in 0..files {
             let is_first = file == 0 || rng.below(3) == 0;
             data.push(if is_first {
@@ -349,26 +349,26 @@ impl Shaped {
                 u8::try_from(rng.below(FILES as u64)).unwrap_or(0)
             });
         }
-        uleb(&mut data, self.expressions.len() as u64);
+        data.extend(uleb(self.expressions.len() as u64));
         for (left, right) in self.expressions.clone() {
-            uleb(&mut data, left);
-            uleb(&mut data, right);
+            data.extend(uleb(left));
+            data.extend(uleb(right));
         }
         for file in 0..files {
             let mut regions = self.regions(rng, file, files);
             regions.sort_by_key(|region| (region.start, std::cmp::Reverse(region.end)));
-            uleb(&mut data, regions.len() as u64);
+            data.extend(uleb(regions.len() as u64));
             let mut line = 0;
             for region in regions {
-                uleb(&mut data, region.head);
+                data.extend(uleb(region.head));
                 for word in &region.rest {
-                    uleb(&mut data, *word);
+                    data.extend(uleb(*word));
                 }
-                uleb(&mut data, region.start.0 - line);
+                data.extend(uleb(region.start.0 - line));
                 line = region.start.0;
-                uleb(&mut data, region.start.1);
-                uleb(&mut data, region.end.0 - region.start.0);
-                uleb(&mut data, region.end.1 | u64::from(region.is_gap) << 31);
+                data.extend(uleb(region.start.1));
+                data.extend(uleb(region.end.0 - region.start.0));
+                data.extend(uleb(region.end.1 | u64::from(region.is_gap) << 31));
             }
         }
         data
@@ -486,15 +486,4 @@ fn span(rng: &mut Rng) -> ((u64, u64), (u64, u64)) {
 
 fn index(rng: &mut Rng, bound: usize) -> usize {
     usize::try_from(rng.below(bound as u64)).unwrap_or(0)
-}
-
-fn uleb(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let bits = u8::try_from(value & 0x7f).unwrap_or(0);
-        value >>= 7;
-        out.push(if value == 0 { bits } else { bits | 0x80 });
-        if value == 0 {
-            return;
-        }
-    }
 }

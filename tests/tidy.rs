@@ -242,7 +242,7 @@ fn every_test_and_bench_at_the_top_is_declared() {
 }
 
 #[test]
-fn unsafe_code_is_in_one_file() {
+fn unsafe_code_is_in_named_files() {
     let mut wrong = Vec::new();
     for path in rust_files().iter().filter(|path| {
         !UNSAFE

@@ -84,7 +84,8 @@ struct Chunk {
 }
 
 /// Decodes one names blob after another, and knows the chunks that it has decoded before: programs
-/// that share a library share its chunks. [`RawProfile::names_knowing`](crate::raw::RawProfile).
+/// that share a library share its chunks. For
+/// [`RawProfile::names_knowing`](crate::raw::RawProfile::names_knowing).
 #[derive(Debug, Default)]
 pub struct Chunks {
     inflater: Inflater,

@@ -183,14 +183,11 @@ impl Frame {
                 part[..self.counters.start] == **before && part[self.bitmaps.end..] == **after
             });
         let counters = &part.get(self.counters.clone()).filter(|_| is_sibling)?;
-        Some((self.decoder(counters), &part[self.bitmaps.clone()]))
-    }
-
-    fn decoder<'a>(&self, counters: &'a [u8]) -> Counters<'a> {
-        match self.counter_bytes {
+        let counters = match self.counter_bytes {
             1 => Counters::Bytes(counters),
             _ => Counters::Words(counters, self.endian),
-        }
+        };
+        Some((counters, &part[self.bitmaps.clone()]))
     }
 }
 

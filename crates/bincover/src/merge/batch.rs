@@ -144,6 +144,7 @@ impl<'a> Merge<'a> {
         let queue = Queue::new(firsts.into(), 2 * workers.len());
         let inputs = self.inputs;
         std::thread::scope(|scope| {
+            let closing = queue.closing();
             let threads = workers.len();
             let (first, others) = workers.split_first_mut()?;
             let others: Vec<_> = others
@@ -172,7 +173,7 @@ impl<'a> Merge<'a> {
                 }
                 self.add_finished(&queue)?;
             }
-            queue.close();
+            drop(closing);
             let mut odd = work(first, inputs, &queue)?;
             for thread in others {
                 odd.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
@@ -186,9 +187,7 @@ impl<'a> Merge<'a> {
     /// Moves sums that are whole into the profile. `None` if the order of the files matters.
     fn add_finished(&mut self, queue: &Queue) -> Option<()> {
         for (id, sums) in queue.finished() {
-            let is_exact = self.layouts.add_sums(id, &sums, &mut self.merger);
-            if !is_exact {
-                queue.close();
+            if !self.layouts.add_sums(id, &sums, &mut self.merger) {
                 return None;
             }
             queue.recycle(sums);
@@ -283,7 +282,8 @@ fn work(worker: &mut Worker, inputs: &[ProfileInput], queue: &Queue) -> Option<V
     while let Some(job) = queue.next() {
         match job {
             Job::Prepare(index, spare) => {
-                queue.put(index, worker.prepare(&inputs[index], spare));
+                let mut promise = queue.promise(index);
+                promise.prepared = worker.prepare(&inputs[index], spare);
             }
             Job::Add(addition) => {
                 let Addition {

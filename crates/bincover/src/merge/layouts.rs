@@ -39,7 +39,9 @@ pub(super) struct Layouts {
 
 #[derive(Clone, Copy, Debug)]
 enum Known {
+    /// Met, and perhaps the first of several.
     Seen,
+    /// Files like this are added as sums.
     Frame(FrameId),
     /// Files like this cannot be added as sums.
     Odd,
@@ -70,17 +72,13 @@ impl Layouts {
     /// more such files, `has_siblings` or met before, and there is room for it.
     pub(super) fn wants_frame(&mut self, identity: &Identity, has_siblings: bool) -> bool {
         match self.known.get(identity) {
-            Some(Known::Seen) => self.has_room(),
+            Some(Known::Seen) => !self.is_full(),
             Some(Known::Frame(_) | Known::Odd) => false,
             None => {
                 self.known.insert(identity.clone(), Known::Seen);
-                has_siblings && self.has_room()
+                has_siblings && !self.is_full()
             }
         }
-    }
-
-    fn has_room(&self) -> bool {
-        self.memory < MEMORY
     }
 
     /// Adds a frame. Its sums may be in as many threads.
@@ -125,7 +123,7 @@ impl Layouts {
 
     /// There is no room for more.
     pub(super) fn is_full(&self) -> bool {
-        !self.has_room()
+        self.memory >= MEMORY
     }
 
     /// Any file was added as a sum.

@@ -80,8 +80,13 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Nothing more will come.
-    pub(super) fn close(&self) {
+    /// Nothing more will come once what this returns is dropped, on whatever way: else the threads
+    /// that wait for work would wait for ever.
+    pub(super) fn closing(&self) -> Closing<'_> {
+        Closing(self)
+    }
+
+    fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
         state.firsts.clear();
@@ -124,11 +129,14 @@ impl Queue {
         self.lock().spare.push(sums);
     }
 
-    /// Hands over a first file that was read.
-    pub(super) fn put(&self, index: usize, prepared: Option<Prepared>) {
-        let prepared = prepared.map(Box::new);
-        self.lock().prepared.insert(index, Some(prepared));
-        self.changed.notify_all();
+    /// What came of a first file, handed over when it is dropped: whoever waits for it is told,
+    /// also if nothing came of it.
+    pub(super) fn promise(&self, index: usize) -> Promise<'_> {
+        Promise {
+            queue: self,
+            index,
+            prepared: None,
+        }
     }
 
     /// What came of a first file that another thread has read or is reading; `None` if none does.
@@ -148,5 +156,32 @@ impl Queue {
                 }
             }
         }
+    }
+}
+
+/// Closes the queue.
+#[derive(Debug)]
+pub(super) struct Closing<'q>(&'q Queue);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A first file that a thread is reading.
+#[derive(Debug)]
+pub(super) struct Promise<'q> {
+    queue: &'q Queue,
+    index: usize,
+    pub(super) prepared: Option<Prepared>,
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        let prepared = self.prepared.take().map(Box::new);
+        let mut state = self.queue.lock();
+        state.prepared.insert(self.index, Some(prepared));
+        self.queue.changed.notify_all();
     }
 }
