@@ -11,7 +11,7 @@ use bstr::BString;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_NESTING;
 use crate::sections::Sections;
-use crate::{test_container, wasm};
+use crate::{kept, test_container, wasm};
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +59,10 @@ impl<'a> Opener<'a, '_> {
         if depth > MAX_NESTING {
             let message = format!("archives: expected at most {MAX_NESTING} in each other");
             return Err(Error::new(ErrorKind::NotAnObject, message));
+        }
+        if kept::is_one(bytes) {
+            self.found.append(&mut kept::read(bytes)?);
+            return Ok(());
         }
         if test_container::is_one(bytes) {
             let sections = test_container::read(bytes)?;

@@ -40,6 +40,7 @@
 mod container;
 mod error;
 mod evaluate;
+mod kept;
 mod limits;
 mod mapping;
 mod object_file;
@@ -52,5 +53,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{
     BitmapLayout, Evaluation, LeftOut, Options, Reason, Unmapped, evaluate, evaluate_with,
 };
+pub use kept::kept_sections;
 pub use mapping::Mapping;
 pub use object_file::{Instrumentation, inspect, names};

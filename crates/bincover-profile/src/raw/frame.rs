@@ -32,14 +32,16 @@ impl Identity {
         let header = RawHeader::parse(head, 0).ok()?;
         let ids = header.binary_ids(head.len() as u64, 0).ok()?;
         let mut bytes: Box<[u8]> = head[..ids.end].into();
-        let fields_after_names_delta = if header.layout.vtables { 3 } else { 1 };
-        let header_bytes = usize::try_from(header.layout.header_bytes).ok()?;
-        let names_delta = header_bytes - 8 * (fields_after_names_delta + 1);
-        bytes[names_delta..names_delta + 8].fill(0);
-        if header.layout.bitmaps && header.bitmap_bytes == 0 {
-            bytes[names_delta - 8..names_delta].fill(0);
+        for at in header.addresses() {
+            bytes[at..at + 8].fill(0);
         }
         Some(Self(bytes))
+    }
+
+    /// It as bytes, by which it can be found again.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

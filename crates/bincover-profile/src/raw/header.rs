@@ -183,6 +183,20 @@ impl RawHeader {
         self.record_count == 0 && self.counter_count > 0
     }
 
+    /// Where the fields lie that hold addresses and so differ from run to run, in bytes from the
+    /// header's start; each has 8 (LLVM: `NamesDelta`, and `BitmapDelta` if there are no bitmaps).
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = usize> + use<> {
+        let fields_after_names_delta = if self.layout.vtables { 3 } else { 1 };
+        let names_delta = usize::try_from(self.layout.header_bytes)
+            .ok()
+            .and_then(|header| header.checked_sub(8 * (fields_after_names_delta + 1)));
+        let is_without_bitmaps = self.layout.bitmaps && self.bitmap_bytes == 0;
+        let bitmap_delta = names_delta
+            .filter(|_| is_without_bitmaps)
+            .map(|at| at - 8);
+        names_delta.into_iter().chain(bitmap_delta)
+    }
+
     /// Where the build ids lie; they are checked before anything else.
     pub(crate) fn binary_ids(&self, available: u64, offset: u64) -> Result<Range<usize>> {
         let layout = &self.layout;

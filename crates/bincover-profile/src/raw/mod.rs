@@ -11,6 +11,7 @@
 //! lack of a compiler that writes it.
 
 mod frame;
+mod head;
 mod header;
 mod layout;
 mod reader;
@@ -18,6 +19,7 @@ mod record;
 
 pub(crate) use frame::Spot;
 pub use frame::{Frame, Identity};
+pub use head::RawHead;
 pub use header::RawHeader;
 pub use reader::{RawProfile, RawProfiles, RawValues};
 pub(crate) use reader::{binary_ids, read_value_block};
