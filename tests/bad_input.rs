@@ -387,25 +387,31 @@ fn a_demo_or_a_store_in_the_place_of_a_file() {
     holds(&said, &["cannot write `file"]);
     let said = bench.fails(
         env!("CARGO_BIN_EXE_bincover"),
-        &["run", "--store", "file", "--", "true"],
+        &["run", "--store", "file", "--", "false"],
     );
-    holds(&said, &["cannot write `file/runs`"]);
+    holds(
+        &said,
+        &["cannot write `file/runs`", "there will be no coverage of this run"],
+    );
     let said = bench.fails(
         env!("CARGO_BIN_EXE_bincover"),
         &["report", "--store", "file"],
     );
-    holds(&said, &["no store `file`"]);
+    holds(&said, &["there are no runs in `file`"]);
 }
 
 #[test]
-fn a_record_that_is_none() {
+fn a_store_that_is_none() {
     let bench = Bench::new();
-    let run = bench.path().join("store/runs/0-x");
-    fs::create_dir_all(&run).unwrap();
-    fs::copy(fixture("raw/rust-v10/1.profraw"), run.join("1.profraw")).unwrap();
-    for (record, words) in [("", "EOF"), ("{}", "missing field"), ("[1", "line 1")] {
-        fs::write(run.join("run.json"), record).unwrap();
-        let said = bench.report_fails(&["--store", "store"]);
-        holds(&said, &["store/runs/0-x/run.json", words]);
-    }
+    fs::create_dir(bench.path().join("store")).unwrap();
+    fs::write(
+        bench.path().join("store/store.db"),
+        "no database at all, but long enough",
+    )
+    .unwrap();
+    let said = bench.report_fails(&["--store", "store"]);
+    holds(
+        &said,
+        &["cannot use the store `store/store.db`", "not a database"],
+    );
 }

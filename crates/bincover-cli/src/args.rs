@@ -43,6 +43,15 @@ pub(crate) enum Action {
     Fold(FoldArgs),
     /// Merge the profiles of all runs and report.
     Report(ReportArgs),
+    /// List the runs: how each ended, and how its coverage was obtained.
+    Runs(RunsArgs),
+    /// Delete all runs and what they reached.
+    Clean(CleanArgs),
+    /// Write what the runs reached to one file, or put such files together.
+    ///
+    /// Neither the programs nor their sources are needed for this.
+    #[command(subcommand)]
+    Store(StoreAction),
     /// Be llvm-cov: export, report and show, with LLVM's own options and output.
     #[command(disable_help_flag = true)]
     LlvmCov {
@@ -71,7 +80,8 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct StoreArgs {
-    /// The folder of runs [default: target/bincover in a Cargo project, else .bincover]
+    /// The store of runs [default: $BINCOVER_STORE; else target/bincover of the Cargo workspace;
+    /// else .bincover, here or above]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
 }
@@ -110,6 +120,71 @@ pub(crate) struct RunArgs {
         value_name = "PROG ARGS"
     )]
     pub(crate) program: Vec<OsString>,
+}
+
+const RUNS_EXAMPLES: &str = "\
+Examples:
+  bincover runs
+  bincover runs --uncovered        those that left no coverage, and why
+  bincover runs --json             with arguments, for other programs";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = RUNS_EXAMPLES)]
+pub(crate) struct RunsArgs {
+    /// Only runs of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Only runs that left no coverage
+    #[arg(long)]
+    pub(crate) uncovered: bool,
+    /// As JSON; docs/store.md has the fields
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CleanArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+const SHARD_EXAMPLES: &str = "\
+Examples:
+  bincover store export shard-1.store                       on each machine of a CI
+  bincover store merge shard-*.store && bincover report     on the one that reports";
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = SHARD_EXAMPLES)]
+pub(crate) enum StoreAction {
+    /// Write counters, coverage mappings and run records to one file.
+    Export(StoreExportArgs),
+    /// Add such files to the store, or put them together into one. Their order does not matter.
+    Merge(StoreMergeArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = SHARD_EXAMPLES)]
+pub(crate) struct StoreExportArgs {
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = SHARD_EXAMPLES)]
+pub(crate) struct StoreMergeArgs {
+    /// Files that `bincover store export` wrote
+    #[arg(value_name = "FILES", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write one such file instead of adding to the store
+    #[arg(short, long, value_name = "FILE", conflicts_with = "store")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 const FOLD_EXAMPLES: &str = "\

@@ -241,6 +241,7 @@ fn of_cause(cause: &Cause) -> Entry<'_> {
             entry.lost = lost;
             "damaged"
         }
+        Cause::Earlier(_) => "earlier",
         Cause::KindMismatch => "kind-mismatch",
         Cause::SuspiciousCounter { function, count } => {
             entry.function = Some(function);

@@ -39,6 +39,9 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Merge(args) => commands::merge::run("bincover", &args),
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
+        args::Action::Runs(args) => commands::runs::run(&args),
+        args::Action::Clean(args) => commands::clean::run(&args),
+        args::Action::Store(action) => commands::shards::run(&action),
         args::Action::LlvmCov { args } => {
             let program = llvm::options::Program::new("llvm-cov".as_ref());
             return llvm::cov::run(&program, args.into_iter()).into();

@@ -13,6 +13,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ledger::MismatchCause;
 
+/// What makes a program's coverage measurable.
+pub(crate) const HOW_TO_INSTRUMENT: &str = "build it with coverage: RUSTFLAGS=\"-C instrument-coverage \
+     -C llvm-args=-runtime-counter-relocation\" cargo build, or clang -fprofile-instr-generate \
+     -fcoverage-mapping -mllvm -runtime-counter-relocation";
+
 /// A line to standard error. If nobody listens any more, there is nobody to tell.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(anstream::stderr(), "{line}");
@@ -29,10 +34,9 @@ pub(crate) fn error(command: &str, error: &Error) {
 fn hint(error: &Error) -> Option<String> {
     use bincover::mapping::ErrorKind;
     match error {
-        Error::Object { source, .. } if source.kind() == ErrorKind::NoCoverageData => Some(
-            "build it with coverage: RUSTFLAGS=\"-C instrument-coverage -C llvm-args=-runtime-counter-relocation\" cargo build"
-                .to_owned(),
-        ),
+        Error::Object { source, .. } if source.kind() == ErrorKind::NoCoverageData => {
+            Some(HOW_TO_INSTRUMENT.to_owned())
+        }
         Error::NoFolder { folder, .. } => Some(format!("mkdir -p '{}'", folder.display())),
         Error::Run(error) => error.hint().map(str::to_owned),
         _ => None,

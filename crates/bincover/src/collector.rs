@@ -458,7 +458,10 @@ fn obtained(
         true => profiles_below(folder)?,
         false => Vec::new(),
     };
-    Ok(Obtained::by(output, mechanism, is_instrumented, &profiles))
+    let has_bytes = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    let has_coverage = profiles.iter().any(has_bytes);
+    let obtained = Obtained::by(output, mechanism, is_instrumented, has_coverage);
+    Ok(obtained)
 }
 
 impl Collected {

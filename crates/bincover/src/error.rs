@@ -77,6 +77,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A store's database cannot be used. What was in it is as it was.
+    #[error("cannot use the store `{}`: {reason}", path.display())]
+    Store {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A record of a run or of a fold is not one that this version writes.
     #[error("cannot read the record `{}`: {reason}", path.display())]
     Record {

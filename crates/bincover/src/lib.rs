@@ -52,4 +52,7 @@ pub use fold::{Folded, Folder};
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{check_folder, write_atomically, write_reports};
-pub use store::{Obtained, Store, StoredRun, Uncovered};
+pub use store::{
+    Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Store, StoredRun, Superseded,
+    Uncovered, combine_stores,
+};

@@ -12,7 +12,22 @@ use crate::input::map_object;
 /// Object files, opened.
 #[derive(Debug)]
 pub struct Objects {
-    files: Vec<(PathBuf, Mmap)>,
+    files: Vec<(PathBuf, Bytes)>,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Read(Vec<u8>),
+}
+
+impl Bytes {
+    fn get(&self) -> &[u8] {
+        match self {
+            Self::Mapped(bytes) => bytes,
+            Self::Read(bytes) => bytes,
+        }
+    }
 }
 
 /// Coverage, and which objects it is of.
@@ -36,14 +51,24 @@ impl Objects {
         let mut files = Vec::new();
         for path in paths {
             let path = path.as_ref();
-            files.push((path.to_owned(), map_object(path)?));
+            files.push((path.to_owned(), Bytes::Mapped(map_object(path)?)));
         }
         Ok(Self { files })
     }
 
+    /// Objects that were read already, or their
+    /// [coverage sections](bincover_mapping::kept_sections), each under the path that stands for it.
+    #[must_use]
+    pub fn in_memory(objects: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
+        let read = |(path, bytes)| (path, Bytes::Read(bytes));
+        Self {
+            files: objects.into_iter().map(read).collect(),
+        }
+    }
+
     /// The bytes of each, in the order in which they were given.
     pub fn bytes(&self) -> impl Iterator<Item = &[u8]> {
-        self.files.iter().map(|(_, bytes)| &bytes[..])
+        self.files.iter().map(|(_, bytes)| bytes.get())
     }
 
     /// Puts a profile's counts into the objects' mappings. An object without a mapping is passed
@@ -65,7 +90,7 @@ impl Objects {
         let mut objects = Vec::new();
         let mut without_mapping = Vec::new();
         for (path, bytes) in &self.files {
-            match Mapping::parse(bytes) {
+            match Mapping::parse(bytes.get()) {
                 Ok(mapping) => {
                     mappings.push(mapping);
                     objects.push(path.clone());

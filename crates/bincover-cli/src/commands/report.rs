@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use bincover::mapping::Options;
+use bincover::profile::Merged;
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::Format;
 use bincover::{
-    Error, Objects, ProfileInput, Store, check_folder, merge_files, profiles_below,
+    Contents, Error, Objects, ProfileInput, check_folder, merge_files, profiles_below,
     write_atomically, write_reports,
 };
 
@@ -19,17 +20,16 @@ const NAME: &str = "bincover";
 
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let reports = Reports::new(args)?;
-    let store = store(&args.store);
-    let profiles = profiles(args, &store)?;
-    let objects = Objects::open(object_paths(args, &store)?)?;
-
-    let merged = merge_files(profiles.into_iter().map(ProfileInput::from));
+    let Inputs { merged, objects } = inputs(args)?;
     ui::ledger(NAME, &merged.ledger);
     let ledger = &merged.ledger;
     if ledger.unused_inputs() == ledger.inputs {
         write_ledger(args, || crate::ledger::json(ledger))?;
         return Err(Error::NothingToMeasure {
-            reason: format!("none of {} profiles could be used", ledger.inputs),
+            reason: match ledger.inputs {
+                0 => "none of the runs left a profile".to_owned(),
+                inputs => format!("none of {inputs} profiles could be used"),
+            },
         });
     }
     let explain = Options {
@@ -109,48 +109,78 @@ pub(crate) fn format(name: &str) -> &'static Format {
     Format::named(name).expect("the table of formats has the names that are used here")
 }
 
-fn profiles(args: &ReportArgs, store: &Store) -> Result<Vec<PathBuf>, Error> {
-    let mut profiles = Vec::new();
-    for path in &args.profile {
-        profiles.extend(profiles_below(path)?);
+/// What is reported on.
+struct Inputs {
+    merged: Merged,
+    objects: Objects,
+}
+
+/// The profiles and objects that were given; in place of either, the store's.
+fn inputs(args: &ReportArgs) -> Result<Inputs, Error> {
+    if !args.profile.is_empty() && !args.object.is_empty() {
+        return Ok(Inputs {
+            merged: given(&args.profile)?,
+            objects: Objects::open(&args.object)?,
+        });
     }
-    if args.profile.is_empty() {
-        if !store.folder().is_dir() {
-            let reason = format!(
-                "no profile was given and there is no store `{}` (`bincover run` makes one)",
+    let store = store(&args.store)?;
+    let contents = store.contents().map_err(|error| match error {
+        Error::NothingToMeasure { .. } => Error::NothingToMeasure {
+            reason: format!(
+                "{} was given, and there are no runs in `{}` (`bincover run` makes some)",
+                match args.profile.is_empty() {
+                    true => "no profile",
+                    false => "no object",
+                },
                 store.folder().display()
-            );
-            return Err(Error::NothingToMeasure { reason });
-        }
-        profiles = store.profiles()?;
+            ),
+        },
+        other => other,
+    })?;
+    if !args.profile.is_empty() {
+        return Ok(Inputs {
+            merged: given(&args.profile)?,
+            objects: contents.objects,
+        });
+    }
+    say_of_store(&contents);
+    let objects = match args.object.is_empty() {
+        true => contents.objects,
+        false => Objects::open(&args.object)?,
+    };
+    Ok(Inputs {
+        merged: contents.merged,
+        objects,
+    })
+}
+
+/// The profiles that were given, and those in the folders that were given, merged.
+fn given(paths: &[PathBuf]) -> Result<Merged, Error> {
+    let mut profiles = Vec::new();
+    for path in paths {
+        profiles.extend(profiles_below(path)?);
     }
     if profiles.is_empty() {
         return Err(Error::NothingToMeasure {
             reason: "no profile was found".to_owned(),
         });
     }
-    Ok(profiles)
+    Ok(merge_files(profiles.into_iter().map(ProfileInput::from)))
 }
 
-/// The objects that were given, else the programs that the store's runs ran, each once.
-fn object_paths(args: &ReportArgs, store: &Store) -> Result<Vec<PathBuf>, Error> {
-    if !args.object.is_empty() {
-        return Ok(args.object.clone());
+/// What is in the store and not in the report, or not in the store though it was run.
+fn say_of_store(contents: &Contents) {
+    for old in &contents.superseded {
+        ui::say(format_args!(
+            "{NAME}: note: an older build of {} is not in the report (build {})",
+            old.path.display(),
+            old.build
+        ));
     }
-    let mut programs = Vec::new();
-    if store.folder().is_dir() {
-        for program in store.runs()?.into_iter().filter_map(|run| run.program) {
-            let is_instrumented =
-                bincover::instrumentation(&program).is_some_and(|found| found.mapping);
-            if is_instrumented && !programs.contains(&program) {
-                programs.push(program);
-            }
-        }
+    if contents.uncovered > 0 {
+        ui::say(format_args!(
+            "{NAME}: warning: {} of {} runs left no coverage (`bincover runs --uncovered` lists them)",
+            contents.uncovered, contents.runs
+        ));
     }
-    if programs.is_empty() {
-        return Err(Error::NothingToMeasure {
-            reason: "no instrumented binary was given (--object) or run".to_owned(),
-        });
-    }
-    Ok(programs)
 }

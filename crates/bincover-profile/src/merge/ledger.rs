@@ -81,6 +81,8 @@ pub enum Cause {
         /// Whose.
         function: String,
     },
+    /// What was said of the file when it was added to a total, which is now merged in its place.
+    Earlier(String),
     /// A count went beyond 2^64 - 3 and stays there (LLVM: `counter_overflow`).
     CounterOverflow {
         /// Whose.
@@ -130,6 +132,7 @@ impl fmt::Display for Cause {
                 }
                 write!(f, " functions")
             }
+            Self::Earlier(reason) => f.write_str(reason),
             Self::KindMismatch => write!(
                 f,
                 "counts something else than the profiles before (IR against front end, or function entries against blocks)"

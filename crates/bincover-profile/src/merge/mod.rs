@@ -19,4 +19,5 @@ mod sums;
 
 pub use ledger::{Cause, Entry, Ledger};
 pub use merger::{Anchor, MergeOptions, Merged, Merger};
+pub(crate) use sums::all_bits;
 pub use sums::{Sums, Unfit};

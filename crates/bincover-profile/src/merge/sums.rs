@@ -91,7 +91,7 @@ impl Sums {
 
 /// The bits that any of the counters has: no counter is larger, and the largest is more than half
 /// of it. One pass without a branch.
-pub(super) fn all_bits(counters: &Counters<'_>) -> u64 {
+pub(crate) fn all_bits(counters: &Counters<'_>) -> u64 {
     match *counters {
         Counters::Words(bytes, endian) => {
             let words = bytes.as_chunks::<8>().0.iter();

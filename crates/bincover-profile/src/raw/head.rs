@@ -8,11 +8,12 @@
 use std::ops::Range;
 
 use crate::bytes::{Cursor, Endian};
-use crate::limits::{MAX_COUNT, SUSPICIOUS_COUNTER};
-use crate::merge::Unfit;
+use crate::limits::SUSPICIOUS_COUNTER;
+use crate::merge::{Unfit, all_bits};
 use crate::raw::binary_ids;
 use crate::raw::frame::Identity;
 use crate::raw::header::RawHeader;
+use crate::raw::record::Counters;
 
 /// The head of a raw profile: whose it is, and where its counters and bitmaps lie in the file.
 #[derive(Clone, Debug)]
@@ -96,40 +97,34 @@ impl RawHead {
     /// Adds a run's counters to the sum of others', both as they lie in a file.
     ///
     /// # Errors
-    /// If the sizes differ or a count is suspicious ([`Unfit::Odd`]), or a sum is too large for one
-    /// ([`Unfit::TooLarge`]); the sum may then hold a part of the run.
+    /// If the sizes differ or a count is suspicious ([`Unfit::Odd`]), or a sum might become too
+    /// large ([`Unfit::TooLarge`]). The sum is then as it was.
     pub fn add_counters(&self, sum: &mut [u8], run: &[u8]) -> Result<(), Unfit> {
         if sum.len() != run.len() || sum.len() as u64 != self.counters.end - self.counters.start {
             return Err(Unfit::Odd);
         }
-        let (sums, _) = sum.as_chunks_mut::<8>();
-        let (runs, _) = run.as_chunks::<8>();
-        // All bits that were seen: no count is larger. No branch inside the loop.
-        let (mut of_run, mut of_sum) = (0, 0);
-        match self.endian {
-            Endian::Little => {
-                for (sum, run) in sums.iter_mut().zip(runs) {
-                    let run = u64::from_le_bytes(*run);
-                    let total = u64::from_le_bytes(*sum).wrapping_add(run);
-                    (of_run, of_sum) = (of_run | run, of_sum | total);
-                    *sum = total.to_le_bytes();
-                }
-            }
-            Endian::Big => {
-                for (sum, run) in sums.iter_mut().zip(runs) {
-                    let run = u64::from_be_bytes(*run);
-                    let total = u64::from_be_bytes(*sum).wrapping_add(run);
-                    (of_run, of_sum) = (of_run | run, of_sum | total);
-                    *sum = total.to_be_bytes();
-                }
-            }
-        }
+        let counters = |bytes| Counters::Words(bytes, self.endian);
+        let of_run = all_bits(&counters(run));
         if of_run >= SUSPICIOUS_COUNTER {
             return Err(Unfit::Odd);
         }
         // A sum that a reader would find suspicious is no good as a profile.
-        if of_sum >= SUSPICIOUS_COUNTER.min(MAX_COUNT) {
+        if of_run.saturating_add(all_bits(&counters(sum))) >= SUSPICIOUS_COUNTER {
             return Err(Unfit::TooLarge);
+        }
+        let (sums, _) = sum.as_chunks_mut::<8>();
+        let (runs, _) = run.as_chunks::<8>();
+        match self.endian {
+            Endian::Little => {
+                for (sum, run) in sums.iter_mut().zip(runs) {
+                    *sum = (u64::from_le_bytes(*sum) + u64::from_le_bytes(*run)).to_le_bytes();
+                }
+            }
+            Endian::Big => {
+                for (sum, run) in sums.iter_mut().zip(runs) {
+                    *sum = (u64::from_be_bytes(*sum) + u64::from_be_bytes(*run)).to_be_bytes();
+                }
+            }
         }
         Ok(())
     }

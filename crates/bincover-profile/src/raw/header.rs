@@ -191,9 +191,7 @@ impl RawHeader {
             .ok()
             .and_then(|header| header.checked_sub(8 * (fields_after_names_delta + 1)));
         let is_without_bitmaps = self.layout.bitmaps && self.bitmap_bytes == 0;
-        let bitmap_delta = names_delta
-            .filter(|_| is_without_bitmaps)
-            .map(|at| at - 8);
+        let bitmap_delta = names_delta.filter(|_| is_without_bitmaps).map(|at| at - 8);
         names_delta.into_iter().chain(bitmap_delta)
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Who uses a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(crate) enum Use {
     /// Nobody writes to it.
     Free,
     /// A process has it open for writing, or mapped.
@@ -21,7 +21,7 @@ pub(super) enum Use {
 ///
 /// # Errors
 /// If it cannot be opened, or the file system does not tell.
-pub(super) fn use_of(path: &Path) -> io::Result<Use> {
+pub(crate) fn use_of(path: &Path) -> io::Result<Use> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));

@@ -17,7 +17,7 @@
 //! Whoever folds next sees by the numbers how far it went: batches up to the newest total count,
 //! newer ones do not. Folds take turns by a lock on `.bincover-fold/lock`.
 
-mod in_use;
+pub(crate) mod in_use;
 mod state;
 
 use std::collections::BTreeSet;

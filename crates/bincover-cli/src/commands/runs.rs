@@ -1,0 +1,114 @@
+//! `bincover runs`: the records of the store's runs.
+
+use std::fmt::Write as _;
+
+use bincover::{Error, Obtained, StoredRun};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::args::RunsArgs;
+use crate::commands::store;
+use crate::exit::Exit;
+use crate::ui;
+
+pub(crate) fn run(args: &RunsArgs) -> Result<Exit, Error> {
+    let store = store(&args.store)?;
+    store.settle()?;
+    let mut runs = store.runs()?;
+    runs.retain(|run| {
+        let is_of_context = args.context.is_none() || args.context == run.context;
+        let is_uncovered = matches!(run.obtained, Obtained::None(_));
+        is_of_context && (is_uncovered || !args.uncovered)
+    });
+    let text = match args.json {
+        true => json(&runs),
+        false => table(&runs),
+    };
+    ui::print(text.as_bytes())?;
+    Ok(Exit::Done)
+}
+
+/// A line for each run.
+fn table(runs: &[StoredRun]) -> String {
+    let rows: Vec<[String; 6]> = runs.iter().map(row).collect();
+    let heads = ["began", "took", "ended", "coverage", "context", "program"].map(str::to_owned);
+    let mut widths = [0; 6];
+    for row in rows.iter().chain([&heads]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in [&heads].into_iter().chain(&rows) {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            // Writing to a string does not fail.
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Arguments may hold secrets; they are in the JSON only.
+fn row(run: &StoredRun) -> [String; 6] {
+    let program = match (&run.program, run.argv.first()) {
+        (Some(path), _) => path.to_string_lossy().into_owned(),
+        (None, Some(name)) => name.to_string_lossy().into_owned(),
+        (None, None) => String::new(),
+    };
+    let began = i64::try_from(run.started_ms)
+        .ok()
+        .and_then(|time| Timestamp::from_millisecond(time).ok())
+        .map(|time| time.to_zoned(TimeZone::system()));
+    [
+        began.map_or_else(String::new, |time| time.strftime("%F %T").to_string()),
+        format!("{:.3} s", run.wall.as_secs_f64()),
+        run.ended.to_string(),
+        run.obtained.to_string(),
+        run.context.clone().unwrap_or_default(),
+        program,
+    ]
+    // Nothing that a name holds moves the terminal's cursor.
+    .map(|cell| cell.replace(|letter: char| letter.is_control(), "\u{fffd}"))
+}
+
+/// A run as JSON; `docs/store.md` explains the fields.
+#[derive(Serialize)]
+struct Json<'a> {
+    name: &'a str,
+    context: Option<&'a str>,
+    program: Option<String>,
+    argv: Vec<String>,
+    started_ms: u64,
+    wall_us: u64,
+    ended: String,
+    exit_code: Option<i32>,
+    coverage: &'static str,
+    cause: Option<&'static str>,
+    profiles: u64,
+}
+
+fn json(runs: &[StoredRun]) -> String {
+    let lossy = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+    let runs: Vec<Json<'_>> = runs
+        .iter()
+        .map(|run| Json {
+            name: &run.name,
+            context: run.context.as_deref(),
+            program: run.program.as_ref().map(|path| lossy(path.as_os_str())),
+            argv: run.argv.iter().map(|arg| lossy(arg)).collect(),
+            started_ms: run.started_ms,
+            wall_us: u64::try_from(run.wall.as_micros()).unwrap_or(u64::MAX),
+            ended: run.ended.to_string(),
+            exit_code: run.ended.exit_code(),
+            coverage: run.obtained.word(),
+            cause: run.obtained.cause().map(|cause| cause.word()),
+            profiles: run.profiles,
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&runs);
+    text.expect("strings and numbers are JSON") + "\n"
+}

@@ -1,0 +1,209 @@
+//! The store's database: opening it, taking turns, its version.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::error::{Error, Result};
+
+const FILE: &str = "store.db";
+const LOCK: &str = "lock";
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// The newest version of the tables that is known (SQLite's `user_version`).
+pub(super) const VERSION: i64 = 1;
+
+/// "binc": other programs see what the file is (SQLite's `application_id`).
+const APPLICATION: i64 = 0x6269_6e63;
+
+/// Counters are a few large blobs, which take less time in larger pages.
+const PAGE_BYTES: i64 = 8192;
+
+/// A connection to the store's database. One that may write holds the store's lock.
+#[derive(Debug)]
+pub(super) struct Database {
+    connection: Connection,
+    path: PathBuf,
+    /// Writers wait for each other here, in the kernel, rather than by SQLite's polling. The lock
+    /// is gone with its process, however that ends.
+    _turn: Option<File>,
+}
+
+impl Database {
+    /// Opens the database to read; `None` if there is none yet.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(FILE);
+        match path.exists() {
+            true => Self::read_file(&path),
+            false => Ok(None),
+        }
+    }
+
+    /// Opens the database in this file to read; `None` if it is empty.
+    pub(super) fn read_file(path: &Path) -> Result<Option<Self>> {
+        // A writer that was killed may have left something to roll back, so reading alone would
+        // not do; where writing is not allowed, it has to.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let database = Self::open(path, flags, None)?;
+        match database.version()? {
+            VERSION => Ok(Some(database)),
+            // Somebody is making it just now.
+            0 => Ok(None),
+            found => Err(database.unknown_version(found)),
+        }
+    }
+
+    /// Opens the database to write, and makes it if there is none. Waits until it is our turn.
+    pub(super) fn write(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|source| Error::write(folder, source))?;
+        let turn = take_turn(&folder.join(LOCK))?;
+        Self::create(&folder.join(FILE), Some(turn))
+    }
+
+    /// Opens or makes a database in this file.
+    pub(super) fn create(path: &Path, turn: Option<File>) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut database = Self::open(path, flags, turn)?;
+        match database.version()? {
+            VERSION => {}
+            0 => database.make_tables()?,
+            found => return Err(database.unknown_version(found)),
+        }
+        Ok(database)
+    }
+
+    fn open(path: &Path, flags: OpenFlags, turn: Option<File>) -> Result<Self> {
+        let fail = |error: rusqlite::Error| store_error(path, &error);
+        let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+        connection
+            .busy_timeout(Duration::from_secs(60))
+            .map_err(fail)?;
+        // Whatever becomes of any process, the file is whole. After a failure of power it may not
+        // be: waiting for the disk would take more time than most programs run.
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .map_err(fail)?;
+        // A file from somebody else is data, and nothing in it is run.
+        let defensive = DbConfig::SQLITE_DBCONFIG_DEFENSIVE;
+        let trusted = DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA;
+        connection.set_db_config(defensive, true).map_err(fail)?;
+        connection.set_db_config(trusted, false).map_err(fail)?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            _turn: turn,
+        })
+    }
+
+    fn version(&self) -> Result<i64> {
+        self.connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|error| store_error(&self.path, &error))
+    }
+
+    fn make_tables(&mut self) -> Result<()> {
+        let path = &self.path;
+        let fail = |error: rusqlite::Error| store_error(path, &error);
+        let set = |name, value| self.connection.pragma_update(None, name, value);
+        set("page_size", PAGE_BYTES).map_err(fail)?;
+        let transaction = self.connection.transaction().map_err(fail)?;
+        transaction.execute_batch(SCHEMA).map_err(fail)?;
+        transaction
+            .pragma_update(None, "application_id", APPLICATION)
+            .map_err(fail)?;
+        transaction
+            .pragma_update(None, "user_version", VERSION)
+            .map_err(fail)?;
+        transaction.commit().map_err(fail)
+    }
+
+    #[cold]
+    fn unknown_version(&self, found: i64) -> Error {
+        Error::Store {
+            path: self.path.clone(),
+            reason: format!(
+                "expected version {VERSION} of its tables, found {found}: it was written by a newer bincover"
+            ),
+        }
+    }
+
+    /// Asks, and says where it was asked if that fails.
+    pub(super) fn ask<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T> {
+        ask(&self.connection).map_err(|failure| failure.at(&self.path))
+    }
+
+    /// All that `change` does becomes valid at once, or nothing.
+    pub(super) fn change<T>(
+        &mut self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T> {
+        let path = &self.path;
+        let connection = &mut self.connection;
+        let attempt = || {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = change(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        attempt().map_err(|failure: Failure| failure.at(path))
+    }
+}
+
+/// Why something could not be done with a database whose path the caller knows.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Sql(rusqlite::Error),
+    Other(Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Failure {
+    pub(super) fn at(self, path: &Path) -> Error {
+        match self {
+            Self::Sql(error) => store_error(path, &error),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+#[cold]
+pub(super) fn store_error(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::Store {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn take_turn(path: &Path) -> Result<File> {
+    let lock = || -> std::io::Result<File> {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => file.lock()?,
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        Ok(file)
+    };
+    lock().map_err(|source| Error::write(path, source))
+}

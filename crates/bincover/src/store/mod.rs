@@ -1,0 +1,539 @@
+//! A folder that keeps what runs reached, for a report later.
+//!
+//! - `store.db` is a SQLite database: a record of each run, the totals of each binary, and the
+//!   coverage sections of the binaries. `docs/store.md` explains its tables.
+//! - `runs/` has a folder for each run that is going on, into which its processes write. When the
+//!   run has ended, its profiles are added to the totals and deleted.
+//! - `left-out/` has the profiles that could not be used.
+//!
+//! Any number of processes may use a store at once, and each may be killed at any moment: profiles
+//! are added, and the run is recorded, in one transaction, which also notes the profiles' names; a
+//! profile is deleted after that, and one that is noted is never added again. The profiles of a run
+//! whose runner was killed are found by whoever uses the store next.
+
+mod database;
+mod programs;
+mod record;
+mod shard;
+mod spool;
+mod totals;
+
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bincover_profile::{Cause, Entry, Merged, Merger};
+use bincover_run::{Command, Mechanism, Output};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::{Error, Result};
+use crate::objects::Objects;
+use database::{Database, Failure};
+use programs::{Builds, Program};
+use record::Note;
+use spool::Spool;
+
+pub use programs::Superseded;
+pub use record::{Ended, Obtained, StoredRun, Uncovered};
+pub use shard::combine_stores;
+
+/// Runs are labelled by the variable of this name where nothing else labels them.
+pub const STORE_VARIABLE: &str = "BINCOVER_STORE";
+
+/// How the counters of a program are best kept.
+pub(crate) fn mechanism_for(
+    instrumentation: Option<&bincover_mapping::Instrumentation>,
+) -> Mechanism {
+    match instrumentation {
+        Some(found) if found.relocatable_counters == Some(true) => Mechanism::Continuous,
+        _ => Mechanism::Exit,
+    }
+}
+
+/// A folder of runs.
+///
+/// ```no_run
+/// use bincover::Store;
+///
+/// let store = Store::new("target/bincover");
+/// let run = store.run("target/debug/app".as_ref(), &["--help".into()], None, |command| command)?;
+/// println!("{}, coverage {}", run.ended, run.obtained);
+/// let coverage = store.contents()?.coverage()?.evaluation.coverage;
+/// println!("{:.1} % of lines", coverage.totals().lines.percent());
+/// # Ok::<(), bincover::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// All that a store knows, put together.
+#[derive(Debug)]
+pub struct Contents {
+    /// All profiles, merged, and what was left out of this. Profiles of processes that are still
+    /// running are in it as they are now.
+    pub merged: Merged,
+    /// The coverage sections of the newest build of each binary.
+    pub objects: Objects,
+    /// Builds that are not in it, since the same file has a newer one.
+    pub superseded: Vec<Superseded>,
+    /// How many profiles of theirs were left out.
+    pub superseded_profiles: u64,
+    /// How many runs there are.
+    pub runs: u64,
+    /// How many of them left no coverage.
+    pub uncovered: u64,
+}
+
+impl Contents {
+    /// The coverage of all of it.
+    ///
+    /// # Errors
+    /// As [`Objects::coverage`].
+    pub fn coverage(&self) -> Result<crate::objects::Covered> {
+        self.objects.coverage(&self.merged.profile)
+    }
+}
+
+/// What [`Store::clean`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Records of runs that were deleted.
+    pub runs: u64,
+    /// Runs that are going on; their profiles will be in the store when they end.
+    pub going_on: u64,
+}
+
+impl Store {
+    /// A store in `folder`, which need not exist yet.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// The store that belongs to a folder: that which the environment variable `BINCOVER_STORE`
+    /// names; else `bincover` in the target folder of the Cargo workspace that this is in; else a
+    /// folder `.bincover` here or above, or a new one here.
+    #[must_use]
+    pub fn of(here: &Path) -> Self {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        if let Some(folder) = variable(STORE_VARIABLE) {
+            return Self::new(here.join(folder));
+        }
+        let here = std::path::absolute(here).unwrap_or_else(|_| here.to_owned());
+        let mut package = None;
+        for folder in here.ancestors() {
+            let Ok(manifest) = std::fs::read_to_string(folder.join("Cargo.toml")) else {
+                continue;
+            };
+            package.get_or_insert(folder);
+            if is_workspace(&manifest) {
+                package = Some(folder);
+                break;
+            }
+        }
+        let Some(root) = package else {
+            let above = here.ancestors().map(|folder| folder.join(".bincover"));
+            let found = above.into_iter().find(|folder| folder.is_dir());
+            return Self::new(found.unwrap_or_else(|| here.join(".bincover")));
+        };
+        let target = variable("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        Self::new(root.join(target).join("bincover"))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Runs a program, keeps what it reached and a record of the run. `configure` sets what else
+    /// there is to set: environment, input, a timeout, whether output is captured.
+    ///
+    /// # Errors
+    /// If the program could not be started, or the store cannot be written to.
+    pub fn run(
+        &self,
+        program: &OsStr,
+        args: &[OsString],
+        context: Option<String>,
+        configure: impl FnOnce(Command) -> Command,
+    ) -> Result<StoredRun> {
+        let command = configure(Command::new(program).args(args));
+        let mut argv = vec![program.to_owned()];
+        argv.extend_from_slice(args);
+        let going = self.begin(argv, context, &command)?;
+        // If this fails, there was no run, and the folder goes as it came.
+        let output = match going.prepare(command).run() {
+            Ok(output) => output,
+            Err(error) => {
+                going.abandon();
+                return Err(error.into());
+            }
+        };
+        going.end(&output)
+    }
+
+    /// Makes ready for a run by this command, which is not changed. `argv` is the program as it is
+    /// called, and its arguments.
+    ///
+    /// # Errors
+    /// If the store cannot be written to, or is of a newer version.
+    pub fn begin(
+        &self,
+        argv: Vec<OsString>,
+        context: Option<String>,
+        command: &Command,
+    ) -> Result<Going<'_>> {
+        let program_file = argv.first().and_then(|name| find_program(name, command));
+        let database = Database::read(&self.folder)?;
+        let program = program_file.as_deref().and_then(|path| match &database {
+            Some(database) => database
+                .ask(|connection| Ok(Program::look(Some(connection), path)))
+                .ok()?,
+            None => Program::look(None, path),
+        });
+        let started_ms = now_ms();
+        let spool = Spool::create(&self.folder.join("runs"), started_ms)?;
+        let note = Note::new(program_file.as_deref(), &argv, context.as_deref());
+        spool.write_note(&note.to_json())?;
+        let instrumentation = program.as_ref().map(Program::instrumentation);
+        Ok(Going {
+            store: self,
+            argv,
+            context,
+            mechanism: mechanism_for(instrumentation.as_ref()),
+            program_file,
+            program,
+            started_ms,
+            spool,
+        })
+    }
+
+    /// Adds the profiles of runs whose runners were killed, and of processes that outlived their
+    /// runs and have ended now.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written. Nothing is lost then.
+    pub fn settle(&self) -> Result<()> {
+        for folder in spool::folders(&self.folder.join("runs"))? {
+            let Some(spool) = Spool::adopt(&folder)? else {
+                continue;
+            };
+            let profiles = spool.take()?;
+            let note = Note::parse(spool.note());
+            let program = note.program().and_then(|path| Program::look(None, &path));
+            let copied = program.as_ref().and_then(Program::copy);
+            let mut database = Database::write(&self.folder)?;
+            let left_out = database.change(|to| {
+                let known: Option<i64> = to
+                    .query_row("SELECT id FROM run WHERE name = ?", [spool.name()], |row| {
+                        row.get(0)
+                    })
+                    .optional()?;
+                let (program, object_key) = match (&known, &program) {
+                    (None, Some(program)) => {
+                        let (id, key) = program.note(to, copied.as_ref(), now_ms())?;
+                        (Some(id), key)
+                    }
+                    _ => (None, object_of_run(to, spool.name())?),
+                };
+                let added = totals::add(to, spool.name(), &profiles.free, object_key.as_deref())?;
+                match known {
+                    Some(id) => {
+                        to.execute(
+                            "UPDATE run SET profiles = profiles + ? WHERE id = ?",
+                            params![record::whole(added.profiles), id],
+                        )?;
+                    }
+                    None => {
+                        let run = note.into_lost_run(spool.name(), added.profiles);
+                        run.insert(to, program)?;
+                    }
+                }
+                Ok(added.left_out)
+            })?;
+            drop(database);
+            self.keep_left_out(&spool, &left_out);
+            spool.tidy(&profiles.free);
+        }
+        Ok(())
+    }
+
+    /// The records of all runs, in order of their beginning.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or is of a newer version.
+    pub fn runs(&self) -> Result<Vec<StoredRun>> {
+        match Database::read(&self.folder)? {
+            Some(database) => database.ask(StoredRun::all),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// All that the store knows, put together.
+    ///
+    /// # Errors
+    /// If there is no store, or it cannot be read, or is of a newer version.
+    pub fn contents(&self) -> Result<Contents> {
+        // A store that may not be written to is read as it is.
+        let _ = self.settle();
+        let Some(database) = Database::read(&self.folder)? else {
+            let reason = format!("no runs in `{}`", self.folder.display());
+            return Err(Error::NothingToMeasure { reason });
+        };
+        let mut merger = Merger::new();
+        let mut left_out = Vec::new();
+        let contents = database.ask(|from| {
+            let builds = Builds::of(from)?;
+            let unwanted = totals::merge_all(from, &mut merger, |key| builds.wants(key))?;
+            let objects = builds.sections(from)?;
+            let count = |sql| from.query_row(sql, [], |row| row.get::<_, i64>(0));
+            let runs = count("SELECT count(*) FROM run")?;
+            let uncovered = count("SELECT count(*) FROM run WHERE obtained = 'none'")?;
+            let mut statement =
+                from.prepare("SELECT run, file, cause FROM left_out ORDER BY run, file")?;
+            let rows = statement.query_map([], |row| {
+                let (run, file): (String, String) = (row.get(0)?, row.get(1)?);
+                Ok(Entry {
+                    source: format!("{run}/{file}"),
+                    cause: Cause::Earlier(row.get(2)?),
+                })
+            })?;
+            left_out = rows.collect::<Result<Vec<_>, _>>()?;
+            Ok(Contents {
+                merged: Merged::default(),
+                objects: Objects::in_memory(objects),
+                superseded: builds.superseded,
+                superseded_profiles: unwanted,
+                runs: u64::try_from(runs).unwrap_or(0),
+                uncovered: u64::try_from(uncovered).unwrap_or(0),
+            })
+        })?;
+        self.add_living(&database, &mut merger)?;
+        let mut merged = merger.finish();
+        merged.ledger.inputs += left_out.len() as u64;
+        merged.ledger.entries.extend(left_out);
+        Ok(Contents { merged, ..contents })
+    }
+
+    /// Adds the profiles of processes that are still running, as they are now.
+    fn add_living(&self, database: &Database, merger: &mut Merger) -> Result<()> {
+        for folder in spool::folders(&self.folder.join("runs"))? {
+            let run = folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            // It may be gone by now: then its profiles are in the totals, of the next report.
+            for path in crate::merge::profiles_below(&folder).unwrap_or_default() {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let is_folded = database.ask(|from| {
+                    let sql = "SELECT 1 FROM folded WHERE run = ? AND file = ?";
+                    let found = from.query_row(sql, params![run, name], |_| Ok(()));
+                    Ok(found.optional()?.is_some())
+                })?;
+                if is_folded {
+                    continue;
+                }
+                if let Ok(bytes) = std::fs::read(&path)
+                    && !bytes.is_empty()
+                {
+                    merger.add(&path.display().to_string(), &bytes, NonZeroU64::MIN);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes all that the store knows. Runs that are going on are left alone.
+    ///
+    /// # Errors
+    /// If the store cannot be written to.
+    pub fn clean(&self) -> Result<Cleaned> {
+        let mut cleaned = Cleaned::default();
+        if !self.folder.is_dir() {
+            return Ok(cleaned);
+        }
+        // What waits to be added goes as well; what is still written to comes later.
+        self.settle()?;
+        let mut database = Database::write(&self.folder)?;
+        cleaned.runs = database.change(|to| {
+            let runs = to.query_row("SELECT count(*) FROM run", [], |row| row.get::<_, i64>(0))?;
+            shard::clear(to)?;
+            Ok(u64::try_from(runs).unwrap_or(0))
+        })?;
+        database.ask(|connection| Ok(connection.execute_batch("VACUUM")?))?;
+        let left_out = self.folder.join(LEFT_OUT);
+        match std::fs::remove_dir_all(&left_out) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::write(left_out, error));
+            }
+            _ => {}
+        }
+        cleaned.going_on = spool::folders(&self.folder.join("runs"))?.len() as u64;
+        Ok(cleaned)
+    }
+
+    /// Moves profiles that could not be used to where people can look at them.
+    fn keep_left_out(&self, spool: &Spool, left_out: &[(PathBuf, String)]) {
+        let folder = self.folder.join(LEFT_OUT);
+        for (path, _) in left_out {
+            let name = format!("{}-{}", spool.name(), spool::original_name(path));
+            // If this fails the file is deleted with the others; the store says what it was.
+            let _ = std::fs::create_dir_all(&folder);
+            let _ = std::fs::rename(path, folder.join(name));
+        }
+    }
+}
+
+const LEFT_OUT: &str = "left-out";
+
+/// A run that is going on: a folder for its profiles, and what is known of the program.
+///
+/// Dropped without [`end`](Self::end), it leaves what its processes wrote for whoever uses the
+/// store next, as if this process had been killed.
+#[derive(Debug)]
+#[must_use = "a run is recorded by `end`"]
+pub struct Going<'s> {
+    store: &'s Store,
+    spool: Spool,
+    argv: Vec<OsString>,
+    context: Option<String>,
+    program_file: Option<PathBuf>,
+    program: Option<Program>,
+    mechanism: Mechanism,
+    started_ms: u64,
+}
+
+impl Going<'_> {
+    /// The folder that the run's processes are to write profiles into.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.spool.folder()
+    }
+
+    /// How its counters are best kept.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// The program's file, if it was found.
+    #[must_use]
+    pub fn program_file(&self) -> Option<&Path> {
+        self.program_file.as_deref()
+    }
+
+    /// Has a command write its profiles into the run's folder.
+    pub fn prepare(&self, command: Command) -> Command {
+        command.profiles(self.spool.folder(), self.mechanism)
+    }
+
+    /// There was no run after all: nothing of it stays.
+    pub fn abandon(self) {
+        self.spool.tidy(&[]);
+    }
+
+    /// Adds the run's profiles to the totals and records it.
+    ///
+    /// # Errors
+    /// If the store cannot be written to. The profiles then stay in the run's folder, and are added
+    /// by whoever uses the store next.
+    pub fn end(self, output: &Output) -> Result<StoredRun> {
+        let profiles = self.spool.take()?;
+        let copied = self.program.as_ref().and_then(Program::copy);
+        let mut run = StoredRun {
+            name: self.spool.name().to_owned(),
+            program: self.program_file.clone(),
+            argv: self.argv.clone(),
+            context: self.context.clone(),
+            started_ms: self.started_ms,
+            wall: output.wall,
+            ended: output.status.into(),
+            obtained: Obtained::Off,
+            profiles: 0,
+        };
+        let mut database = Database::write(&self.store.folder)?;
+        let left_out = database.change(|to| {
+            forget_deleted(to, &self.store.folder)?;
+            let (program, object_key) = match &self.program {
+                Some(program) => {
+                    let (id, key) = program.note(to, copied.as_ref(), self.started_ms)?;
+                    (Some(id), key)
+                }
+                None => (None, None),
+            };
+            let added = totals::add(to, &run.name, &profiles.free, object_key.as_deref())?;
+            let is_written_to = self.mechanism == Mechanism::Continuous
+                && profiles.in_use.iter().any(|path| has_bytes(path));
+            run.profiles = added.profiles;
+            run.obtained = self.obtained(output, added.profiles > 0 || is_written_to, &added);
+            run.insert(to, program)?;
+            Ok(added.left_out)
+        })?;
+        drop(database);
+        self.store.keep_left_out(&self.spool, &left_out);
+        self.spool.tidy(&profiles.free);
+        Ok(run)
+    }
+
+    fn obtained(&self, output: &Output, has_coverage: bool, added: &totals::Added) -> Obtained {
+        if !has_coverage && !added.left_out.is_empty() {
+            return Obtained::None(Uncovered::Unusable);
+        }
+        let is_instrumented = self
+            .program
+            .as_ref()
+            .is_some_and(|program| program.counters);
+        Obtained::by(output, self.mechanism, is_instrumented, has_coverage)
+    }
+}
+
+/// Names of profiles are remembered until their files are gone.
+fn forget_deleted(to: &Connection, store: &Path) -> Result<(), Failure> {
+    let mut statement = to.prepare_cached("SELECT run, file FROM folded")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let folded: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+    for (run, file) in folded {
+        if !store.join("runs").join(&run).join(&file).exists() {
+            to.prepare_cached("DELETE FROM folded WHERE run = ? AND file = ?")?
+                .execute(params![run, file])?;
+        }
+    }
+    Ok(())
+}
+
+fn object_of_run(from: &Connection, run: &str) -> Result<Option<String>, Failure> {
+    let sql = "SELECT object.key FROM run JOIN program ON program.id = program_id \
+               JOIN object ON object.id = object_id WHERE name = ?";
+    Ok(from.query_row(sql, [run], |row| row.get(0)).optional()?)
+}
+
+/// The file that a program's name stands for, when it is run by this command.
+pub(crate) fn find_program(program: &OsStr, command: &Command) -> Option<PathBuf> {
+    // Without a `PATH`, the system looks in these.
+    let path = command
+        .search_path()
+        .unwrap_or_else(|| "/bin:/usr/bin".into());
+    let here = std::env::current_dir().ok()?;
+    let found = which::which_in(program, Some(path), here).ok()?;
+    Some(std::path::absolute(&found).unwrap_or(found))
+}
+
+fn is_workspace(manifest: &str) -> bool {
+    manifest
+        .lines()
+        .any(|line| line.trim_start().starts_with("[workspace"))
+}
+
+fn has_bytes(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.len() > 0)
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}

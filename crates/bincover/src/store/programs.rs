@@ -1,0 +1,242 @@
+//! The binaries of a store: what each file that was run says of itself, and its coverage sections,
+//! copied, so that a report needs no binary.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bincover_mapping::{Instrumentation, inspect, kept_sections};
+use memmap2::Mmap;
+use rusqlite::{Connection, OptionalExtension, params};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::database::Failure;
+use super::record::{column_path, path_column, whole};
+use super::totals::{compress, hex, inflate};
+use crate::input::map_object;
+
+/// A program that is about to be run, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Program {
+    path: PathBuf,
+    stamp: String,
+    /// The store's row, if it has one.
+    id: Option<i64>,
+    /// The file, mapped, if the store does not know it: the file that is run, whatever takes its
+    /// place meanwhile.
+    file: Option<Mmap>,
+    pub(super) counters: bool,
+    /// `None` if it has no symbols that would tell.
+    pub(super) relocatable: Option<bool>,
+    /// Its object's key in the store.
+    object_key: Option<String>,
+}
+
+impl Program {
+    /// Looks at a program's file, or at what the store knows of it. `None` if it cannot be read.
+    pub(super) fn look(store: Option<&Connection>, path: &Path) -> Option<Self> {
+        let stamp = stamp(path)?;
+        if let Some(store) = store
+            && let Ok(Some(known)) = Self::known(store, path, &stamp)
+        {
+            return Some(known);
+        }
+        let file = map_object(path).ok();
+        let found = file.as_deref().and_then(|bytes| inspect(bytes).ok());
+        let found = found.unwrap_or_default();
+        Some(Self {
+            path: path.to_owned(),
+            stamp,
+            id: None,
+            file: file.filter(|_| found.mapping),
+            counters: found.counters,
+            relocatable: found.relocatable_counters,
+            object_key: None,
+        })
+    }
+
+    fn known(store: &Connection, path: &Path, stamp: &str) -> rusqlite::Result<Option<Self>> {
+        store
+            .prepare_cached(
+                "SELECT program.id, counters, relocatable, object.key FROM program \
+                 LEFT JOIN object ON object.id = object_id WHERE path = ? AND stamp = ?",
+            )?
+            .query_row(params![path_column(path), stamp], |row| {
+                Ok(Self {
+                    path: path.to_owned(),
+                    stamp: stamp.to_owned(),
+                    id: row.get(0)?,
+                    file: None,
+                    counters: row.get(1)?,
+                    relocatable: row.get(2)?,
+                    object_key: row.get(3)?,
+                })
+            })
+            .optional()
+    }
+
+    /// What the program says of its instrumentation.
+    pub(super) fn instrumentation(&self) -> Instrumentation {
+        Instrumentation {
+            counters: self.counters,
+            mapping: self.object_key.is_some() || self.file.is_some(),
+            relocatable_counters: self.relocatable,
+            ..Instrumentation::default()
+        }
+    }
+
+    /// Copies the sections of a program that the store does not know. This takes its time, so it
+    /// is done before the store's turn is taken.
+    pub(super) fn copy(&self) -> Option<Copied> {
+        let bytes = self.file.as_deref()?;
+        let sections = kept_sections(bytes).ok()?;
+        let build_id = inspect(bytes).ok()?.build_id;
+        let key = match build_id.as_slice() {
+            [] => format!("xxh3:{:032x}", xxh3_128(&sections)),
+            id => hex(id),
+        };
+        let sections = compress(&sections);
+        Some(Copied { key, sections })
+    }
+
+    /// Notes that it was run, and keeps the copy. Returns its row, and its object's key.
+    pub(super) fn note(
+        &self,
+        to: &Connection,
+        copied: Option<&Copied>,
+        now_ms: u64,
+    ) -> Result<(i64, Option<String>), Failure> {
+        if let Some(id) = self.id {
+            let known = to
+                .prepare_cached(
+                    "UPDATE program SET last_run_ms = max(last_run_ms, ?) WHERE id = ?",
+                )?
+                .execute(params![whole(now_ms), id])?;
+            if known > 0 {
+                return Ok((id, self.object_key.clone()));
+            }
+            // The store was cleaned meanwhile.
+            let again = Self::look(None, &self.path).filter(|again| again.stamp == self.stamp);
+            if let Some(again) = again {
+                return again.note(to, again.copy().as_ref(), now_ms);
+            }
+        }
+        let object_id: Option<i64> = match copied {
+            Some(Copied { key, sections }) => {
+                to.execute(
+                    "INSERT OR IGNORE INTO object (key, sections) VALUES (?, ?)",
+                    params![key, sections],
+                )?;
+                to.query_row("SELECT id FROM object WHERE key = ?", [key], |row| {
+                    row.get(0)
+                })
+                .optional()?
+            }
+            None => None,
+        };
+        to.execute(
+            "INSERT INTO program (path, stamp, object_id, counters, relocatable, last_run_ms) \
+             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path, stamp) DO UPDATE \
+             SET last_run_ms = max(last_run_ms, excluded.last_run_ms)",
+            params![
+                path_column(&self.path),
+                self.stamp,
+                object_id,
+                self.counters,
+                self.relocatable,
+                whole(now_ms)
+            ],
+        )?;
+        let id = to.query_row(
+            "SELECT id FROM program WHERE path = ? AND stamp = ?",
+            params![path_column(&self.path), self.stamp],
+            |row| row.get(0),
+        )?;
+        Ok((id, copied.map(|copied| copied.key.clone())))
+    }
+}
+
+/// The sections of an object, copied.
+#[derive(Debug)]
+pub(super) struct Copied {
+    key: String,
+    sections: Vec<u8>,
+}
+
+/// Whether a file is still the same one.
+fn stamp(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(format!(
+        "{:x}-{:x}-{:x}-{:x}.{:09}",
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec()
+    ))
+}
+
+/// A build that is in the store, but not in its reports: the same file has a newer one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Superseded {
+    /// The file.
+    pub path: PathBuf,
+    /// The older build's id, in hexadecimal, or what stands for it.
+    pub build: String,
+}
+
+/// The builds that a report is about.
+#[derive(Debug, Default)]
+pub(super) struct Builds {
+    /// By the object's key: the file that it was.
+    pub(super) newest: BTreeMap<String, PathBuf>,
+    pub(super) superseded: Vec<Superseded>,
+}
+
+impl Builds {
+    /// The newest build of each file. One that is the newest of any file is not superseded.
+    pub(super) fn of(from: &Connection) -> Result<Self, Failure> {
+        let mut statement = from.prepare(
+            "SELECT path, object.key FROM program JOIN object ON object.id = object_id \
+             ORDER BY last_run_ms DESC, program.id DESC",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut builds = Self::default();
+        let mut seen = BTreeSet::new();
+        let mut older = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some(path) = column_path(row.get_ref(0)?) else {
+                continue;
+            };
+            let key: String = row.get(1)?;
+            if seen.insert(path.clone()) {
+                builds.newest.entry(key).or_insert(path);
+            } else {
+                older.push(Superseded { path, build: key });
+            }
+        }
+        older.retain(|old| !builds.newest.contains_key(&old.build));
+        older.sort_by(|a, b| (&a.path, &a.build).cmp(&(&b.path, &b.build)));
+        older.dedup();
+        builds.superseded = older;
+        Ok(builds)
+    }
+
+    /// Profiles of this object count.
+    pub(super) fn wants(&self, key: &str) -> bool {
+        let is_old = |old: &Superseded| old.build == key;
+        self.newest.contains_key(key) || !self.superseded.iter().any(is_old)
+    }
+
+    /// The sections of each, in order of their paths.
+    pub(super) fn sections(&self, from: &Connection) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+        let mut statement = from.prepare("SELECT sections FROM object WHERE key = ?")?;
+        let mut found = Vec::new();
+        for (key, path) in &self.newest {
+            let sections: Vec<u8> = statement.query_row([key], |row| row.get(0))?;
+            found.push((path.clone(), inflate(&sections)?));
+        }
+        found.sort();
+        Ok(found)
+    }
+}

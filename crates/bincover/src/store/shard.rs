@@ -1,0 +1,401 @@
+//! A store as one file, to be combined with others: where tests are shared out among machines.
+//!
+//! The file is a store's database, written anew with its rows in a fixed order; so what is in it
+//! decides its bytes, and the order in which files are combined does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use bincover_profile::raw::{Identity, RawHead};
+use bincover_profile::{Merger, indexed};
+use rusqlite::{Connection, params};
+
+use super::Store;
+use super::database::{Database, Failure};
+use super::record::{StoredRun, column_path, path_column};
+use super::totals::{compress, inflate};
+use crate::error::{Error, Result};
+use crate::output::check_folder;
+
+impl Store {
+    /// Writes all that the store knows to one file.
+    ///
+    /// # Errors
+    /// If there is no store, or it cannot be read, or the file cannot be written.
+    pub fn export(&self, file: &Path) -> Result<()> {
+        check_folder(file)?;
+        let _ = self.settle();
+        let Some(database) = Database::read(&self.folder)? else {
+            let reason = format!("no runs in `{}`", self.folder.display());
+            return Err(Error::NothingToMeasure { reason });
+        };
+        database.ask(Whole::read)?.write_file(file)
+    }
+
+    /// Adds what is in these files to the store. All of it is added, or nothing.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is of a newer version, or has a run that the store or another file
+    /// has too: its counts would count twice.
+    pub fn import<P: AsRef<Path>>(&self, files: impl IntoIterator<Item = P>) -> Result<()> {
+        let mut added = Combined::default();
+        for file in files {
+            added.add(file.as_ref())?;
+        }
+        self.settle()?;
+        let mut database = Database::write(&self.folder)?;
+        database.change(|to| {
+            added.join(Whole::read(to)?, &self.folder)?;
+            clear(to)?;
+            added.finish()?.write(to)
+        })
+    }
+}
+
+/// Combines files that [`Store::export`] wrote into one. Their order makes no difference.
+///
+/// # Errors
+/// As [`Store::import`]; or if the output cannot be written.
+pub fn combine_stores<P: AsRef<Path>>(
+    files: impl IntoIterator<Item = P>,
+    output: &Path,
+) -> Result<()> {
+    check_folder(output)?;
+    let mut combined = Combined::default();
+    for file in files {
+        combined.add(file.as_ref())?;
+    }
+    let whole = combined.finish().map_err(|failure| failure.at(output))?;
+    whole.write_file(output)
+}
+
+/// All that is in a store, in order.
+#[derive(Default)]
+struct Whole {
+    /// By key: the sections, compressed.
+    objects: BTreeMap<String, Vec<u8>>,
+    /// By path and stamp.
+    programs: BTreeMap<(PathBuf, String), ProgramRow>,
+    /// By the time of their beginning and their names, with the key of their program.
+    runs: BTreeMap<(u64, String), (StoredRun, Option<(PathBuf, String)>)>,
+    totals: BTreeMap<String, TotalRow>,
+    /// Indexed profiles, and how many profiles are in each.
+    rest: BTreeSet<(Vec<u8>, i64)>,
+    left_out: BTreeSet<(String, String, String)>,
+    snapshots: BTreeMap<(String, i64, i64), (i64, Vec<u8>)>,
+}
+
+struct ProgramRow {
+    object_key: Option<String>,
+    counters: bool,
+    relocatable: Option<bool>,
+    last_run_ms: i64,
+}
+
+struct TotalRow {
+    object_key: Option<String>,
+    /// Not compressed.
+    template: Vec<u8>,
+    counters: Vec<u8>,
+    bitmaps: Vec<u8>,
+    profiles: i64,
+}
+
+impl Whole {
+    fn read(from: &Connection) -> Result<Self, Failure> {
+        let mut all = Self::default();
+        let mut statement = from.prepare("SELECT key, sections FROM object")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            all.objects.insert(row.get(0)?, row.get(1)?);
+        }
+        let mut ids = BTreeMap::new();
+        let mut statement = from.prepare(
+            "SELECT program.id, path, stamp, object.key, counters, relocatable, last_run_ms \
+             FROM program LEFT JOIN object ON object.id = object_id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let key = (
+                column_path(row.get_ref(1)?).unwrap_or_default(),
+                row.get(2)?,
+            );
+            ids.insert(row.get::<_, i64>(0)?, key.clone());
+            let program = ProgramRow {
+                object_key: row.get(3)?,
+                counters: row.get(4)?,
+                relocatable: row.get(5)?,
+                last_run_ms: row.get(6)?,
+            };
+            all.programs.insert(key, program);
+        }
+        let mut program_of = BTreeMap::new();
+        let mut statement = from.prepare("SELECT name, program_id FROM run")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if let Some(id) = row.get::<_, Option<i64>>(1)? {
+                program_of.insert(row.get::<_, String>(0)?, id);
+            }
+        }
+        for run in StoredRun::all(from)? {
+            let program = program_of
+                .get(&run.name)
+                .and_then(|id| ids.get(id))
+                .cloned();
+            all.runs
+                .insert((run.started_ms, run.name.clone()), (run, program));
+        }
+        let mut statement = from.prepare(
+            "SELECT key, object_key, template, counters, bitmaps, profiles FROM total \
+             JOIN counts ON total_id = total.id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let total = TotalRow {
+                object_key: row.get(1)?,
+                template: inflate(&row.get::<_, Vec<u8>>(2)?)?,
+                counters: row.get(3)?,
+                bitmaps: row.get(4)?,
+                profiles: row.get(5)?,
+            };
+            all.totals.insert(row.get(0)?, total);
+        }
+        all.read_small(from)?;
+        Ok(all)
+    }
+
+    fn read_small(&mut self, from: &Connection) -> Result<(), Failure> {
+        let mut statement = from.prepare("SELECT profile, profiles FROM rest")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let profile = inflate(&row.get::<_, Vec<u8>>(0)?)?;
+            self.rest.insert((profile, row.get(1)?));
+        }
+        let mut statement = from.prepare("SELECT run, file, cause FROM left_out")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.left_out
+                .insert((row.get(0)?, row.get(1)?, row.get(2)?));
+        }
+        let mut statement =
+            from.prepare("SELECT run, pid, part, taken_ms, profile FROM snapshot")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let key = (row.get(0)?, row.get(1)?, row.get(2)?);
+            self.snapshots.insert(key, (row.get(3)?, row.get(4)?));
+        }
+        Ok(())
+    }
+
+    fn write(&self, to: &Connection) -> Result<(), Failure> {
+        for (key, sections) in &self.objects {
+            to.prepare_cached("INSERT INTO object (key, sections) VALUES (?, ?)")?
+                .execute(params![key, sections])?;
+        }
+        for ((path, stamp), program) in &self.programs {
+            to.prepare_cached(
+                "INSERT INTO program (path, stamp, object_id, counters, relocatable, last_run_ms) \
+                 VALUES (?, ?, (SELECT id FROM object WHERE key = ?), ?, ?, ?)",
+            )?
+            .execute(params![
+                path_column(path),
+                stamp,
+                program.object_key,
+                program.counters,
+                program.relocatable,
+                program.last_run_ms
+            ])?;
+        }
+        for (run, program) in self.runs.values() {
+            let program = match program {
+                Some((path, stamp)) => to
+                    .prepare_cached("SELECT id FROM program WHERE path = ? AND stamp = ?")?
+                    .query_row(params![path_column(path), stamp], |row| row.get(0))?,
+                None => None,
+            };
+            run.insert(to, program)?;
+        }
+        for (key, total) in &self.totals {
+            to.prepare_cached(
+                "INSERT INTO total (key, object_key, template, profiles) VALUES (?, ?, ?, ?)",
+            )?
+            .execute(params![
+                key,
+                total.object_key,
+                compress(&total.template),
+                total.profiles
+            ])?;
+            to.prepare_cached("INSERT INTO counts (total_id, counters, bitmaps) VALUES (?, ?, ?)")?
+                .execute(params![
+                    to.last_insert_rowid(),
+                    total.counters,
+                    total.bitmaps
+                ])?;
+        }
+        for (profile, profiles) in &self.rest {
+            to.execute(
+                "INSERT INTO rest (id, profile, profiles) VALUES (1, ?, ?)",
+                params![compress(profile), profiles],
+            )?;
+        }
+        for (run, file, cause) in &self.left_out {
+            to.execute(
+                "INSERT INTO left_out (run, file, cause) VALUES (?, ?, ?)",
+                params![run, file, cause],
+            )?;
+        }
+        for ((run, pid, part), (taken_ms, profile)) in &self.snapshots {
+            to.execute(
+                "INSERT INTO snapshot (run, pid, part, taken_ms, profile) VALUES (?, ?, ?, ?, ?)",
+                params![run, pid, part, taken_ms, profile],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes a database beside the file and puts it in its place.
+    fn write_file(&self, file: &Path) -> Result<()> {
+        let fail = |source| Error::write(file, source);
+        let target = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let beside = tempfile::Builder::new()
+            .prefix(".bincover-")
+            .tempdir_in(folder)
+            .map_err(fail)?;
+        let path = beside.path().join("store.db");
+        let mut database = Database::create(&path, None)?;
+        database.change(|to| self.write(to))?;
+        drop(database);
+        std::fs::rename(&path, &target).map_err(fail)
+    }
+}
+
+/// Stores being combined.
+#[derive(Default)]
+struct Combined {
+    all: Whole,
+    /// Where each run came from.
+    origins: BTreeMap<String, PathBuf>,
+}
+
+impl Combined {
+    fn add(&mut self, file: &Path) -> Result<()> {
+        std::fs::metadata(file).map_err(|source| Error::read(file, source))?;
+        let Some(database) = Database::read_file(file)? else {
+            return Err(Error::Store {
+                path: file.to_owned(),
+                reason: "expected a store that was exported, found an empty file".to_owned(),
+            });
+        };
+        let whole = database.ask(Whole::read)?;
+        self.join(whole, file).map_err(|failure| failure.at(file))
+    }
+
+    fn join(&mut self, other: Whole, origin: &Path) -> Result<(), Failure> {
+        for (key, (run, program)) in other.runs {
+            if let Some(before) = self.origins.insert(run.name.clone(), origin.to_owned()) {
+                let reason = format!(
+                    "the run {} is also in `{}`, and would count twice",
+                    run.name,
+                    before.display()
+                );
+                let path = origin.to_owned();
+                return Err(Error::Store { path, reason }.into());
+            }
+            self.all.runs.insert(key, (run, program));
+        }
+        for (key, sections) in other.objects {
+            // They are the same, unless somebody else's compression made other bytes of them.
+            let known = self
+                .all
+                .objects
+                .entry(key)
+                .or_insert_with(|| sections.clone());
+            if sections < *known {
+                *known = sections;
+            }
+        }
+        for (key, program) in other.programs {
+            match self.all.programs.get_mut(&key) {
+                Some(known) => {
+                    known.last_run_ms = known.last_run_ms.max(program.last_run_ms);
+                    known.object_key = known.object_key.take().max(program.object_key);
+                }
+                None => {
+                    self.all.programs.insert(key, program);
+                }
+            }
+        }
+        for (key, total) in other.totals {
+            match self.all.totals.remove(&key) {
+                Some(known) => {
+                    let sum = self.sum(known, total);
+                    self.all.totals.insert(key, sum);
+                }
+                None => {
+                    self.all.totals.insert(key, total);
+                }
+            }
+        }
+        self.all.rest.extend(other.rest);
+        self.all.left_out.extend(other.left_out);
+        self.all.snapshots.extend(other.snapshots);
+        Ok(())
+    }
+
+    /// Two totals of one binary as one; if they are too large for that, one of them goes to the
+    /// rest.
+    fn sum(&mut self, mut a: TotalRow, mut b: TotalRow) -> TotalRow {
+        if b.template < a.template {
+            std::mem::swap(&mut a, &mut b);
+        }
+        let head = &a.template[..a.template.len().min(Identity::HEAD_BYTES)];
+        let head = RawHead::of(head, a.template.len() as u64);
+        let Some(head) = head else { return a };
+        if a.bitmaps.len() == b.bitmaps.len()
+            && head.add_counters(&mut a.counters, &b.counters).is_ok()
+        {
+            RawHead::add_bitmaps(&mut a.bitmaps, &b.bitmaps);
+            a.profiles += b.profiles;
+            a.object_key = a.object_key.take().max(b.object_key);
+            return a;
+        }
+        if b.counters < a.counters {
+            std::mem::swap(&mut a, &mut b);
+        }
+        head.put(&mut b.template, &b.counters, &b.bitmaps);
+        let mut merger = Merger::new();
+        merger.add("a total", &b.template, NonZeroU64::MIN);
+        let bytes = indexed::write(&merger.finish().profile, &indexed::WriteOptions::default());
+        self.all.rest.insert((bytes, b.profiles));
+        a
+    }
+
+    /// The rest becomes one profile again.
+    fn finish(mut self) -> Result<Whole, Failure> {
+        if self.all.rest.len() > 1 {
+            let mut merger = Merger::new();
+            let mut count = 0;
+            for (profile, profiles) in &self.all.rest {
+                merger.add("the rest", profile, NonZeroU64::MIN);
+                count += profiles;
+            }
+            let bytes = indexed::write(&merger.finish().profile, &indexed::WriteOptions::default());
+            self.all.rest = BTreeSet::from([(bytes, count)]);
+        }
+        Ok(self.all)
+    }
+}
+
+/// Deletes everything but the names of profiles that may still be there.
+pub(super) fn clear(to: &Connection) -> Result<(), Failure> {
+    to.execute_batch(
+        "DELETE FROM run; DELETE FROM program; DELETE FROM object; DELETE FROM counts; \
+         DELETE FROM total; DELETE FROM rest; DELETE FROM snapshot; DELETE FROM left_out;",
+    )?;
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The folder into which the processes of one run write their profiles.
+//!
+//! Whoever runs the program holds a lock on the folder; it goes with its process, so that others see
+//! which runs have lost their runner. A profile is moved aside before it is asked whether anybody
+//! still writes to it: from then on nobody can open it by its name.
+
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+use crate::fold::in_use::{Use, use_of};
+use crate::merge::profiles_below;
+use crate::output::private_folder;
+
+/// Names of folders that are not yet locked begin with this, and others leave them alone.
+const NEW: &str = "new-";
+
+/// The note on the run.
+const NOTE: &str = "run.json";
+
+/// Names of profiles that were moved aside begin with this.
+const TAKEN: &str = "taken-";
+
+/// A run's folder, locked.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: PathBuf,
+    name: String,
+    _lock: File,
+}
+
+/// The profiles in a run's folder.
+#[derive(Debug, Default)]
+pub(super) struct Profiles {
+    /// Nobody writes to these any more.
+    pub(super) free: Vec<PathBuf>,
+    /// Living processes have these open for writing, or mapped.
+    pub(super) in_use: Vec<PathBuf>,
+}
+
+impl Spool {
+    /// Makes a folder in `runs`.
+    pub(super) fn create(runs: &Path, started_ms: u64) -> Result<Self> {
+        std::fs::create_dir_all(runs).map_err(|source| Error::write(runs, source))?;
+        let create = || -> io::Result<Self> {
+            // The name sorts by time.
+            let prefix = format!("{NEW}{started_ms:013}-");
+            let folder = private_folder(prefix.as_ref()).tempdir_in(runs)?;
+            let lock = File::open(folder.path())?;
+            lock.lock()?;
+            let name = folder.path().file_name().unwrap_or_default();
+            let name = name.to_string_lossy()[NEW.len()..].to_owned();
+            let folder = folder.keep();
+            let path = runs.join(&name);
+            std::fs::rename(&folder, &path)?;
+            Ok(Self {
+                folder: path,
+                name,
+                _lock: lock,
+            })
+        };
+        create().map_err(|source| Error::write(runs, source))
+    }
+
+    /// Takes over a folder whose runner is gone; `None` if it is still there.
+    pub(super) fn adopt(folder: &Path) -> Result<Option<Self>> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(NEW) {
+            return Ok(None);
+        }
+        let lock = match File::open(folder) {
+            Ok(file) => file,
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::read(folder, source)),
+        };
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self {
+                folder: folder.to_owned(),
+                name: name.into_owned(),
+                _lock: lock,
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(Error::read(folder, source)),
+        }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes a note on what is run, should nobody be left to tell.
+    pub(super) fn write_note(&self, note: &[u8]) -> Result<()> {
+        let path = self.folder.join(NOTE);
+        std::fs::write(&path, note).map_err(|source| Error::write(path, source))
+    }
+
+    /// What [`write_note`](Self::write_note) wrote.
+    pub(super) fn note(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.folder.join(NOTE)).ok()
+    }
+
+    /// Moves the profiles aside and sees which of them are finished.
+    pub(super) fn take(&self) -> Result<Profiles> {
+        let mut profiles = Profiles::default();
+        for path in profiles_below(&self.folder)? {
+            let path = aside(&path).map_err(|source| Error::write(&path, source))?;
+            match use_of(&path) {
+                Ok(Use::Written) => profiles.in_use.push(path),
+                // Where the file system does not tell: the run is over.
+                Ok(Use::Free) | Err(_) => profiles.free.push(path),
+            }
+        }
+        Ok(profiles)
+    }
+
+    /// Deletes these profiles, and the folder if nothing is left in it. This is tidiness: what is
+    /// left is known not to count again.
+    pub(super) fn tidy(&self, profiles: &[PathBuf]) {
+        for path in profiles {
+            let _ = std::fs::remove_file(path);
+        }
+        let _ = std::fs::remove_file(self.folder.join(NOTE));
+        let _ = std::fs::remove_dir(&self.folder);
+    }
+}
+
+/// A file's name in the store: that which the process gave it.
+pub(super) fn original_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match name
+        .strip_prefix(TAKEN)
+        .and_then(|rest| rest.split_once('-'))
+    {
+        Some((_, original)) => original.to_owned(),
+        None => name.into_owned(),
+    }
+}
+
+/// Renames a profile, unless that was done before.
+fn aside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default();
+    if name.to_string_lossy().starts_with(TAKEN) {
+        return Ok(path.to_owned());
+    }
+    // The name comes again if a process executes itself anew, or gets the number of one that is
+    // gone; so the new name has to be one that never was.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut stamp = now.unwrap_or_default().as_nanos();
+    loop {
+        let mut aside = OsString::from(format!("{TAKEN}{stamp:x}-"));
+        aside.push(name);
+        let aside = path.with_file_name(aside);
+        if !aside.exists() {
+            std::fs::rename(path, &aside)?;
+            return Ok(aside);
+        }
+        stamp += 1;
+    }
+}
+
+/// The folders of all runs that are going on, or were not tidied up.
+pub(super) fn folders(runs: &Path) -> Result<Vec<PathBuf>> {
+    let fail = |source| Error::read(runs, source);
+    let entries = match std::fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(fail(source)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fail)?;
+        if entry.file_type().map_err(fail)?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_owner() {
+        let runs = tempfile::tempdir().unwrap();
+        let spool = Spool::create(runs.path(), 5).unwrap();
+        assert!(spool.name().starts_with("0000000000005-"));
+        assert!(Spool::adopt(spool.folder()).unwrap().is_none());
+        let folder = spool.folder().to_owned();
+        drop(spool);
+        let spool = Spool::adopt(&folder).unwrap().unwrap();
+        spool.tidy(&[]);
+        assert!(!folder.exists());
+        assert!(Spool::adopt(&folder).unwrap().is_none());
+    }
+
+    #[test]
+    fn profiles_that_are_written_to_stay() {
+        let runs = tempfile::tempdir().unwrap();
+        let spool = Spool::create(runs.path(), 5).unwrap();
+        let path = |name: &str| spool.folder().join(name);
+        std::fs::write(path("1-a_0.profraw"), "x").unwrap();
+        let open = File::create(path("2-a_0.profraw")).unwrap();
+        let profiles = spool.take().unwrap();
+        let names = |paths: &[PathBuf]| paths.iter().map(|p| original_name(p)).collect::<Vec<_>>();
+        assert_eq!(names(&profiles.free), ["1-a_0.profraw"]);
+        assert_eq!(names(&profiles.in_use), ["2-a_0.profraw"]);
+        drop(open);
+        std::fs::write(path("2-a_0.profraw"), "x").unwrap();
+        let profiles = spool.take().unwrap();
+        assert_eq!(profiles.free.len(), 3);
+        spool.tidy(&profiles.free);
+        assert!(!spool.folder().exists());
+    }
+}
