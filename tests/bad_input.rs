@@ -391,7 +391,10 @@ fn a_demo_or_a_store_in_the_place_of_a_file() {
     );
     holds(
         &said,
-        &["cannot write `file/runs`", "there will be no coverage of this run"],
+        &[
+            "cannot write `file/runs`",
+            "there will be no coverage of this run",
+        ],
     );
     let said = bench.fails(
         env!("CARGO_BIN_EXE_bincover"),

@@ -16,7 +16,7 @@ use crate::error::{CallbackError, Error, Result};
 use crate::merge::{ProfileInput, merge_files, profiles_below};
 use crate::objects::{Covered, Objects, instrumentation};
 use crate::output::{check_folder, private_folder, write_atomically};
-use crate::store::{Obtained, find_program, mechanism_for};
+use crate::store::{Obtained, Store, find_program, mechanism_for};
 
 /// How a [`Collector`] is to be.
 #[derive(Clone, Debug)]
@@ -24,6 +24,7 @@ pub struct CollectorBuilder {
     merged_profile: PathBuf,
     collect: bool,
     keep_profiles: bool,
+    store: Option<Store>,
 }
 
 /// Runs programs, from any number of threads at once, and merges what they reached.
@@ -31,9 +32,15 @@ pub struct CollectorBuilder {
 /// Each run has a folder of its own for its profiles, beside the merged profile. A collector that
 /// is dropped without [`finish`](Collector::finish) leaves them there, with a note that says what
 /// they are and how to merge them ([`Collector::profiles`] is the folder).
+///
+/// With a [store](CollectorBuilder::store) each run is recorded there and its profiles are added to
+/// the totals as soon as it has ended: disk use does not grow with the runs, and `bincover report`
+/// has them all.
 #[derive(Debug)]
 pub struct Collector {
     merged_profile: PathBuf,
+    /// Where runs are recorded, if not in folders of our own.
+    store: Option<Store>,
     /// `None`: coverage is off.
     profiles: Option<TempDir>,
     keep_profiles: bool,
@@ -82,6 +89,8 @@ pub struct Collected {
     pub merged_profile: Option<PathBuf>,
     /// The merged profile, and what was left out of it.
     pub merged: Merged,
+    /// The binaries of the store, if the runs went to one.
+    objects: Option<Objects>,
     /// The runs, in the order in which they began.
     pub runs: Vec<RunRecord>,
     /// The instrumented programs that were run, each once.
@@ -106,6 +115,14 @@ impl CollectorBuilder {
         self
     }
 
+    /// Records the runs in a store, beside those that are there. The collector's result is then
+    /// that of all runs in the store. [`label`](Command::label)s become contexts.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Sets the collector up.
     ///
     /// # Errors
@@ -113,12 +130,18 @@ impl CollectorBuilder {
     pub fn build(self) -> Result<Collector> {
         let merged_profile = std::path::absolute(&self.merged_profile)
             .map_err(|source| Error::write(&self.merged_profile, source))?;
+        let store = self.store.filter(|_| self.collect);
         let profiles = match self.collect {
+            true if store.is_some() => {
+                check_folder(&merged_profile)?;
+                None
+            }
             true => Some(profiles_folder(&merged_profile)?),
             false => None,
         };
         Ok(Collector {
             merged_profile,
+            store,
             profiles,
             keep_profiles: self.keep_profiles,
             next_run: AtomicU64::new(1),
@@ -151,6 +174,7 @@ impl Collector {
             merged_profile: merged_profile.into(),
             collect: true,
             keep_profiles: false,
+            store: None,
         }
     }
 
@@ -168,7 +192,7 @@ impl Collector {
         }
     }
 
-    /// The folder of the runs' profiles; `None` if coverage is off.
+    /// The folder of the runs' profiles; `None` if coverage is off or goes to a store.
     #[must_use]
     pub fn profiles(&self) -> Option<&Path> {
         self.profiles.as_ref().map(TempDir::path)
@@ -191,10 +215,23 @@ impl Collector {
     pub fn finish(mut self) -> Result<Collected> {
         let runs = self.runs();
         let programs = instrumented_programs(&runs, &lock(&self.programs));
+        if let Some(store) = &self.store {
+            let contents = store.contents()?;
+            write_profile(&self.merged_profile, &contents.merged)?;
+            return Ok(Collected {
+                merged_profile: Some(self.merged_profile.clone()),
+                merged: contents.merged,
+                objects: Some(contents.objects),
+                runs,
+                programs,
+                profiles: None,
+            });
+        }
         let Some(folder) = self.profiles() else {
             return Ok(Collected {
                 merged_profile: None,
                 merged: Merged::default(),
+                objects: None,
                 runs,
                 programs,
                 profiles: None,
@@ -202,8 +239,7 @@ impl Collector {
         };
         let inputs = profiles_below(folder)?;
         let merged = merge_files(inputs.into_iter().map(ProfileInput::from));
-        let bytes = indexed::write(&merged.profile, &indexed::WriteOptions::default());
-        write_atomically(&self.merged_profile, |out| out.write_all(&bytes))?;
+        write_profile(&self.merged_profile, &merged)?;
 
         self.is_finished = true;
         let is_whole = !merged.ledger.has_losses();
@@ -219,10 +255,32 @@ impl Collector {
         Ok(Collected {
             merged_profile: Some(self.merged_profile.clone()),
             merged,
+            objects: None,
             runs,
             programs,
             profiles,
         })
+    }
+
+    /// Runs a command whose profiles go to a folder of their own.
+    fn run_beside(
+        &self,
+        program: &OsStr,
+        number: u64,
+        mut command: bincover_run::Command,
+    ) -> Result<(Option<PathBuf>, Output, Obtained)> {
+        let program_file = find_program(program, &command);
+        let found = self.inspect(program_file.as_deref());
+        let mechanism = mechanism_for(found.as_ref());
+        let folder = self.profiles().map(|all| all.join(format!("{number:06}")));
+        command = match &folder {
+            Some(folder) => command.profiles(folder, mechanism),
+            None => command.discard_profiles(),
+        };
+        let output = command.run()?;
+        let is_instrumented = found.is_some_and(|found| found.counters);
+        let obtained = obtained(&output, folder.as_deref(), mechanism, is_instrumented)?;
+        Ok((program_file, output, obtained))
     }
 
     /// What a program's own file says, asked once for each file.
@@ -235,6 +293,11 @@ impl Collector {
         lock(&self.programs).insert(file.to_owned(), found.clone());
         found
     }
+}
+
+fn write_profile(path: &Path, merged: &Merged) -> Result<()> {
+    let bytes = indexed::write(&merged.profile, &indexed::WriteOptions::default());
+    write_atomically(path, |out| out.write_all(&bytes))
 }
 
 /// A thread that panicked while it held the lock had only pushed to a list.
@@ -406,19 +469,25 @@ impl<'c> Command<'c> {
                 source,
             })?;
         }
-        let program_file = find_program(&program, &command);
-        let found = collector.inspect(program_file.as_deref());
-        let mechanism = mechanism_for(found.as_ref());
-        let folder = collector
-            .profiles()
-            .map(|all| all.join(format!("{number:06}")));
-        command = match &folder {
-            Some(folder) => command.profiles(folder, mechanism),
-            None => command.discard_profiles(),
+        let (program_file, output, obtained) = match &collector.store {
+            Some(store) => {
+                let mut argv = vec![program.clone()];
+                argv.extend_from_slice(&args);
+                let going = store.begin(argv, label.clone(), &command)?;
+                let program_file = going.program_file().map(Path::to_owned);
+                collector.inspect(program_file.as_deref());
+                let output = match going.prepare(command).run() {
+                    Ok(output) => output,
+                    Err(error) => {
+                        going.abandon();
+                        return Err(error.into());
+                    }
+                };
+                let obtained = going.end(&output)?.obtained;
+                (program_file, output, obtained)
+            }
+            None => collector.run_beside(&program, number, command)?,
         };
-        let output = command.run()?;
-        let is_instrumented = found.is_some_and(|found| found.counters);
-        let obtained = obtained(&output, folder.as_deref(), mechanism, is_instrumented)?;
         lock(&collector.runs).push(RunRecord {
             number,
             label,
@@ -470,6 +539,9 @@ impl Collected {
     /// # Errors
     /// If none of them is instrumented, or one's mapping cannot be read.
     pub fn coverage(&self) -> Result<Covered> {
-        Objects::open(&self.programs)?.coverage(&self.merged.profile)
+        match &self.objects {
+            Some(objects) => objects.coverage(&self.merged.profile),
+            None => Objects::open(&self.programs)?.coverage(&self.merged.profile),
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Database {
     path: PathBuf,
     /// Writers wait for each other here, in the kernel, rather than by SQLite's polling. The lock
     /// is gone with its process, however that ends.
-    _turn: Option<File>,
+    turn: Option<File>,
 }
 
 impl Database {
@@ -63,6 +63,12 @@ impl Database {
         Self::create(&folder.join(FILE), Some(turn))
     }
 
+    /// Waits until it is our turn to write.
+    pub(super) fn to_write(mut self, folder: &Path) -> Result<Self> {
+        self.turn = Some(take_turn(&folder.join(LOCK))?);
+        Ok(self)
+    }
+
     /// Opens or makes a database in this file.
     pub(super) fn create(path: &Path, turn: Option<File>) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -88,6 +94,10 @@ impl Database {
         connection
             .pragma_update(None, "synchronous", "OFF")
             .map_err(fail)?;
+        // Making and deleting a file takes longer than emptying one.
+        connection
+            .pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
+            .map_err(fail)?;
         // A file from somebody else is data, and nothing in it is run.
         let defensive = DbConfig::SQLITE_DBCONFIG_DEFENSIVE;
         let trusted = DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA;
@@ -96,7 +106,7 @@ impl Database {
         Ok(Self {
             connection,
             path: path.to_owned(),
-            _turn: turn,
+            turn,
         })
     }
 

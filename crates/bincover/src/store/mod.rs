@@ -7,8 +7,8 @@
 //! - `left-out/` has the profiles that could not be used.
 //!
 //! Any number of processes may use a store at once, and each may be killed at any moment: profiles
-//! are added, and the run is recorded, in one transaction, which also notes the profiles' names; a
-//! profile is deleted after that, and one that is noted is never added again. The profiles of a run
+//! are added, and the run is recorded, in one transaction, which also notes which batch of profiles
+//! that was; they are deleted after that, and a batch that is noted is never added again. The profiles of a run
 //! whose runner was killed are found by whoever uses the store next.
 
 mod database;
@@ -32,7 +32,7 @@ use crate::objects::Objects;
 use database::{Database, Failure};
 use programs::{Builds, Program};
 use record::Note;
-use spool::Spool;
+use spool::{Profiles, Spool};
 
 pub use programs::Superseded;
 pub use record::{Ended, Obtained, StoredRun, Uncovered};
@@ -197,18 +197,25 @@ impl Store {
         });
         let started_ms = now_ms();
         let spool = Spool::create(&self.folder.join("runs"), started_ms)?;
-        let note = Note::new(program_file.as_deref(), &argv, context.as_deref());
-        spool.write_note(&note.to_json())?;
         let instrumentation = program.as_ref().map(Program::instrumentation);
+        let mechanism = mechanism_for(instrumentation.as_ref());
+        let note = Note::new(
+            program_file.as_deref(),
+            &argv,
+            context.as_deref(),
+            mechanism,
+        );
+        spool.write_note(&note.to_json())?;
         Ok(Going {
             store: self,
             argv,
             context,
-            mechanism: mechanism_for(instrumentation.as_ref()),
+            mechanism,
             program_file,
             program,
             started_ms,
             spool,
+            database,
         })
     }
 
@@ -222,42 +229,48 @@ impl Store {
             let Some(spool) = Spool::adopt(&folder)? else {
                 continue;
             };
-            let profiles = spool.take()?;
             let note = Note::parse(spool.note());
             let program = note.program().and_then(|path| Program::look(None, &path));
             let copied = program.as_ref().and_then(Program::copy);
             let mut database = Database::write(&self.folder)?;
+            let known = database.ask(|from| batch_of_run(from, spool.name()))?;
+            let profiles = spool.take(known.unwrap_or(0))?;
+            if known.is_none() && !profiles.in_use.is_empty() {
+                // Its runner is gone, but it is still going on.
+                continue;
+            }
+            let obtained = note.obtained();
             let left_out = database.change(|to| {
-                let known: Option<i64> = to
-                    .query_row("SELECT id FROM run WHERE name = ?", [spool.name()], |row| {
-                        row.get(0)
-                    })
-                    .optional()?;
-                let (program, object_key) = match (&known, &program) {
+                let run = spool.name();
+                let (program, object_key) = match (known, &program) {
                     (None, Some(program)) => {
                         let (id, key) = program.note(to, copied.as_ref(), now_ms())?;
                         (Some(id), key)
                     }
-                    _ => (None, object_of_run(to, spool.name())?),
+                    _ => (None, object_of_run(to, run)?),
                 };
-                let added = totals::add(to, spool.name(), &profiles.free, object_key.as_deref())?;
+                let added = totals::add(to, run, &profiles.free, object_key.as_deref())?;
                 match known {
-                    Some(id) => {
+                    Some(_) if profiles.free.is_empty() => {}
+                    Some(_) => {
+                        let added = record::whole(added.profiles);
                         to.execute(
-                            "UPDATE run SET profiles = profiles + ? WHERE id = ?",
-                            params![record::whole(added.profiles), id],
+                            "UPDATE run SET profiles = profiles + ?1, batch = batch + 1, \
+                             cause = iif(obtained = 'none' AND ?1 > 0, NULL, cause), \
+                             obtained = iif(obtained = 'none' AND ?1 > 0, ?2, obtained) \
+                             WHERE name = ?3",
+                            params![added, obtained.word(), run],
                         )?;
                     }
-                    None => {
-                        let run = note.into_lost_run(spool.name(), added.profiles);
-                        run.insert(to, program)?;
-                    }
+                    None => note
+                        .into_lost_run(run, added.profiles)
+                        .insert(to, program)?,
                 }
                 Ok(added.left_out)
             })?;
             drop(database);
             self.keep_left_out(&spool, &left_out);
-            spool.tidy(&profiles.free);
+            spool.tidy(&profiles);
         }
         Ok(())
     }
@@ -329,13 +342,9 @@ impl Store {
                 .into_owned();
             // It may be gone by now: then its profiles are in the totals, of the next report.
             for path in crate::merge::profiles_below(&folder).unwrap_or_default() {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let is_folded = database.ask(|from| {
-                    let sql = "SELECT 1 FROM folded WHERE run = ? AND file = ?";
-                    let found = from.query_row(sql, params![run, name], |_| Ok(()));
-                    Ok(found.optional()?.is_some())
-                })?;
-                if is_folded {
+                let batch = database.ask(|from| batch_of_run(from, &run))?;
+                let is_added = |of| batch.is_some_and(|last| of <= last);
+                if spool::batch_of(&path).is_some_and(is_added) {
                     continue;
                 }
                 if let Ok(bytes) = std::fs::read(&path)
@@ -406,6 +415,8 @@ pub struct Going<'s> {
     program: Option<Program>,
     mechanism: Mechanism,
     started_ms: u64,
+    /// Opened to look the program up; opening it takes as long as writing to it.
+    database: Option<Database>,
 }
 
 impl Going<'_> {
@@ -434,7 +445,7 @@ impl Going<'_> {
 
     /// There was no run after all: nothing of it stays.
     pub fn abandon(self) {
-        self.spool.tidy(&[]);
+        self.spool.tidy(&Profiles::default());
     }
 
     /// Adds the run's profiles to the totals and records it.
@@ -442,8 +453,8 @@ impl Going<'_> {
     /// # Errors
     /// If the store cannot be written to. The profiles then stay in the run's folder, and are added
     /// by whoever uses the store next.
-    pub fn end(self, output: &Output) -> Result<StoredRun> {
-        let profiles = self.spool.take()?;
+    pub fn end(mut self, output: &Output) -> Result<StoredRun> {
+        let profiles = self.spool.take(0)?;
         let copied = self.program.as_ref().and_then(Program::copy);
         let mut run = StoredRun {
             name: self.spool.name().to_owned(),
@@ -456,9 +467,11 @@ impl Going<'_> {
             obtained: Obtained::Off,
             profiles: 0,
         };
-        let mut database = Database::write(&self.store.folder)?;
+        let mut database = match self.database.take() {
+            Some(database) => database.to_write(&self.store.folder)?,
+            None => Database::write(&self.store.folder)?,
+        };
         let left_out = database.change(|to| {
-            forget_deleted(to, &self.store.folder)?;
             let (program, object_key) = match &self.program {
                 Some(program) => {
                     let (id, key) = program.note(to, copied.as_ref(), self.started_ms)?;
@@ -476,7 +489,7 @@ impl Going<'_> {
         })?;
         drop(database);
         self.store.keep_left_out(&self.spool, &left_out);
-        self.spool.tidy(&profiles.free);
+        self.spool.tidy(&profiles);
         Ok(run)
     }
 
@@ -492,18 +505,14 @@ impl Going<'_> {
     }
 }
 
-/// Names of profiles are remembered until their files are gone.
-fn forget_deleted(to: &Connection, store: &Path) -> Result<(), Failure> {
-    let mut statement = to.prepare_cached("SELECT run, file FROM folded")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let folded: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
-    for (run, file) in folded {
-        if !store.join("runs").join(&run).join(&file).exists() {
-            to.prepare_cached("DELETE FROM folded WHERE run = ? AND file = ?")?
-                .execute(params![run, file])?;
-        }
-    }
-    Ok(())
+/// The last batch of a run that is in the totals, if the run is.
+fn batch_of_run(from: &Connection, run: &str) -> Result<Option<u64>, Failure> {
+    let batch: Option<i64> = from
+        .query_row("SELECT batch FROM run WHERE name = ?", [run], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(batch.map(|batch| u64::try_from(batch).unwrap_or(0)))
 }
 
 fn object_of_run(from: &Connection, run: &str) -> Result<Option<String>, Failure> {

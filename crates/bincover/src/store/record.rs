@@ -285,11 +285,18 @@ pub(super) struct Note {
     program: Option<Text>,
     argv: Vec<Text>,
     context: Option<String>,
+    is_continuous: bool,
 }
 
 impl Note {
-    pub(super) fn new(program: Option<&Path>, argv: &[OsString], context: Option<&str>) -> Self {
+    pub(super) fn new(
+        program: Option<&Path>,
+        argv: &[OsString],
+        context: Option<&str>,
+        mechanism: Mechanism,
+    ) -> Self {
         Self {
+            is_continuous: mechanism == Mechanism::Continuous,
             program: program.map(|path| Text::from(&path.as_os_str().to_owned())),
             argv: argv.iter().map(Text::from).collect(),
             context: context.map(str::to_owned),
@@ -301,6 +308,14 @@ impl Note {
         match self.program.as_ref()? {
             Text::Utf8(path) => Some(path.into()),
             Text::Bytes(bytes) => Some(OsString::from_vec(bytes.clone()).into()),
+        }
+    }
+
+    /// How coverage is obtained, if there is any.
+    pub(super) fn obtained(&self) -> Obtained {
+        match self.is_continuous {
+            true => Obtained::Continuous,
+            false => Obtained::Exit,
         }
     }
 
@@ -318,6 +333,7 @@ impl Note {
     /// The record of a run whose runner was killed.
     pub(super) fn into_lost_run(self, name: &str, profiles: u64) -> StoredRun {
         let digits = name.split('-').next().unwrap_or_default();
+        let obtained = self.obtained();
         StoredRun {
             name: name.to_owned(),
             program: self.program.map(|path| OsString::from(path).into()),
@@ -328,7 +344,7 @@ impl Note {
             ended: Ended::Lost,
             obtained: match profiles {
                 0 => Obtained::None(Uncovered::RunnerLost),
-                _ => Obtained::Continuous,
+                _ => obtained,
             },
             profiles,
         }
@@ -360,7 +376,7 @@ impl StoredRun {
         let (ended, with) = self.ended.columns();
         to.prepare_cached(
             "INSERT INTO run (name, context, argv, program_id, started_ms, wall_us, ended, \
-             ended_with, obtained, cause, profiles) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             ended_with, obtained, cause, profiles, batch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         )?
         .execute(params![
             self.name,

@@ -27,9 +27,8 @@ CREATE TABLE program (
 ) STRICT;
 
 CREATE TABLE run (
-    id INTEGER PRIMARY KEY,
-    -- Unique among all stores.
-    name TEXT NOT NULL UNIQUE,
+    -- Unique among all stores; begins with the time of the beginning.
+    name TEXT PRIMARY KEY,
     context TEXT,
     -- A JSON array of strings; an argument that is not UTF-8 is an array of its bytes.
     argv TEXT NOT NULL,
@@ -47,8 +46,10 @@ CREATE TABLE run (
     -- For none: why.
     cause TEXT,
     -- How many profiles of it are in the totals.
-    profiles INTEGER NOT NULL
-) STRICT;
+    profiles INTEGER NOT NULL,
+    -- Files in its folder that are of this batch, or an earlier one, are in the totals.
+    batch INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- The runs of one binary, added up: a raw profile in two parts.
 CREATE TABLE total (
@@ -58,19 +59,19 @@ CREATE TABLE total (
     -- The object that it is of, once that is known.
     object_key TEXT,
     -- A raw profile with all counters zero, compressed (zlib).
-    template BLOB NOT NULL,
-    -- How many profiles were added.
-    profiles INTEGER NOT NULL
+    template BLOB NOT NULL
 ) STRICT;
 
--- The counters and bitmaps of a total, as they lie in a raw profile. Replaced, not overwritten.
+-- The counters and bitmaps of a total, as they lie in a raw profile.
 CREATE TABLE counts (
+    -- Twice the total's id, or one more: a new row goes where the old one is not, and then the old
+    -- one goes. SQLite need not keep what was in pages that it takes from its free ones.
     id INTEGER PRIMARY KEY,
-    total_id INTEGER NOT NULL REFERENCES total (id),
+    -- How many profiles were added.
+    profiles INTEGER NOT NULL,
     counters BLOB NOT NULL,
     bitmaps BLOB NOT NULL
 ) STRICT;
-CREATE INDEX counts_of_total ON counts (total_id);
 
 -- Profiles that cannot be added up in that way, merged into one indexed profile.
 CREATE TABLE rest (
@@ -92,13 +93,6 @@ CREATE TABLE snapshot (
     profile BLOB NOT NULL,
     UNIQUE (run, pid, part)
 ) STRICT;
-
--- Profiles that are in the totals, and whose files may still be there: they are not added again.
-CREATE TABLE folded (
-    run TEXT NOT NULL,
-    file TEXT NOT NULL,
-    PRIMARY KEY (run, file)
-) STRICT, WITHOUT ROWID;
 
 -- What could not be used. The file, if there is one, is in the folder left-out/.
 CREATE TABLE left_out (

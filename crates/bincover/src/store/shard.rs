@@ -148,7 +148,7 @@ impl Whole {
         }
         let mut statement = from.prepare(
             "SELECT key, object_key, template, counters, bitmaps, profiles FROM total \
-             JOIN counts ON total_id = total.id",
+             JOIN counts ON counts.id BETWEEN 2 * total.id AND 2 * total.id + 1",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -217,21 +217,17 @@ impl Whole {
             run.insert(to, program)?;
         }
         for (key, total) in &self.totals {
+            to.prepare_cached("INSERT INTO total (key, object_key, template) VALUES (?, ?, ?)")?
+                .execute(params![key, total.object_key, compress(&total.template)])?;
             to.prepare_cached(
-                "INSERT INTO total (key, object_key, template, profiles) VALUES (?, ?, ?, ?)",
+                "INSERT INTO counts (id, profiles, counters, bitmaps) VALUES (?, ?, ?, ?)",
             )?
             .execute(params![
-                key,
-                total.object_key,
-                compress(&total.template),
-                total.profiles
+                2 * to.last_insert_rowid(),
+                total.profiles,
+                total.counters,
+                total.bitmaps
             ])?;
-            to.prepare_cached("INSERT INTO counts (total_id, counters, bitmaps) VALUES (?, ?, ?)")?
-                .execute(params![
-                    to.last_insert_rowid(),
-                    total.counters,
-                    total.bitmaps
-                ])?;
         }
         for (profile, profiles) in &self.rest {
             to.execute(
@@ -391,7 +387,7 @@ impl Combined {
     }
 }
 
-/// Deletes everything but the names of profiles that may still be there.
+/// Deletes everything.
 pub(super) fn clear(to: &Connection) -> Result<(), Failure> {
     to.execute_batch(
         "DELETE FROM run; DELETE FROM program; DELETE FROM object; DELETE FROM counts; \

@@ -21,8 +21,11 @@ const NEW: &str = "new-";
 /// The note on the run.
 const NOTE: &str = "run.json";
 
-/// Names of profiles that were moved aside begin with this.
+/// Names of profiles that were moved aside begin with this and a number of their own.
 const TAKEN: &str = "taken-";
+
+/// Names of profiles that are about to be added, or are, begin with this and the batch's number.
+const BATCH: &str = "batch-";
 
 /// A run's folder, locked.
 #[derive(Debug)]
@@ -35,7 +38,9 @@ pub(super) struct Spool {
 /// The profiles in a run's folder.
 #[derive(Debug, Default)]
 pub(super) struct Profiles {
-    /// Nobody writes to these any more.
+    /// These are in the totals already.
+    pub(super) added: Vec<PathBuf>,
+    /// Nobody writes to these any more: the next batch.
     pub(super) free: Vec<PathBuf>,
     /// Living processes have these open for writing, or mapped.
     pub(super) in_use: Vec<PathBuf>,
@@ -107,41 +112,72 @@ impl Spool {
         std::fs::read(self.folder.join(NOTE)).ok()
     }
 
-    /// Moves the profiles aside and sees which of them are finished.
-    pub(super) fn take(&self) -> Result<Profiles> {
+    /// Moves the profiles aside and sees which of them are finished. Those become the batch after
+    /// `batch`, which is the last that is in the totals.
+    pub(super) fn take(&self, batch: u64) -> Result<Profiles> {
         let mut profiles = Profiles::default();
         for path in profiles_below(&self.folder)? {
-            let path = aside(&path).map_err(|source| Error::write(&path, source))?;
-            match use_of(&path) {
-                Ok(Use::Written) => profiles.in_use.push(path),
+            let fail = |source| Error::write(&path, source);
+            match batch_of(&path) {
+                Some(number) if number <= batch => {
+                    profiles.added.push(path);
+                    continue;
+                }
+                Some(_) => {
+                    profiles.free.push(path);
+                    continue;
+                }
+                None => {}
+            }
+            let aside = aside(&path).map_err(fail)?;
+            match use_of(&aside) {
+                Ok(Use::Written) => profiles.in_use.push(aside),
                 // Where the file system does not tell: the run is over.
-                Ok(Use::Free) | Err(_) => profiles.free.push(path),
+                Ok(Use::Free) | Err(_) => {
+                    let batch = to_batch(&aside, batch + 1).map_err(fail)?;
+                    profiles.free.push(batch);
+                }
             }
         }
         Ok(profiles)
     }
 
-    /// Deletes these profiles, and the folder if nothing is left in it. This is tidiness: what is
-    /// left is known not to count again.
-    pub(super) fn tidy(&self, profiles: &[PathBuf]) {
-        for path in profiles {
+    /// Deletes the profiles that are in the totals, and the folder if nothing is left in it. This
+    /// is tidiness: what is left is known not to count again.
+    pub(super) fn tidy(&self, profiles: &Profiles) {
+        for path in profiles.added.iter().chain(&profiles.free) {
             let _ = std::fs::remove_file(path);
         }
-        let _ = std::fs::remove_file(self.folder.join(NOTE));
+        if profiles.in_use.is_empty() {
+            let _ = std::fs::remove_file(self.folder.join(NOTE));
+        }
         let _ = std::fs::remove_dir(&self.folder);
     }
 }
 
-/// A file's name in the store: that which the process gave it.
+/// The batch that a profile belongs to, if it belongs to one.
+pub(super) fn batch_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?.strip_prefix(BATCH)?;
+    name.split_once('-')?.0.parse().ok()
+}
+
+/// A file's name as the process gave it.
 pub(super) fn original_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match name
-        .strip_prefix(TAKEN)
-        .and_then(|rest| rest.split_once('-'))
-    {
-        Some((_, original)) => original.to_owned(),
-        None => name.into_owned(),
-    }
+    let after = |name: &str, prefix| {
+        let (_, rest) = name.strip_prefix(prefix)?.split_once('-')?;
+        Some(rest.to_owned())
+    };
+    let name = after(&name, BATCH).unwrap_or_else(|| name.into_owned());
+    after(&name, TAKEN).unwrap_or(name)
+}
+
+fn to_batch(path: &Path, number: u64) -> io::Result<PathBuf> {
+    let mut name = OsString::from(format!("{BATCH}{number}-"));
+    name.push(path.file_name().unwrap_or_default());
+    let batch = path.with_file_name(name);
+    std::fs::rename(path, &batch)?;
+    Ok(batch)
 }
 
 /// Renames a profile, unless that was done before.
@@ -198,7 +234,7 @@ mod tests {
         let folder = spool.folder().to_owned();
         drop(spool);
         let spool = Spool::adopt(&folder).unwrap().unwrap();
-        spool.tidy(&[]);
+        spool.tidy(&Profiles::default());
         assert!(!folder.exists());
         assert!(Spool::adopt(&folder).unwrap().is_none());
     }
@@ -210,15 +246,18 @@ mod tests {
         let path = |name: &str| spool.folder().join(name);
         std::fs::write(path("1-a_0.profraw"), "x").unwrap();
         let open = File::create(path("2-a_0.profraw")).unwrap();
-        let profiles = spool.take().unwrap();
+        let profiles = spool.take(0).unwrap();
+        assert!(profiles.free.iter().all(|path| batch_of(path) == Some(1)));
         let names = |paths: &[PathBuf]| paths.iter().map(|p| original_name(p)).collect::<Vec<_>>();
         assert_eq!(names(&profiles.free), ["1-a_0.profraw"]);
         assert_eq!(names(&profiles.in_use), ["2-a_0.profraw"]);
         drop(open);
         std::fs::write(path("2-a_0.profraw"), "x").unwrap();
-        let profiles = spool.take().unwrap();
-        assert_eq!(profiles.free.len(), 3);
-        spool.tidy(&profiles.free);
+        // As if batch 1 had been added, and its deletion was yet to come.
+        let profiles = spool.take(1).unwrap();
+        assert_eq!(names(&profiles.added), ["1-a_0.profraw"]);
+        assert_eq!(names(&profiles.free), ["2-a_0.profraw", "2-a_0.profraw"]);
+        spool.tidy(&profiles);
         assert!(!spool.folder().exists());
     }
 }

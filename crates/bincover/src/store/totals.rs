@@ -32,15 +32,15 @@ pub(super) struct Added {
 /// The sum of a binary's runs, being added to.
 struct Sum {
     total_id: i64,
-    /// The row that these counts replace.
+    /// The row that these counts replace, if there is one.
     counts_id: Option<i64>,
     counters: Vec<u8>,
     bitmaps: Vec<u8>,
     profiles: u64,
+    is_changed: bool,
 }
 
 /// Adds finished profiles of one run. `object_key` is the object of those without a build id.
-/// Files that were added before are passed over.
 pub(super) fn add(
     to: &Connection,
     run: &str,
@@ -56,13 +56,6 @@ pub(super) fn add(
     let mut added = Added::default();
     let mut odd = Vec::new();
     for path in files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_new = to
-            .prepare_cached("INSERT OR IGNORE INTO folded (run, file) VALUES (?, ?)")?
-            .execute(params![run, name])?;
-        if is_new == 0 {
-            continue;
-        }
         match totals.add(path)? {
             Some(true) => added.profiles += 1,
             Some(false) => odd.push(path),
@@ -168,7 +161,7 @@ impl Totals<'_> {
         };
         if !self.sum_of(&key)? {
             self.to.execute(
-                "INSERT INTO total (key, object_key, template, profiles) VALUES (?, ?, ?, 0)",
+                "INSERT INTO total (key, object_key, template) VALUES (?, ?, ?)",
                 params![key, object_key, compress(&bytes)],
             )?;
             let sum = Sum {
@@ -177,6 +170,7 @@ impl Totals<'_> {
                 counters: vec![0; counters.len()],
                 bitmaps: vec![0; bitmaps.len()],
                 profiles: 0,
+                is_changed: true,
             };
             self.sums.insert(key.clone(), sum);
         }
@@ -192,8 +186,8 @@ impl Totals<'_> {
         let found = self
             .to
             .prepare_cached(
-                "SELECT total.id, counts.id, counters, bitmaps FROM total JOIN counts \
-                 ON total_id = total.id WHERE key = ?",
+                "SELECT total.id, counts.id, counters, bitmaps, profiles FROM total JOIN counts \
+                 ON counts.id BETWEEN 2 * total.id AND 2 * total.id + 1 WHERE key = ?",
             )?
             .query_row([key], |row| {
                 Ok(Sum {
@@ -201,7 +195,8 @@ impl Totals<'_> {
                     counts_id: row.get(1)?,
                     counters: row.get(2)?,
                     bitmaps: row.get(3)?,
-                    profiles: 0,
+                    profiles: u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+                    is_changed: false,
                 })
             })
             .optional()?;
@@ -212,22 +207,24 @@ impl Totals<'_> {
         Ok(true)
     }
 
-    /// Writes the sums. A new row and then the end of the old one: SQLite need not keep what was
-    /// in pages that it takes from its free ones.
+    /// Writes the sums, also one of nothing: a total has its counts.
     fn write(&self) -> Result<(), Failure> {
-        for sum in self.sums.values() {
-            // Also a sum of nothing: a total has its counts.
-            if sum.profiles == 0 && sum.counts_id.is_some() {
-                continue;
-            }
+        for sum in self.sums.values().filter(|sum| sum.is_changed) {
+            let first = 2 * sum.total_id;
+            let free = match sum.counts_id {
+                Some(id) if id == first => first + 1,
+                _ => first,
+            };
             self.to
                 .prepare_cached(
-                    "INSERT INTO counts (total_id, counters, bitmaps) VALUES (?, ?, ?)",
+                    "INSERT INTO counts (id, profiles, counters, bitmaps) VALUES (?, ?, ?, ?)",
                 )?
-                .execute(params![sum.total_id, sum.counters, sum.bitmaps])?;
-            self.to
-                .prepare_cached("UPDATE total SET profiles = profiles + ? WHERE id = ?")?
-                .execute(params![whole(sum.profiles), sum.total_id])?;
+                .execute(params![
+                    free,
+                    whole(sum.profiles),
+                    sum.counters,
+                    sum.bitmaps
+                ])?;
             if let Some(id) = sum.counts_id {
                 self.to
                     .prepare_cached("DELETE FROM counts WHERE id = ?")?
@@ -248,6 +245,7 @@ impl Sum {
             Ok(()) => {
                 RawHead::add_bitmaps(&mut self.bitmaps, bitmaps);
                 self.profiles += 1;
+                self.is_changed = true;
                 true
             }
             Err(Unfit::Odd | Unfit::TooLarge) => false,
@@ -340,7 +338,7 @@ pub(super) fn merge_all(
 ) -> Result<u64, Failure> {
     let mut statement = from.prepare(
         "SELECT key, object_key, template, counters, bitmaps, profiles FROM total JOIN counts \
-         ON total_id = total.id ORDER BY key",
+         ON counts.id BETWEEN 2 * total.id AND 2 * total.id + 1 ORDER BY key",
     )?;
     let mut rows = statement.query([])?;
     let mut unwanted = 0;

@@ -1,0 +1,479 @@
+//! The store: many writers, killed writers, other machines, older builds, and versions to come.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use bincover::run::RUSTC_FLAGS;
+use bincover::{Contents, Ended, Error, Obtained, Store, Uncovered, combine_stores};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+#[expect(unreachable_pub, reason = "shared by several test binaries")]
+#[expect(dead_code, reason = "not all of it is needed here")]
+mod support;
+
+fn covered() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| support::compile("store-covered", &RUSTC_FLAGS))
+}
+
+fn at_exit() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| support::compile("store-at-exit", &["-Cinstrument-coverage"]))
+}
+
+fn run(store: &Store, program: &Path, args: &[&str]) -> bincover::StoredRun {
+    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+    store
+        .run(
+            program.as_os_str(),
+            &args,
+            Some("a test".into()),
+            |command| command,
+        )
+        .unwrap()
+}
+
+/// How often the program's `main` was reached.
+fn mains(contents: &Contents) -> u64 {
+    let mut records = contents.merged.profile.records();
+    let main = records.find(|record| record.name.ends_with(b"7endings4main"));
+    main.map_or(0, |record| record.counts[0])
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        bytes += match metadata.is_dir() {
+            true => bytes_in(&entry.path()),
+            false => metadata.len(),
+        };
+    }
+    bytes
+}
+
+#[test]
+fn runs_add_up_and_take_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    let first = run(&store, covered(), &["return"]);
+    assert_eq!(first.ended, Ended::Code(0));
+    assert_eq!(first.obtained, Obtained::Continuous);
+    assert_eq!(first.profiles, 1);
+    let after_one = bytes_in(store.folder());
+    for _ in 0..20 {
+        run(&store, covered(), &["kill", "9"]);
+        run(&store, at_exit(), &["return"]);
+    }
+    // A record each, and the other program.
+    let after_all = bytes_in(store.folder());
+    assert!(after_all < after_one + 100_000, "{after_one} {after_all}");
+    assert_eq!(support::names_in(&store.folder().join("runs")), [""; 0]);
+
+    let runs = store.runs().unwrap();
+    assert_eq!(runs.len(), 41);
+    assert_eq!(runs[1].ended, Ended::Signal(9));
+    assert_eq!(runs[2].obtained, Obtained::Exit);
+    assert_eq!(runs[1].context.as_deref(), Some("a test"));
+    assert_eq!(runs[1].argv[1..], ["kill", "9"]);
+
+    let contents = store.contents().unwrap();
+    assert!(
+        contents.merged.ledger.is_empty(),
+        "{:?}",
+        contents.merged.ledger
+    );
+    // Two builds of one source, with the same functions.
+    assert_eq!(mains(&contents), 41);
+    assert_eq!((contents.runs, contents.uncovered), (41, 0));
+    let coverage = contents.coverage().unwrap().evaluation.coverage;
+    assert!(coverage.files[0].name.ends_with(b"endings.rs"));
+
+    // One that leaves nothing is not passed over.
+    let lost = run(&store, at_exit(), &["kill", "9"]);
+    assert_eq!(lost.obtained, Obtained::None(Uncovered::NotWritten));
+    let plain = run(&store, Path::new("/bin/true"), &[]);
+    assert_eq!(plain.obtained, Obtained::None(Uncovered::NotInstrumented));
+    assert_eq!(store.contents().unwrap().uncovered, 2);
+
+    let cleaned = store.clean().unwrap();
+    assert_eq!((cleaned.runs, cleaned.going_on), (43, 0));
+    assert_eq!(store.runs().unwrap(), []);
+}
+
+#[test]
+fn neither_the_binary_nor_its_folder_is_needed_for_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let program = bin.join("program");
+    fs::copy(covered(), &program).unwrap();
+    let store = Store::new(folder.path().join("store"));
+    run(&store, &program, &["return"]);
+    fs::remove_dir_all(&bin).unwrap();
+
+    let moved = folder.path().join("elsewhere");
+    fs::rename(store.folder(), &moved).unwrap();
+    let covered = Store::new(moved).contents().unwrap().coverage().unwrap();
+    assert_eq!(covered.objects, [program]);
+    assert!(covered.evaluation.coverage.totals().lines.covered > 0);
+}
+
+#[test]
+fn the_newest_build_of_a_path_counts_and_the_older_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    let store = Store::new(folder.path().join("store"));
+    fs::copy(at_exit(), &program).unwrap();
+    run(&store, &program, &["return"]);
+    run(&store, &program, &["return"]);
+    fs::remove_file(&program).unwrap();
+    fs::copy(covered(), &program).unwrap();
+    run(&store, &program, &["return"]);
+
+    let contents = store.contents().unwrap();
+    assert_eq!(mains(&contents), 1);
+    assert_eq!(contents.superseded.len(), 1);
+    assert_eq!(contents.superseded[0].path, program);
+    assert_eq!(contents.superseded_profiles, 2);
+
+    // Both are kept: the older one is run again, and is the newest.
+    fs::remove_file(&program).unwrap();
+    fs::copy(at_exit(), &program).unwrap();
+    run(&store, &program, &["return"]);
+    assert_eq!(mains(&store.contents().unwrap()), 3);
+}
+
+/// Whoever runs it: a process that can be killed.
+fn bincover() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_bincover"))
+}
+
+#[test]
+fn writers_that_are_killed_lose_nothing_that_was_acknowledged() {
+    const WRITERS: usize = 64;
+    const RUNS: usize = 6;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    // Each writer acknowledges a run by a line, once `bincover run` has returned.
+    let script = r#"i=0; while [ $i -lt "$1" ]; do
+        "$2" run --context "$5" --store "$3" -- "$4" return >/dev/null 2>&1 && echo done
+        i=$((i+1)); done"#;
+    let mut writers = Vec::new();
+    for number in 0..WRITERS {
+        let writer = Command::new("sh")
+            .args(["-c", script, "sh", &RUNS.to_string()])
+            .arg(env!("CARGO_BIN_EXE_bincover"))
+            .arg(store.folder())
+            .arg(covered())
+            .arg(format!("writer {number}"))
+            .stdout(Stdio::piped())
+            .process_group_of_its_own()
+            .spawn()
+            .unwrap();
+        writers.push(writer);
+    }
+    // Every third is killed, with all that it started, at moments that are all over its runs.
+    let began = Instant::now();
+    for (number, writer) in writers.iter().enumerate().step_by(3) {
+        let at = Duration::from_millis(20 + 40 * number as u64);
+        std::thread::sleep(at.saturating_sub(began.elapsed()));
+        let group = rustix::process::Pid::from_child(writer);
+        // It may have done all its runs by now.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let mut acknowledged = BTreeMap::new();
+    for (number, writer) in writers.into_iter().enumerate() {
+        let output = writer.wait_with_output().unwrap();
+        let lines = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+        acknowledged.insert(format!("writer {number}"), lines);
+    }
+    let contents = store.contents().unwrap();
+    assert!(
+        contents.merged.ledger.is_empty(),
+        "{:?}",
+        contents.merged.ledger
+    );
+    let runs = store.runs().unwrap();
+    for (writer, count) in &acknowledged {
+        let of = |run: &&bincover::StoredRun| run.context.as_ref() == Some(writer);
+        let recorded: Vec<_> = runs.iter().filter(of).collect();
+        assert!(recorded.len() >= *count, "{writer}");
+        // Of a killed writer there may be one more, that was not acknowledged.
+        assert!(recorded.len() <= count + 1, "{writer}: {recorded:?}");
+    }
+    let total: usize = acknowledged.values().sum();
+    assert!(total >= WRITERS * RUNS * 2 / 3, "{total}");
+    let reached = mains(&contents);
+    let recorded: u64 = runs.iter().map(|run| run.profiles).sum();
+    // A run that was killed before `main` left a profile of zeros.
+    assert!(reached >= total as u64, "{reached} of {total}");
+    assert!(reached <= recorded, "{reached} of {recorded}");
+    assert_eq!(support::names_in(&store.folder().join("runs")), [""; 0]);
+    // Once more: nothing counts twice.
+    assert_eq!(mains(&store.contents().unwrap()), reached);
+}
+
+trait Group {
+    fn process_group_of_its_own(&mut self) -> &mut Self;
+}
+
+impl Group for Command {
+    fn process_group_of_its_own(&mut self) -> &mut Self {
+        std::os::unix::process::CommandExt::process_group(self, 0)
+    }
+}
+
+#[test]
+fn a_run_whose_runner_was_killed_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    let mut runner = bincover()
+        .args(["run", "--context", "lost", "--store"])
+        .arg(store.folder())
+        .arg("--")
+        .arg(covered())
+        .arg("spin")
+        .stdout(Stdio::null())
+        .process_group_of_its_own()
+        .spawn()
+        .unwrap();
+    wait_for(|| {
+        profile_of(store.folder()).is_some_and(|path| fs::metadata(path).unwrap().len() > 0)
+    });
+    // What a living process has reached is in the report.
+    wait_for(|| {
+        store.contents().is_ok_and(|contents| mains(&contents) == 1) || {
+            // There is no database yet: make one.
+            run(&store, covered(), &["return"]);
+            store.contents().is_ok_and(|contents| mains(&contents) >= 2)
+        }
+    });
+    let group = rustix::process::Pid::from_child(&runner);
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    runner.wait().unwrap();
+    store.settle().unwrap();
+    let runs = store.runs().unwrap();
+    let lost = runs
+        .iter()
+        .find(|run| run.context.as_deref() == Some("lost"));
+    let lost = lost.expect("a record of the run");
+    assert_eq!(lost.ended, Ended::Lost);
+    assert_eq!(lost.obtained, Obtained::Continuous);
+    assert_eq!(lost.program.as_deref(), Some(covered()));
+    assert_eq!(lost.argv[1..], ["spin"]);
+    assert_eq!(mains(&store.contents().unwrap()), runs.len() as u64);
+}
+
+fn profile_of(store: &Path) -> Option<PathBuf> {
+    let runs = fs::read_dir(store.join("runs")).ok()?;
+    runs.flatten()
+        .filter_map(|run| bincover::profiles_below(&run.path()).ok())
+        .flatten()
+        .next()
+}
+
+fn wait_for(condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(30), "too long");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Three stores, two of them with the same program.
+fn shards(folder: &Path) -> Vec<PathBuf> {
+    let of = |number: usize, runs: &[(&Path, &str)]| {
+        let store = Store::new(folder.join(format!("store-{number}")));
+        for (program, ending) in runs {
+            run(&store, program, &[ending]);
+        }
+        let file = folder.join(format!("{number}.store"));
+        store.export(&file).unwrap();
+        file
+    };
+    vec![
+        of(1, &[(covered(), "return"), (covered(), "panic")]),
+        of(2, &[(at_exit(), "return")]),
+        of(3, &[(covered(), "both"), (Path::new("/bin/true"), "x")]),
+    ]
+}
+
+#[test]
+fn shards_come_together_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let shards = shards(folder.path());
+    let mut backwards = shards.clone();
+    backwards.reverse();
+    combine_stores(&shards, &path("a")).unwrap();
+    combine_stores(&backwards, &path("b")).unwrap();
+    assert!(fs::read(path("a")).unwrap() == fs::read(path("b")).unwrap());
+    // One by one, too.
+    combine_stores(&shards[1..], &path("c")).unwrap();
+    combine_stores([&path("c"), &shards[0]], &path("d")).unwrap();
+    assert!(fs::read(path("a")).unwrap() == fs::read(path("d")).unwrap());
+    // An export of what was imported is what was exported.
+    let store = Store::new(path("all"));
+    store.import(&shards).unwrap();
+    store.export(&path("e")).unwrap();
+    assert!(fs::read(path("a")).unwrap() == fs::read(path("e")).unwrap());
+
+    let contents = store.contents().unwrap();
+    assert_eq!((contents.runs, contents.uncovered), (5, 1));
+    assert_eq!(mains(&contents), 4);
+    assert!(contents.coverage().is_ok());
+}
+
+#[test]
+fn a_run_does_not_count_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let shards = shards(folder.path());
+    let store = Store::new(folder.path().join("all"));
+    store.import(&shards[..2]).unwrap();
+    let before = store.runs().unwrap();
+    let error = store.import(&shards[1..]).unwrap_err().to_string();
+    assert!(error.contains("would count twice"), "{error}");
+    // All of it or nothing.
+    assert_eq!(store.runs().unwrap(), before);
+    assert_eq!(mains(&store.contents().unwrap()), 3);
+}
+
+/// A store with one run.
+fn small() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    run(&store, covered(), &["return"]);
+    (folder, store)
+}
+
+#[test]
+fn a_store_from_a_newer_version_is_left_alone() {
+    let (_folder, store) = small();
+    let database = store.folder().join("store.db");
+    let connection = Connection::open(&database).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let before = fs::read(&database).unwrap();
+    let errors = [
+        store.contents().map(drop),
+        store.runs().map(drop),
+        store.clean().map(drop),
+        store.export(&store.folder().join("x")),
+    ];
+    for error in errors {
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("found 2: it was written by a newer bincover"),
+            "{error}"
+        );
+    }
+    // The program is run all the same.
+    let output = bincover()
+        .args(["run", "--store"])
+        .arg(store.folder())
+        .arg("--")
+        .arg(covered())
+        .arg("both")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.stdout, b"to standard output");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("a newer bincover"), "{said}");
+    assert!(fs::read(&database).unwrap() == before);
+}
+
+#[test]
+fn a_store_that_may_not_be_written_to_is_read() {
+    // Root may write everywhere.
+    if rustix::process::geteuid().is_root() {
+        let (folder, store) = small();
+        let copy = folder.path().join("copy");
+        fs::create_dir(&copy).unwrap();
+        fs::copy(store.folder().join("store.db"), copy.join("store.db")).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o555)).unwrap();
+        assert_eq!(mains(&Store::new(&copy).contents().unwrap()), 1);
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+        return;
+    }
+    let (_folder, store) = small();
+    let mode =
+        |mode| fs::set_permissions(store.folder(), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o555);
+    assert_eq!(mains(&store.contents().unwrap()), 1);
+    let output = bincover()
+        .args(["run", "--store"])
+        .arg(store.folder())
+        .args(["--", "sh", "-c", "exit 7"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    mode(0o755);
+    assert_eq!(store.runs().unwrap().len(), 1);
+}
+
+#[test]
+fn there_is_an_error_for_what_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("text"), "this is no database, whatever else it is").unwrap();
+    fs::write(path("empty"), "").unwrap();
+    let other = Connection::open(path("other")).unwrap();
+    other
+        .execute_batch("CREATE TABLE t (x); PRAGMA user_version = 1")
+        .unwrap();
+    drop(other);
+    for (name, words) in [
+        ("text", "not a database"),
+        ("empty", "found an empty file"),
+        ("other", "no such table"),
+        ("missing", "No such file"),
+    ] {
+        let error = combine_stores([path(name)], &path("out")).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+        assert!(!path("out").exists());
+    }
+    let store = Store::new(path("none"));
+    assert!(matches!(
+        store.contents(),
+        Err(Error::NothingToMeasure { .. })
+    ));
+    assert_eq!(store.runs().unwrap(), []);
+    assert!(!path("none").exists());
+}
+
+#[test]
+fn a_full_disk_loses_nothing_that_was_stored() {
+    let (_folder, store) = small();
+    // A file may not grow beyond what the database has: as a full disk, for the database alone.
+    let size = fs::metadata(store.folder().join("store.db")).unwrap().len();
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", size / 512 / 8);
+    let output = Command::new("sh")
+        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_bincover")])
+        .args(["run", "--store"])
+        .arg(store.folder())
+        .arg("--")
+        .arg(covered())
+        .arg("both")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("cannot use the store") || said.contains("cannot write"),
+        "{said}"
+    );
+    // What it reached comes into the store when there is room again.
+    assert_eq!(mains(&store.contents().unwrap()), 2);
+    assert_eq!(store.runs().unwrap().len(), 2);
+}
