@@ -217,7 +217,10 @@ fn writers_that_are_killed_lose_nothing_that_was_acknowledged() {
     // A run that was killed before `main` left a profile of zeros.
     assert!(reached >= total as u64, "{reached} of {total}");
     assert!(reached <= recorded, "{reached} of {recorded}");
-    assert_eq!(support::names_in(&store.folder().join("runs")), [""; 0]);
+    // Folders that were just being made go later.
+    let mut left = support::names_in(&store.folder().join("runs"));
+    left.retain(|name| !name.starts_with("new-"));
+    assert_eq!(left, [""; 0]);
     // Once more: nothing counts twice.
     assert_eq!(mains(&store.contents().unwrap()), reached);
 }

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 use crate::fold::in_use::{Use, use_of};
@@ -17,6 +17,9 @@ use crate::output::private_folder;
 
 /// Names of folders that are not yet locked begin with this, and others leave them alone.
 const NEW: &str = "new-";
+
+/// A folder is locked in much less time than this.
+const NEW_FOR: Duration = Duration::from_secs(60);
 
 /// The note on the run.
 const NOTE: &str = "run.json";
@@ -74,6 +77,7 @@ impl Spool {
     pub(super) fn adopt(folder: &Path) -> Result<Option<Self>> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with(NEW) {
+            sweep(folder);
             return Ok(None);
         }
         let lock = match File::open(folder) {
@@ -152,6 +156,15 @@ impl Spool {
             let _ = std::fs::remove_file(self.folder.join(NOTE));
         }
         let _ = std::fs::remove_dir(&self.folder);
+    }
+}
+
+/// Deletes a folder whose maker was killed before it could lock it, if it is empty.
+fn sweep(folder: &Path) {
+    let age = folder.metadata().and_then(|metadata| metadata.modified());
+    let age = age.map(|time| time.elapsed().unwrap_or_default());
+    if age.is_ok_and(|age| age > NEW_FOR) {
+        let _ = std::fs::remove_dir(folder);
     }
 }
 
