@@ -40,6 +40,13 @@ fn run(store: &Store, program: &Path, args: &[&str]) -> bincover::StoredRun {
         .unwrap()
 }
 
+/// Copies a program. Not in this process: another test that starts a program meanwhile would have
+/// the copy open for writing for a moment, and what is written to cannot be run.
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
 /// How often the program's `main` was reached.
 fn mains(contents: &Contents) -> u64 {
     let mut records = contents.merged.profile.records();
@@ -115,7 +122,7 @@ fn neither_the_binary_nor_its_folder_is_needed_for_a_report() {
     let bin = folder.path().join("bin");
     fs::create_dir(&bin).unwrap();
     let program = bin.join("program");
-    fs::copy(covered(), &program).unwrap();
+    copy(covered(), &program);
     let store = Store::new(folder.path().join("store"));
     run(&store, &program, &["return"]);
     fs::remove_dir_all(&bin).unwrap();
@@ -132,11 +139,11 @@ fn the_newest_build_of_a_path_counts_and_the_older_one_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("program");
     let store = Store::new(folder.path().join("store"));
-    fs::copy(at_exit(), &program).unwrap();
+    copy(at_exit(), &program);
     run(&store, &program, &["return"]);
     run(&store, &program, &["return"]);
     fs::remove_file(&program).unwrap();
-    fs::copy(covered(), &program).unwrap();
+    copy(covered(), &program);
     run(&store, &program, &["return"]);
 
     let contents = store.contents().unwrap();
@@ -147,7 +154,7 @@ fn the_newest_build_of_a_path_counts_and_the_older_one_is_named() {
 
     // Both are kept: the older one is run again, and is the newest.
     fs::remove_file(&program).unwrap();
-    fs::copy(at_exit(), &program).unwrap();
+    copy(at_exit(), &program);
     run(&store, &program, &["return"]);
     assert_eq!(mains(&store.contents().unwrap()), 3);
 }
@@ -263,12 +270,16 @@ fn a_run_whose_runner_was_killed_is_there() {
     let group = rustix::process::Pid::from_child(&runner);
     rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
     runner.wait().unwrap();
-    store.settle().unwrap();
+    wait_for(|| {
+        // The program has been killed as well, and may take its time.
+        store.settle().unwrap();
+        support::names_in(&store.folder().join("runs")).is_empty()
+    });
     let runs = store.runs().unwrap();
     let lost = runs
         .iter()
         .find(|run| run.context.as_deref() == Some("lost"));
-    let lost = lost.expect("a record of the run");
+    let lost = lost.unwrap_or_else(|| panic!("{runs:?}"));
     assert_eq!(lost.ended, Ended::Lost);
     assert_eq!(lost.obtained, Obtained::Continuous);
     assert_eq!(lost.program.as_deref(), Some(covered()));
