@@ -150,6 +150,12 @@ impl RawShape {
     pub fn counter_bytes(&self) -> u64 {
         self.counter_bytes
     }
+
+    /// The size of a data record.
+    #[must_use]
+    pub fn record_bytes(&self) -> u64 {
+        self.layout.record.bytes
+    }
 }
 
 impl RawImage<'_> {
@@ -310,6 +316,12 @@ impl RawHeader {
     pub fn counters_at(&self) -> Option<u64> {
         let sections = self.sections(u64::MAX / 2, 0).ok()?;
         u64::try_from(sections.counters.start).ok()
+    }
+
+    /// The size of the header itself, behind which the build ids lie.
+    #[must_use]
+    pub fn header_bytes(&self) -> u64 {
+        self.layout.header_bytes
     }
 
     /// Reads the header at the start of a file whose first bytes are `head`. `None` if there is
