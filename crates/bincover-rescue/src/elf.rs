@@ -52,6 +52,8 @@ pub(crate) struct Instrumented {
     pub(crate) version: Option<u64>,
     pub(crate) counter_bias: Option<u64>,
     pub(crate) bitmap_bias: Option<u64>,
+    /// `__start___llvm_prf_bits`, which a linker may define where there is no such section.
+    pub(crate) bitmap_start: Option<u64>,
 }
 
 /// `None`: no ELF file, or not instrumented, or so broken that its sections cannot be found.
@@ -95,6 +97,7 @@ where
         version: None,
         counter_bias: None,
         bitmap_bias: None,
+        bitmap_start: None,
     };
     for section in sections.iter() {
         let flags = section.sh_flags(endian);
@@ -155,17 +158,18 @@ where
                 continue;
             };
             // Most names are told apart by their first bytes.
-            let Some(name) = name.strip_prefix(b"__llvm_profile_") else {
+            if !name.starts_with(b"__llvm_profile_") && name != b"__start___llvm_prf_bits" {
                 continue;
-            };
+            }
             if symbol.is_undefined(endian) {
                 continue;
             }
             let address = Some(symbol.st_value(endian).into());
             match name {
-                b"raw_version" => found.version = address,
-                b"counter_bias" => found.counter_bias = address,
-                b"bitmap_bias" => found.bitmap_bias = address,
+                b"__llvm_profile_raw_version" => found.version = address,
+                b"__llvm_profile_counter_bias" => found.counter_bias = address,
+                b"__llvm_profile_bitmap_bias" => found.bitmap_bias = address,
+                b"__start___llvm_prf_bits" => found.bitmap_start = address,
                 _ => {}
             }
         }

@@ -99,7 +99,8 @@ impl Reader {
             let Some(bias) = bias(&binary, mapping) else {
                 continue;
             };
-            let is_known = |image: &Image| image.bias == bias && Arc::ptr_eq(&image.binary, &binary);
+            let is_known =
+                |image: &Image| image.bias == bias && Arc::ptr_eq(&image.binary, &binary);
             if images.iter().any(is_known) {
                 continue;
             }
@@ -180,8 +181,7 @@ impl Program {
 
     fn is(&self, mapping: &Mapping) -> bool {
         self.file.as_ref().is_some_and(|(file, link)| {
-            file.ino() == mapping.inode
-                && (device(file) == mapping.device || *link == mapping.path)
+            file.ino() == mapping.inode && (device(file) == mapping.device || *link == mapping.path)
         })
     }
 }
@@ -190,7 +190,10 @@ impl Program {
 fn library(memory: &Memory, maps: &[Mapping], mapping: &Mapping) -> Option<PathBuf> {
     let pid = memory.pid();
     let below_root = mapping.path.strip_prefix("/").ok()?;
-    let by_path = Path::new("/proc").join(pid.to_string()).join("root").join(below_root);
+    let by_path = Path::new("/proc")
+        .join(pid.to_string())
+        .join("root")
+        .join(below_root);
     if let Ok(file) = by_path.metadata()
         && file.is_file()
         && file.ino() == mapping.inode
@@ -240,7 +243,10 @@ fn bias(binary: &Instrumented, mapping: &Mapping) -> Option<u64> {
     let mapping_end = mapping.offset.checked_add(mapping.len())?;
     let overlaps = mapping.offset < file_end && segment.offset < mapping_end;
     let at = mapping.addresses.start.wrapping_sub(mapping.offset);
-    overlaps.then(|| at.wrapping_add(segment.offset).wrapping_sub(segment.address))
+    overlaps.then(|| {
+        at.wrapping_add(segment.offset)
+            .wrapping_sub(segment.address)
+    })
 }
 
 /// The thread of a live process through which its memory can be read: not the main one, if that has
@@ -301,7 +307,9 @@ impl Image {
             binary.vtable_names,
         ] {
             let range = range(section, bias);
-            let is_mapped = range.as_ref().is_some_and(|range| maps::cover(maps, range.clone()));
+            let is_mapped = range
+                .as_ref()
+                .is_some_and(|range| maps::cover(maps, range.clone()));
             if section.bytes > MAX_SECTION_BYTES || !is_mapped {
                 let Section { address, bytes } = section;
                 return Err(broken(format!(
@@ -427,7 +435,9 @@ impl Image {
                     .ok()
                     .and_then(|at| head.get(at..)?.get(..ids.len()))
                     .is_some_and(|found| found == ids))
-            && header.claimed_bytes().is_some_and(|claimed| claimed <= bytes)
+            && header
+                .claimed_bytes()
+                .is_some_and(|claimed| claimed <= bytes)
     }
 
     fn records(&self) -> u64 {
@@ -486,7 +496,13 @@ impl Image {
             build_ids: &binary.build_ids,
             data: placed(binary.data, &data),
             counters: placed(binary.counters, &counters.counters),
-            bitmaps: placed(binary.bitmaps, &counters.bitmaps),
+            bitmaps: match (binary.bitmaps.bytes, binary.bitmap_start) {
+                (0, Some(start)) => Placed {
+                    address: start.wrapping_add(self.bias),
+                    bytes: &[],
+                },
+                _ => placed(binary.bitmaps, &counters.bitmaps),
+            },
             names: placed(binary.names, &names),
             vtables: &vtables,
             vtable_names: &vtable_names,
@@ -586,7 +602,13 @@ fn version_field(binary: &Instrumented, bias: u64, memory: &Memory) -> Result<Op
     };
     let counters = (address(binary.counters, bias), binary.counters.bytes);
     let bitmap_bytes = binary.bitmaps.bytes;
-    Ok(RawShape::deduce(data, counters, bitmap_bytes, endian, pointer_bytes))
+    Ok(RawShape::deduce(
+        data,
+        counters,
+        bitmap_bytes,
+        endian,
+        pointer_bytes,
+    ))
 }
 
 fn moved_by_symbol(
@@ -629,11 +651,7 @@ fn moved_by_symbol(
 }
 
 /// Without symbols: a shared mapping that begins like a profile of this binary.
-fn moved_into_a_profile(
-    binary: &Instrumented,
-    memory: &Memory,
-    maps: &[Mapping],
-) -> Option<Moved> {
+fn moved_into_a_profile(binary: &Instrumented, memory: &Memory, maps: &[Mapping]) -> Option<Moved> {
     let profiles = maps
         .iter()
         .filter(|one| one.is_shared && one.is_readable && one.has_file() && one.offset == 0);
@@ -671,7 +689,10 @@ mod tests {
 
     fn counters(values: &[u64], bitmaps: &[u8]) -> Counters {
         Counters {
-            counters: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            counters: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
             bitmaps: bitmaps.to_vec(),
             counter_bytes: 8,
             endian: Endian::Little,
@@ -684,7 +705,11 @@ mod tests {
         let before = counters(&[7, 1, 0], &[4]);
         assert_eq!(now.clone().minus(&before), counters(&[0, 299, 0], &[5]));
         assert!(before.clone().minus(&counters(&[7, 1, 0], &[])).bitmaps == [4]);
-        assert!(counters(&[1, 1], &[]).minus(&counters(&[1, 1], &[])).is_blank());
+        assert!(
+            counters(&[1, 1], &[])
+                .minus(&counters(&[1, 1], &[]))
+                .is_blank()
+        );
 
         // Set back meanwhile, or not the same image.
         assert_eq!(before.clone().minus(&now), before);

@@ -110,7 +110,10 @@ mod tests {
         let line = b"55d0a000-55d0b000 rw-p 00058000 fe:00 1234      /a b/c (deleted)";
         let one = Mapping::parse(line).unwrap();
         assert_eq!(one.addresses, 0x55d0_a000..0x55d0_b000);
-        assert_eq!((one.offset, one.device, one.inode), (0x58000, (0xfe, 0), 1234));
+        assert_eq!(
+            (one.offset, one.device, one.inode),
+            (0x58000, (0xfe, 0), 1234)
+        );
         assert_eq!(one.path, PathBuf::from("/a b/c"));
         assert!(one.is_readable && one.is_writable && !one.is_shared && one.has_file());
 
@@ -121,7 +124,14 @@ mod tests {
             let one = Mapping::parse(line).unwrap();
             assert!(one.is_shared && !one.has_file());
         }
-        for line in [&b""[..], b"x", b"1-2", b"1-2 rw-p", b"1-2 rw-p 0 0 0 a", b"1 r 0 0:0 0 a"] {
+        for line in [
+            &b""[..],
+            b"x",
+            b"1-2",
+            b"1-2 rw-p",
+            b"1-2 rw-p 0 0 0 a",
+            b"1 r 0 0:0 0 a",
+        ] {
             assert_eq!(Mapping::parse(line), None);
         }
     }

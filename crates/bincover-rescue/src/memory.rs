@@ -44,10 +44,7 @@ impl Memory {
                     // A process whose memory is gone reads as an empty file.
                     &io::Error::from(io::ErrorKind::NotFound),
                 ),
-                _ => Error::unreadable(
-                    self.pid,
-                    format_args!("{what} at {address:#x}: {error}"),
-                ),
+                _ => Error::unreadable(self.pid, format_args!("{what} at {address:#x}: {error}")),
             })?;
         Ok(bytes)
     }

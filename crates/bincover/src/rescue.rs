@@ -32,7 +32,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bincover_rescue::{Counters, ErrorKind, Image, Memory, Reader};
@@ -136,6 +136,8 @@ struct State {
     programs: HashMap<u32, Program>,
     /// By the id in the names of their files.
     families: HashMap<u32, Family>,
+    /// What is to be done with those that have asked for another program, if that works.
+    held: HashMap<u32, Last>,
     done: Vec<RescuedProcess>,
 }
 
@@ -156,11 +158,9 @@ struct Program {
     exe: PathBuf,
     began: SystemTime,
     /// What its counters were when it was forked, by the address of their section.
-    baseline: HashMap<u64, Counters>,
+    baseline: Arc<HashMap<u64, Counters>>,
     /// What they were before it added the content of this file to them.
-    before_lock: Vec<(PathBuf, HashMap<u64, Counters>)>,
-    /// What is to be done if it is replaced by another program.
-    held: Option<Last>,
+    before_lock: Vec<(PathBuf, Arc<HashMap<u64, Counters>>)>,
 }
 
 /// What was found in a process, ready to be written.
@@ -175,7 +175,10 @@ struct Last {
 enum Work {
     Nothing,
     /// Write the profile, and remove what the process itself wrote.
-    Write { profile: Vec<u8>, instead_of: PathBuf },
+    Write {
+        profile: Vec<u8>,
+        instead_of: PathBuf,
+    },
     /// There is nothing to write, but what the process itself wrote is counted elsewhere.
     Remove(PathBuf),
 }
@@ -238,7 +241,9 @@ impl Rescue {
     ) -> bincover_rescue::Result<Vec<(Image, Vec<u8>)>> {
         let memory = Memory::open(pid)?;
         let images = self.reader.images_in(&memory)?;
-        let wanted = images.into_iter().filter(|image| image.continuous().is_none());
+        let wanted = images
+            .into_iter()
+            .filter(|image| image.continuous().is_none());
         let profile = |image: Image| {
             let counters = image.read(&memory)?;
             let counters = program.own(&image, counters);
@@ -481,15 +486,14 @@ impl Tracer for Rescue {
             parent: process.parent,
             exe: exe(process.thread),
             began: SystemTime::now(),
-            baseline: HashMap::new(),
+            baseline: Arc::default(),
             before_lock: Vec::new(),
-            held: None,
         };
         self.state().join(process.pid, program);
     }
 
     fn forked(&self, parent: &Traced, child: &Traced) {
-        let baseline = self.counters(child);
+        let baseline = Arc::new(self.counters(child));
         let mut state = self.state();
         let parent_program = state.programs.get(&parent.pid);
         let program = Program {
@@ -502,7 +506,6 @@ impl Tracer for Rescue {
             began: SystemTime::now(),
             baseline,
             before_lock: Vec::new(),
-            held: None,
         };
         state.join(child.pid, program);
     }
@@ -515,19 +518,18 @@ impl Tracer for Rescue {
         let is_family = state.is_family(program.name);
         drop(state);
         let last = self.last(process, &program, is_family);
-        if let Some(program) = self.state().programs.get_mut(&process.pid) {
-            program.held = Some(last);
-        }
+        self.state().held.insert(process.pid, last);
     }
 
     fn exec_done(&self, process: &Traced) {
         let mut state = self.state();
-        let Some(mut program) = state.programs.remove(&process.pid) else {
+        let held = state.held.remove(&process.pid);
+        let Some(program) = state.programs.remove(&process.pid) else {
             return;
         };
         state.leave(program.name, false);
         drop(state);
-        if let Some(last) = program.held.take() {
+        if let Some(last) = held {
             self.finish(process.pid, &program, last);
         }
     }
@@ -549,7 +551,7 @@ impl Tracer for Rescue {
             return;
         }
         drop(state);
-        let counters = self.counters(process);
+        let counters = Arc::new(self.counters(process));
         if let Some(program) = self.state().programs.get_mut(&process.pid) {
             program.before_lock.push((file, counters));
         }
@@ -566,11 +568,13 @@ impl Tracer for Rescue {
         self.finish(process.pid, &program, last);
         let mut state = self.state();
         state.programs.remove(&process.pid);
+        state.held.remove(&process.pid);
         state.leave(program.name, true);
     }
 
     fn process_lost(&self, process: &Traced) {
         let mut state = self.state();
+        state.held.remove(&process.pid);
         if let Some(program) = state.programs.remove(&process.pid) {
             state.leave(program.name, true);
             state.done.push(RescuedProcess {

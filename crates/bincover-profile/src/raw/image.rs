@@ -463,7 +463,10 @@ mod tests {
                 }
             }
         }
-        assert!(seen.contains(&(10, 8)) && seen.contains(&(10, 4)), "{seen:?}");
+        assert!(
+            seen.contains(&(10, 8)) && seen.contains(&(10, 4)),
+            "{seen:?}"
+        );
     }
 
     #[test]

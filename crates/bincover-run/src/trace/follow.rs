@@ -36,6 +36,8 @@ pub(super) struct Follow {
     processes: HashMap<u32, Process>,
     /// Of each thread that has not come to its end, its process.
     threads: HashMap<u32, u32>,
+    /// Those that stopped before whoever started them could tell us, which is still to come.
+    unannounced: HashSet<u32>,
     main: u32,
 }
 
@@ -58,6 +60,7 @@ impl Follow {
             channel,
             processes: HashMap::new(),
             threads: HashMap::new(),
+            unannounced: HashSet::new(),
             main: 0,
         }
     }
@@ -172,7 +175,7 @@ impl Follow {
             },
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
                 if let Ok(new) = sys::event_message(id)
-                    && !self.threads.contains_key(&new)
+                    && !self.unannounced.remove(&new)
                 {
                     let may_share = event == libc::PTRACE_EVENT_VFORK;
                     self.born(id, pid, new, may_share);
@@ -204,6 +207,8 @@ impl Follow {
     /// A thread that nobody has told us of: its own first stop came before its parent's, or its
     /// parent was killed before it could tell. Gives back its process.
     fn adopt(&mut self, id: u32) -> u32 {
+        // By the time that it is announced it may have ended, and must not be born again.
+        self.unannounced.insert(id);
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let number = |name: &str| {
             let mut lines = status.lines();

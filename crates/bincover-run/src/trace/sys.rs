@@ -220,7 +220,12 @@ pub(super) fn wait_for_tracer(
 fn send(socket: RawFd, bytes: &[u8]) {
     // SAFETY: the pointer and the length are those of one slice. Nobody listening is no harm.
     unsafe {
-        libc::send(socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL);
+        libc::send(
+            socket,
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            libc::MSG_NOSIGNAL,
+        );
     }
 }
 
