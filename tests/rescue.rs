@@ -79,6 +79,7 @@ enum Act {
 /// One ending.
 #[derive(Clone, Debug)]
 struct Row {
+    mechanism: Mechanism,
     language: Language,
     args: &'static [&'static str],
     act: Act,
@@ -94,6 +95,7 @@ fn endings() -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |language, args, status, steps, means: &[Means]| {
         rows.push(Row {
+            mechanism: Mechanism::Exit,
             language,
             args,
             act: Act::Nothing,
@@ -169,6 +171,7 @@ fn endings() -> Vec<Row> {
             _ => vec![Rescued],
         };
         rows.push(Row {
+            mechanism: Mechanism::Exit,
             language,
             args,
             act,
@@ -192,6 +195,8 @@ fn endings() -> Vec<Row> {
     row(C, &["deaf"], Act::Timeout, "timed out", 1);
     row(C, &["rest"], Act::StopAndGo, "exit code 0", 2);
     row(C, &["stop-self"], Act::StopAndGo, "exit code 0", 2);
+    let continuous: Vec<Row> = rows.iter().filter_map(Row::continuous).collect();
+    rows.extend(continuous);
     rows
 }
 
@@ -203,6 +208,24 @@ fn is_root() -> bool {
 }
 
 impl Row {
+    /// The same with a program whose counters are in a file all the time.
+    fn continuous(&self) -> Option<Self> {
+        // Two processes that count in one file at once may lose a count, with or without us.
+        let is_racy = ["fork-at-once", "crowd"].contains(&self.args[0]);
+        let means = self.means.iter().enumerate().map(|(number, means)| {
+            // The program that was started without an environment does not know of the file.
+            match (self.args[0], number) {
+                ("empty-environment", 1) => means.clone(),
+                _ => Means::Continuous,
+            }
+        });
+        (!is_racy).then(|| Self {
+            mechanism: Mechanism::Continuous,
+            means: means.collect(),
+            ..self.clone()
+        })
+    }
+
     fn trial(self) -> Trial {
         let act = match self.act {
             Act::Nothing => String::new(),
@@ -210,13 +233,15 @@ impl Row {
             Act::Timeout => "_timeout".to_owned(),
             Act::StopAndGo => "_stopped_meanwhile".to_owned(),
         };
-        let name = format!("{:?}_{}{act}", self.language, self.args.join("_"));
+        let args = self.args.join("_");
+        let name = format!("{:?}_{:?}_{args}{act}", self.mechanism, self.language);
         let needs_clang = matches!(self.language, Language::C | Language::Cpp);
         trial(name, needs_clang, move || self.check())
     }
 
     fn check(&self) -> Result<(), Failed> {
-        let run = follow(program(self.language)?, |command| {
+        let path = program_for(self.language, self.mechanism)?;
+        let run = follow_as(path, self.mechanism, |command| {
             let command = command.args(self.args.iter().copied());
             act(command, self.act)
         })?;
@@ -322,15 +347,24 @@ fn sorted(mut means: Vec<Means>) -> Vec<Means> {
     means
 }
 
-/// Runs a program under rescue until the last of its processes has ended.
+/// Runs a program that writes its profile at its end under rescue, until the last of its processes has
+/// ended.
 fn follow(program: &Path, prepare: impl FnOnce(Command) -> Command) -> Result<Followed, Failed> {
+    follow_as(program, Mechanism::Exit, prepare)
+}
+
+fn follow_as(
+    program: &Path,
+    mechanism: Mechanism,
+    prepare: impl FnOnce(Command) -> Command,
+) -> Result<Followed, Failed> {
     let scratch = tempfile::tempdir()?;
     let folder = scratch.path().join("profiles");
     let rescue = Arc::new(Rescue::new(&folder)?);
     // A program that gives up its rights needs to find its library.
     std::fs::set_permissions(scratch.path(), PermissionsExt::from_mode(0o755))?;
     let command = Command::new(program)
-        .profiles(&folder, Mechanism::Exit)
+        .profiles(&folder, mechanism)
         .current_dir(scratch.path())
         .tracer(Arc::clone(&rescue) as Arc<dyn bincover::run::Tracer>);
     let output = prepare(command).run()?;
@@ -383,7 +417,7 @@ fn count_in(paths: &[PathBuf], function: &str) -> Result<u64, Failed> {
 
 /// The programs, built once.
 struct Programs {
-    paths: BTreeMap<Language, PathBuf>,
+    paths: BTreeMap<(Language, bool), PathBuf>,
     folder: PathBuf,
 }
 
@@ -395,7 +429,12 @@ fn programs() -> Result<&'static Programs, Failed> {
 }
 
 fn program(language: Language) -> Result<&'static Path, Failed> {
-    let path = programs()?.paths.get(&language);
+    program_for(language, Mechanism::Exit)
+}
+
+fn program_for(language: Language, mechanism: Mechanism) -> Result<&'static Path, Failed> {
+    let is_continuous = mechanism == Mechanism::Continuous;
+    let path = programs()?.paths.get(&(language, is_continuous));
     path.map(PathBuf::as_path)
         .ok_or_else(|| format!("no program in {language:?}").into())
 }
@@ -405,22 +444,42 @@ fn build() -> Result<Programs, Failed> {
     std::fs::create_dir_all(&folder)?;
     let mut paths = BTreeMap::new();
     let source = |name: &str| top().join("tests/programs").join(name);
-    let (rust, rust_abort) = (folder.join("in-rust"), folder.join("in-rust-abort"));
-    for (path, options) in [(&rust, &[][..]), (&rust_abort, &["-Cpanic=abort"][..])] {
-        let mut rustc = std::process::Command::new("rustc");
-        rustc.args(["--edition=2024", "-Cinstrument-coverage", "-o"]);
-        tool(rustc.arg(path).args(options).arg(source("rescue.rs")))?;
+    let has_clang = which::which(CLANG).is_ok();
+    for (suffix, is_continuous) in [("", false), ("-continuous", true)] {
+        for (language, name, options) in [
+            (Language::Rust, "in-rust", &[][..]),
+            (Language::RustAbort, "in-rust-abort", &["-Cpanic=abort"][..]),
+        ] {
+            let path = folder.join(format!("{name}{suffix}"));
+            let mut rustc = std::process::Command::new("rustc");
+            rustc
+                .args(["--edition=2024", "-Cinstrument-coverage"])
+                .args(options);
+            if is_continuous {
+                rustc.arg("-Cllvm-args=-runtime-counter-relocation");
+            }
+            tool(rustc.arg("-o").arg(&path).arg(source("rescue.rs")))?;
+            paths.insert((language, is_continuous), path);
+        }
+        for (language, name, file, options) in [
+            (Language::C, "in-c", "rescue.c", &[][..]),
+            (Language::Cpp, "in-cpp", "rescue.cpp", &["-lstdc++"][..]),
+        ] {
+            if !has_clang {
+                continue;
+            }
+            let path = folder.join(format!("{name}{suffix}"));
+            let mut options = options.to_vec();
+            if is_continuous {
+                options.extend(["-mllvm", "-runtime-counter-relocation"]);
+            }
+            clang(&options, &source(file), &path)?;
+            paths.insert((language, is_continuous), path);
+        }
     }
-    paths.insert(Language::Rust, rust);
-    paths.insert(Language::RustAbort, rust_abort);
-    if which::which(CLANG).is_ok() {
-        let (c, cpp) = (folder.join("in-c"), folder.join("in-cpp"));
-        clang(&[], &source("rescue.c"), &c)?;
-        clang(&["-lstdc++"], &source("rescue.cpp"), &cpp)?;
+    if has_clang {
         let library = folder.join("library.so");
         clang(&["-shared", "-fPIC"], &source("rescue_library.c"), &library)?;
-        paths.insert(Language::C, c);
-        paths.insert(Language::Cpp, cpp);
     }
     Ok(Programs { paths, folder })
 }
@@ -583,7 +642,14 @@ fn stripped() -> Result<(), Failed> {
     tool(std::process::Command::new("strip").arg(&path))?;
     let run = follow(&path, |command| command.arg("abort"))?;
     same("steps", &count(&run.folder(), "step")?, &1)?;
-    same("means", &run.means(), &vec![Means::Rescued])
+    same("means", &run.means(), &vec![Means::Rescued])?;
+
+    let path = programs()?.folder.join("stripped-continuous");
+    std::fs::copy(program_for(Language::C, Mechanism::Continuous)?, &path)?;
+    tool(std::process::Command::new("strip").arg(&path))?;
+    let run = follow_as(&path, Mechanism::Continuous, |command| command.arg("abort"))?;
+    same("steps", &count(&run.folder(), "step")?, &1)?;
+    same("means", &run.means(), &vec![Means::Continuous])
 }
 
 fn deleted() -> Result<(), Failed> {

@@ -159,8 +159,11 @@ struct Program {
     began: SystemTime,
     /// What its counters were when it was forked, by the address of their section.
     baseline: Arc<HashMap<u64, Counters>>,
-    /// What they were before it added the content of this file to them.
-    before_lock: Vec<(PathBuf, Arc<HashMap<u64, Counters>>)>,
+    /// The files that it has locked, to add their content to its counters and to write both; and for a
+    /// member of a family what the counters were before.
+    locked: Vec<(PathBuf, Arc<HashMap<u64, Counters>>)>,
+    /// It is seen when a file is locked.
+    sees_locks: bool,
 }
 
 /// What was found in a process, ready to be written.
@@ -177,13 +180,14 @@ enum Work {
     /// Write the profile, and remove what the process itself wrote.
     Write {
         profile: Vec<u8>,
-        instead_of: PathBuf,
+        instead_of: Option<PathBuf>,
     },
     /// There is nothing to write, but what the process itself wrote is counted elsewhere.
-    Remove(PathBuf),
+    Remove(Option<PathBuf>),
 }
 
-/// How much older than its process a file may look: the kernel's clock for files is coarse.
+/// How much older than its process a file may look where locks are not seen: the kernel's clock for
+/// files is coarse.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 
 /// Enough for a header and build ids.
@@ -328,6 +332,7 @@ impl Rescue {
         if !is_family && program.wrote(image, &own_file) {
             return Ok((Means::Exit, Some(own_file), Work::Nothing));
         }
+        let superseded = program.is_superseded(image, &own_file);
         let counters = match program.before_lock(image, &own_file) {
             Some(counters) if is_family => counters.clone(),
             _ => image.read(memory)?,
@@ -335,11 +340,12 @@ impl Rescue {
         let counters = program.own(image, counters);
         if counters.is_blank() && program.baseline.contains_key(&image.address()) {
             let cause = Cause::NothingCounted;
-            return Ok((Means::None(cause), None, Work::Remove(own_file)));
+            let file = superseded.then_some(own_file);
+            return Ok((Means::None(cause), None, Work::Remove(file)));
         }
         let work = Work::Write {
             profile: image.raw_profile(memory, &counters)?,
-            instead_of: own_file,
+            instead_of: superseded.then_some(own_file),
         };
         Ok((Means::Rescued, None, work))
     }
@@ -357,13 +363,13 @@ impl Rescue {
         for (mut told, work) in last.images {
             match work {
                 Work::Nothing => {}
-                Work::Remove(own_file) => program.remove(&own_file),
+                Work::Remove(file) => remove(file.as_deref()),
                 Work::Write {
                     profile,
                     instead_of,
                 } => match self.write(pid, &profile) {
                     Ok(path) => {
-                        program.remove(&instead_of);
+                        remove(instead_of.as_deref());
                         told.profile = Some(path);
                     }
                     Err(error) => {
@@ -421,37 +427,52 @@ impl Program {
     /// What the image counted before it added `own_file` to it; if the file's name is none that we
     /// know, before the first file that was added.
     fn before_lock(&self, image: &Image, own_file: &Path) -> Option<&Counters> {
-        let known = self.before_lock.iter().find(|(file, _)| file == own_file);
-        let (_, counters) = known.or(self.before_lock.first())?;
+        let known = self.locked.iter().find(|(file, _)| file == own_file);
+        let (_, counters) = known.or(self.locked.first())?;
         counters.get(&image.address())
     }
 
-    /// The file is a whole profile of the image, written in this program's time.
+    /// The file is a whole profile of the image that this program has written. Another may be there
+    /// of a process that had the same id before, or of a program that this one has replaced.
     fn wrote(&self, image: &Image, own_file: &Path) -> bool {
-        let Ok(file) = File::open(own_file) else {
-            return false;
-        };
-        let Ok(metadata) = file.metadata() else {
-            return false;
-        };
-        let mut head = Vec::new();
-        self.is_of_its_time(&metadata)
-            && file.take(HEAD_BYTES).read_to_end(&mut head).is_ok()
-            && image.wrote(&head, metadata.len())
+        self.may_have_written(own_file) && is_whole(image, own_file)
     }
 
-    /// An older file belongs to a process that had the same id before.
-    fn is_of_its_time(&self, file: &std::fs::Metadata) -> bool {
-        file.modified()
-            .is_ok_and(|modified| modified + CLOCK_SLACK >= self.began)
-    }
-
-    fn remove(&self, own_file: &Path) {
-        let metadata = own_file.metadata();
-        if metadata.is_ok_and(|file| file.is_file() && self.is_of_its_time(&file)) {
-            // One that cannot be removed is counted twice; the folder is ours, so it can.
-            let _ = std::fs::remove_file(own_file);
+    fn may_have_written(&self, own_file: &Path) -> bool {
+        match self.sees_locks {
+            true => self.locked.iter().any(|(file, _)| file == own_file),
+            false => self.is_of_its_time(own_file),
         }
+    }
+
+    fn is_of_its_time(&self, file: &Path) -> bool {
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|modified| modified + CLOCK_SLACK >= self.began)
+    }
+
+    /// What is counted elsewhere, or is of no use, is to be removed.
+    fn is_superseded(&self, image: &Image, own_file: &Path) -> bool {
+        own_file.is_file()
+            && (self.may_have_written(own_file)
+                || (self.is_of_its_time(own_file) && !is_whole(image, own_file)))
+    }
+}
+
+fn is_whole(image: &Image, own_file: &Path) -> bool {
+    let head = || {
+        let file = File::open(own_file)?;
+        let bytes = file.metadata()?.len();
+        let mut head = Vec::new();
+        file.take(HEAD_BYTES).read_to_end(&mut head)?;
+        io::Result::Ok((head, bytes))
+    };
+    head().is_ok_and(|(head, bytes)| image.wrote(&head, bytes))
+}
+
+/// One that cannot be removed would be counted twice; but the folder is ours, so it can.
+fn remove(superseded: Option<&Path>) {
+    if let Some(file) = superseded {
+        let _ = std::fs::remove_file(file);
     }
 }
 
@@ -487,7 +508,8 @@ impl Tracer for Rescue {
             exe: exe(process.thread),
             began: SystemTime::now(),
             baseline: Arc::default(),
-            before_lock: Vec::new(),
+            locked: Vec::new(),
+            sees_locks: process.sees_calls,
         };
         self.state().join(process.pid, program);
     }
@@ -505,7 +527,8 @@ impl Tracer for Rescue {
             },
             began: SystemTime::now(),
             baseline,
-            before_lock: Vec::new(),
+            locked: Vec::new(),
+            sees_locks: child.sees_calls,
         };
         state.join(child.pid, program);
     }
@@ -544,16 +567,17 @@ impl Tracer for Rescue {
             return;
         };
         let known = |(path, _): &(PathBuf, _)| *path == file;
-        if file.parent() != Some(&self.folder)
-            || !state.is_family(program.name)
-            || program.before_lock.iter().any(known)
-        {
+        if file.parent() != Some(&self.folder) || program.locked.iter().any(known) {
             return;
         }
+        let is_family = state.is_family(program.name);
         drop(state);
-        let counters = Arc::new(self.counters(process));
+        let counters = match is_family {
+            true => self.counters(process),
+            false => HashMap::new(),
+        };
         if let Some(program) = self.state().programs.get_mut(&process.pid) {
-            program.before_lock.push((file, counters));
+            program.locked.push((file, Arc::new(counters)));
         }
     }
 

@@ -38,6 +38,10 @@ pub(super) struct Follow {
     threads: HashMap<u32, u32>,
     /// Those that stopped before whoever started them could tell us, which is still to come.
     unannounced: HashSet<u32>,
+    /// Of those, the ones that stay stopped until then, with their parents and how they go on: where
+    /// the kernel does not say whether they have a memory of their own, only the announcement does.
+    parked: HashMap<u32, (u32, i32)>,
+    sees_calls: bool,
     main: u32,
 }
 
@@ -61,6 +65,8 @@ impl Follow {
             processes: HashMap::new(),
             threads: HashMap::new(),
             unannounced: HashSet::new(),
+            parked: HashMap::new(),
+            sees_calls: false,
             main: 0,
         }
     }
@@ -134,7 +140,10 @@ impl Follow {
         let told = self.channel.set_nonblocking(true);
         let told = told.and_then(|()| self.channel.read_exact(&mut result));
         let error = match (told, i32::from_ne_bytes(result)) {
-            (Ok(()), 0) => return,
+            (Ok(()), 0) => {
+                self.sees_calls = true;
+                return;
+            }
             (Ok(()), number) => io::Error::from_raw_os_error(number),
             (Err(error), _) => error,
         };
@@ -163,22 +172,18 @@ impl Follow {
         let pid = match self.threads.get(&id) {
             Some(pid) => *pid,
             None if event == libc::PTRACE_EVENT_EXEC => id,
-            None => self.adopt(id),
+            None => match self.adopt(id, signal, event) {
+                Some(pid) => pid,
+                None => return,
+            },
         };
         match event {
             0 => go_on(id, signal),
-            libc::PTRACE_EVENT_STOP => match signal {
-                libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
-                    let _ = sys::leave_stopped(id);
-                }
-                _ => go_on(id, 0),
-            },
+            libc::PTRACE_EVENT_STOP => go_on_or_stay(id, signal),
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-                if let Ok(new) = sys::event_message(id)
-                    && !self.unannounced.remove(&new)
-                {
-                    let may_share = event == libc::PTRACE_EVENT_VFORK;
-                    self.born(id, pid, new, may_share);
+                let may_share = event == libc::PTRACE_EVENT_VFORK;
+                if let Ok(new) = sys::event_message(id) {
+                    self.announced(id, pid, new, may_share);
                 }
                 go_on(id, 0);
             }
@@ -201,32 +206,66 @@ impl Follow {
             pid,
             thread,
             parent: process.and_then(|process| process.parent),
+            sees_calls: self.sees_calls,
+        }
+    }
+
+    /// A thread tells that it has started `new`, which may have stopped already, or even ended.
+    fn announced(&mut self, id: u32, pid: u32, new: u32, may_share: bool) {
+        if !self.unannounced.remove(&new) {
+            self.born(id, pid, new, may_share);
+        } else if let Some((_, signal)) = self.parked.remove(&new) {
+            self.born(id, pid, new, may_share);
+            go_on_or_stay(new, signal);
         }
     }
 
     /// A thread that nobody has told us of: its own first stop came before its parent's, or its
-    /// parent was killed before it could tell. Gives back its process.
-    fn adopt(&mut self, id: u32) -> u32 {
-        // By the time that it is announced it may have ended, and must not be born again.
-        self.unannounced.insert(id);
+    /// parent was killed before it could tell. Gives back its process, or nothing if it waits.
+    fn adopt(&mut self, id: u32, signal: i32, event: i32) -> Option<u32> {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let number = |name: &str| {
             let mut lines = status.lines();
             let value = lines.find_map(|line| line.strip_prefix(name))?;
             value.trim().parse::<u32>().ok()
         };
+        // By the time that it is announced it may have ended, and must not be born again.
+        self.unannounced.insert(id);
         let pid = number("Tgid:").unwrap_or(id);
         if pid != id {
             self.add_thread(pid, id);
-            return pid;
+            return Some(pid);
         }
         // A parent that is gone has given its children away; then there is nobody to ask.
         let parent = number("PPid:").filter(|parent| self.processes.contains_key(parent));
         match parent {
-            Some(parent) => self.born(parent, parent, id, false),
             None => self.add_process(id, None, false),
+            // It was killed while it was parked, and has executed nothing.
+            Some(parent) if self.parked.remove(&id).is_some() => {
+                self.add_process(id, Some(parent), true);
+            }
+            Some(parent) => {
+                let is_first_stop = event == libc::PTRACE_EVENT_STOP;
+                if is_first_stop && sys::share_memory(parent, id).is_none() {
+                    self.parked.insert(id, (parent, signal));
+                    return None;
+                }
+                self.born(parent, parent, id, false);
+            }
         }
-        id
+        Some(id)
+    }
+
+    /// The children that a process did not announce before it ended have a memory of their own: a
+    /// parent that has lent out its memory waits until it has it back.
+    fn unpark_children(&mut self, parent: u32) {
+        let children = self.parked.iter().filter(|(_, (by, _))| *by == parent);
+        let children: Vec<(u32, i32)> = children.map(|(id, (_, signal))| (*id, *signal)).collect();
+        for (id, signal) in children {
+            self.parked.remove(&id);
+            self.born(parent, parent, id, false);
+            go_on_or_stay(id, signal);
+        }
     }
 
     /// `new` is a thread of `pid`, or a process that its thread `parent` has started.
@@ -311,6 +350,7 @@ impl Follow {
     /// A thread is at its end. It is let go, so that nobody but its real parent hears of what follows.
     fn thread_ends(&mut self, id: u32, pid: u32) {
         if self.forget_thread(id, pid) {
+            self.unpark_children(pid);
             if let Some(process) = self.processes.get(&pid)
                 && process.has_program
                 && !process.is_guest
@@ -364,6 +404,7 @@ impl Follow {
             return;
         };
         if self.forget_thread(id, pid) || id == self.main {
+            self.unpark_children(pid);
             let traced = self.traced(pid, id);
             self.tracer.process_lost(&traced);
             self.forget_process(pid);
@@ -374,6 +415,16 @@ impl Follow {
 /// A thread that was killed meanwhile needs nothing more.
 fn go_on(id: u32, signal: i32) {
     let _ = sys::go_on(id, signal);
+}
+
+/// The same, from a stop that job control may have asked for; then it stays stopped.
+fn go_on_or_stay(id: u32, signal: i32) {
+    match signal {
+        libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
+            let _ = sys::leave_stopped(id);
+        }
+        _ => go_on(id, 0),
+    }
 }
 
 /// The process has threads that have not come to their ends and that we have not heard of yet.

@@ -71,6 +71,9 @@ pub struct Traced {
     pub thread: u32,
     /// Who started it, if that one is followed, too.
     pub parent: Option<u32>,
+    /// [`Tracer::about_to_exec`] and [`Tracer::about_to_lock`] are told: the system lets us see these
+    /// calls.
+    pub sees_calls: bool,
 }
 
 /// What of a run is not followed, because the system does not let us.
