@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bincover-gocover", &["bincover-model"]),
     ("bincover-report", &["bincover-model"]),
     ("bincover-run", &[]),
+    ("bincover-rescue", &["bincover-profile"]),
     (
         "bincover",
         &[
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "bincover-mapping",
             "bincover-gocover",
             "bincover-report",
+            "bincover-rescue",
             "bincover-run",
         ],
     ),
@@ -37,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "bincover-mapping",
             "bincover-gocover",
             "bincover-report",
+            "bincover-rescue",
             "bincover-run",
         ],
     ),
@@ -45,13 +48,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &["bincover-testkit"]),
 ];
 
-/// What only one crate may depend on: whoever has it knows of something that the others have
+/// What only these crates may depend on: whoever has it knows of something that the others have
 /// never heard of.
-const OWNED: &[(&str, &str, &str)] = &[
-    ("clap", "bincover-cli", "a command line"),
-    ("indicatif", "bincover-cli", "the terminal"),
-    ("memmap2", "bincover", "mapping files"),
-    ("object", "bincover-mapping", "object files"),
+const OWNED: &[(&str, &[&str], &str)] = &[
+    ("clap", &["bincover-cli"], "a command line"),
+    ("indicatif", &["bincover-cli"], "the terminal"),
+    ("memmap2", &["bincover"], "mapping files"),
+    (
+        "object",
+        &["bincover-mapping", "bincover-rescue"],
+        "object files",
+    ),
 ];
 
 /// The files with unsafe code: asking for a lease, mapping an object, mapping as programs do.
@@ -171,10 +178,10 @@ fn what_one_crate_owns_no_other_depends_on() {
     let mut wrong = Vec::new();
     for package in metadata.workspace_packages() {
         for used in dependencies(package) {
-            for (name, owner, subject) in OWNED {
-                if used == *name && package.name != *owner {
+            for (name, owners, subject) in OWNED {
+                if used == *name && !owners.contains(&package.name.as_str()) {
                     wrong.push(format!(
-                        "{} uses {name}, but {subject} is {owner}'s",
+                        "{} uses {name}, but {subject} is for {owners:?}",
                         package.name
                     ));
                 }

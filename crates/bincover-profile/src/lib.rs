@@ -3,7 +3,7 @@
 //!
 //! | format | versions read | versions written |
 //! | --- | --- | --- |
-//! | raw, 32 and 64 bits, both byte orders ([`raw`]) | 4, 5, 7, 8, 9, 10, 11 | none |
+//! | raw, 32 and 64 bits, both byte orders ([`raw`]) | 4, 5, 7, 8, 9, 10, 11 | all of them, from a process's memory |
 //! | indexed ([`indexed`]) | 1 to 13 | 10 to 13 |
 //! | text ([`text`]) | all of the grammar | all of it |
 //!

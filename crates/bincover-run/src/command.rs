@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Stream};
 use crate::process::{ProcessHandle, Running};
 use crate::profile_path::{Mechanism, PROFILE_FILE_VARIABLE, ProfileTarget};
+use crate::trace::{Observing, Tracer};
 
 /// What the child reads as its standard input.
 #[derive(Clone, Debug)]
@@ -53,6 +54,7 @@ pub struct Command {
     profiles: Option<(PathBuf, Mechanism)>,
     discard_profiles: bool,
     pub(crate) observer: Option<Observer>,
+    pub(crate) tracer: Option<Observing>,
 }
 
 impl Command {
@@ -76,6 +78,7 @@ impl Command {
             profiles: None,
             discard_profiles: false,
             observer: None,
+            tracer: None,
         }
     }
 
@@ -204,6 +207,14 @@ impl Command {
         observer: impl FnMut(Stream, &[u8], &ProcessHandle) + Send + 'static,
     ) -> Self {
         self.observer = Some(Observer::new(observer));
+        self
+    }
+
+    /// Has `tracer` look at the child and all that it starts while they are stopped: see
+    /// [`trace`](crate::trace). Where the system does not allow that, the run goes on without, and
+    /// [`Output::tracing`] says so.
+    pub fn tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(Observing(tracer));
         self
     }
 

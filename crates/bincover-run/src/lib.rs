@@ -26,7 +26,8 @@
 //!
 //! - [`instrument`]: the compiler's flags, and `cargo build` with them;
 //! - [`Command`]: a run, its timeout, an observer of its output;
-//! - [`profile_path`]: where an instrumented program writes, and when.
+//! - [`profile_path`]: where an instrumented program writes, and when;
+//! - [`trace`]: a look at each process of a run before its memory is gone.
 //!
 //! Deliberately not here: any file format (nothing in a profile folder is opened), printing, and
 //! any judgement about how a program ended. A run that fails, is killed or times out is an
@@ -41,6 +42,7 @@ mod process;
 pub mod profile_path;
 mod pump;
 mod signal;
+pub mod trace;
 
 pub use command::{Command, Stdin};
 pub use error::{Error, ErrorKind, Result};
@@ -49,3 +51,4 @@ pub use output::{Chunk, Ending, Output, Stream};
 pub use process::{ProcessHandle, Running};
 pub use profile_path::{Mechanism, PROFILE_FILE_VARIABLE};
 pub use signal::{Signal, signal_name};
+pub use trace::{Traced, Tracer, Tracing};

@@ -1,5 +1,6 @@
 //! What a run leaves behind: how it ended, what it wrote, where its profiles are.
 
+use crate::trace::Tracing;
 use std::fmt;
 use std::ops::Range;
 use std::os::unix::process::ExitStatusExt;
@@ -128,6 +129,9 @@ pub struct Output {
     /// When reading stopped, another process (a descendant of the child) still held a pipe open:
     /// what that one writes later is lost.
     pub pipes_left_open: bool,
+    /// The processes that are followed, if the command has a
+    /// [`tracer`](crate::Command::tracer). Some may still be there.
+    pub tracing: Option<Tracing>,
     /// Keeps the other name of a profile folder with `%` alive for late writers.
     pub(crate) _alias: Option<Arc<TempDir>>,
 }

@@ -21,6 +21,7 @@ use crate::output::{Ending, Output};
 use crate::profile_path::ProfileTarget;
 use crate::pump::{Captured, Feed, Limits, Pipes, Pump};
 use crate::signal::Signal;
+use crate::trace::{Prepared, Tracing};
 
 /// A child's address: its id, and a way to signal it that is safe at any time, from any thread.
 #[derive(Clone, Debug)]
@@ -126,15 +127,28 @@ impl Running {
         };
         let (exit, at_exit) = io::pipe().map_err(failed)?;
 
+        let tracer = command.tracer.as_ref().map(|one| Arc::clone(&one.0));
+        let tracer = tracer.map(|tracer| Prepared::new(std_command, tracer));
+        let tracer = tracer.transpose().map_err(failed)?;
+
         let started = Instant::now();
-        let child = std_command.spawn().map_err(|e| command.spawn_error(e))?;
+        let child = match std_command.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                if let Some(tracer) = tracer {
+                    tracer.failed();
+                }
+                return Err(command.spawn_error(error));
+            }
+        };
+        let tracing = tracer.map(Prepared::started);
         let mut child = Guarded::new(child, command.leads_group());
-        child.watch(at_exit).map_err(failed)?;
+        child.watch(at_exit, tracing.clone()).map_err(failed)?;
         let pipes = child
             .pipes(exit, signals, command.stdin_bytes())
             .map_err(failed)?;
         Ok(Self {
-            output: output_so_far(command, name, child.handle.id(), profiles),
+            output: output_so_far(command, name, child.handle.id(), profiles, tracing),
             child,
             pipes,
             limits: Limits {
@@ -151,6 +165,13 @@ impl Running {
     #[must_use]
     pub fn handle(&self) -> &ProcessHandle {
         &self.child.handle
+    }
+
+    /// The processes that are followed, if the command has a
+    /// [`tracer`](crate::Command::tracer).
+    #[must_use]
+    pub fn tracing(&self) -> Option<&Tracing> {
+        self.output.tracing.as_ref()
     }
 
     /// Serves the child's pipes until it has ended, and collects what it wrote.
@@ -201,6 +222,7 @@ fn output_so_far(
     label: String,
     pid: u32,
     profiles: Option<ProfileTarget>,
+    tracing: Option<Tracing>,
 ) -> Output {
     let (folder, alias) = match profiles {
         Some(profiles) => (Some(profiles.folder), profiles.alias),
@@ -218,6 +240,7 @@ fn output_so_far(
         profiles: folder,
         profile_file_overridden: command.overrides_profile_file(),
         pipes_left_open: false,
+        tracing,
         _alias: alias,
     }
 }
@@ -247,11 +270,14 @@ impl Guarded {
     }
 
     /// Closes `at_exit` when the child has ended: the other side can be polled beside its pipes.
-    fn watch(&mut self, at_exit: PipeWriter) -> io::Result<()> {
+    fn watch(&mut self, at_exit: PipeWriter, tracing: Option<Tracing>) -> io::Result<()> {
         let pid = self.handle.0.pid;
         let watcher = std::thread::Builder::new()
             .name(format!("wait-{}", self.handle.id()))
             .spawn(move || {
+                if let Some(tracing) = tracing {
+                    tracing.wait_released();
+                }
                 wait_without_reaping(pid);
                 drop(at_exit);
             })?;

@@ -22,10 +22,11 @@
 //!   out;
 //! - [`Folder`]: a folder into which programs write profiles, kept as small as one of them;
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
+//! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
 //! - [`Store`]: a folder of runs that several processes add to, for the command line.
 //!
 //! The engine's own crates are public under their names: [`profile`], [`mapping`], [`model`],
-//! [`report`], [`run`].
+//! [`report`], [`run`]; and `bincover-rescue` as [`memory`].
 //!
 //! Deliberately not here: byte layouts, a command line, printing. What could not be used is data:
 //! a [`Ledger`](profile::Ledger), an [`Obtained`], an [`Error`].
@@ -37,12 +38,14 @@ mod input;
 mod merge;
 mod objects;
 mod output;
+mod rescue;
 mod store;
 
 pub use bincover_mapping as mapping;
 pub use bincover_model as model;
 pub use bincover_profile as profile;
 pub use bincover_report as report;
+pub use bincover_rescue as memory;
 pub use bincover_run as run;
 
 pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
@@ -52,6 +55,7 @@ pub use fold::{Folded, Folder};
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{check_folder, write_atomically, write_reports};
+pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use store::{
     Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Store, StoredRun, Superseded,
     Uncovered, combine_stores,

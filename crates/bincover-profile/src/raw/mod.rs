@@ -9,10 +9,13 @@
 //! `OffloadDeviceWaveSize`. Programs that run on a CPU leave all of them zero. They are stepped
 //! over: no other format here has a place for them. Tested with rewritten version 10 files, for
 //! lack of a compiler that writes it.
+//!
+//! [`RawImage`] goes the other way: from a process's memory to the bytes that it would write.
 
 mod frame;
 mod head;
 mod header;
+mod image;
 mod layout;
 mod reader;
 mod record;
@@ -21,6 +24,7 @@ pub(crate) use frame::Spot;
 pub use frame::{Frame, Identity};
 pub use head::RawHead;
 pub use header::RawHeader;
+pub use image::{Placed, RawImage, RawShape};
 pub use reader::{RawProfile, RawProfiles, RawValues};
 pub(crate) use reader::{binary_ids, read_value_block};
 pub use record::{Counters, RawRecord, RawRecords};

@@ -1,0 +1,178 @@
+//! What is asked of an ELF file: where the profile's sections lie, which build ids it has, and three
+//! symbols.
+
+use std::fs::File;
+
+use bincover_profile::bytes::Endian;
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
+use object::{Endian as _, ReadCache, ReadRef};
+
+use crate::limits::{MAX_BUILD_ID_BYTES, MAX_BUILD_IDS};
+
+/// A range of addresses as the linker chose them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) address: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A part of the file that the loader maps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    pub(crate) address: u64,
+    pub(crate) offset: u64,
+    pub(crate) file_bytes: u64,
+}
+
+impl Segment {
+    pub(crate) fn holds(&self, address: u64) -> bool {
+        address
+            .checked_sub(self.address)
+            .is_some_and(|at| at < self.file_bytes)
+    }
+}
+
+/// An instrumented binary.
+#[derive(Clone, Debug)]
+pub(crate) struct Instrumented {
+    pub(crate) endian: Endian,
+    pub(crate) pointer_bytes: u64,
+    pub(crate) build_ids: Vec<Vec<u8>>,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) counters: Section,
+    pub(crate) data: Section,
+    pub(crate) bitmaps: Section,
+    pub(crate) names: Section,
+    pub(crate) vtables: Section,
+    pub(crate) vtable_names: Section,
+    /// `__llvm_prf_vnds`: room for value nodes. Of this only the size counts.
+    pub(crate) value_nodes: Section,
+    /// Addresses of symbols; none in a stripped binary.
+    pub(crate) version: Option<u64>,
+    pub(crate) counter_bias: Option<u64>,
+    pub(crate) bitmap_bias: Option<u64>,
+    /// `__start___llvm_prf_bits`, which a linker may define where there is no such section.
+    pub(crate) bitmap_start: Option<u64>,
+}
+
+/// `None`: no ELF file, or not instrumented, or so broken that its sections cannot be found.
+pub(crate) fn parse(file: File) -> Option<Instrumented> {
+    let cache = ReadCache::new(file);
+    let data = &cache;
+    let ident = data.read_bytes_at(0, 16).ok()?;
+    if ident[..4] != elf::ELFMAG {
+        return None;
+    }
+    match elf::FileClass(ident[4]) {
+        elf::ELFCLASS32 => parse_class::<elf::FileHeader32<object::Endianness>, _>(data, 4),
+        elf::ELFCLASS64 => parse_class::<elf::FileHeader64<object::Endianness>, _>(data, 8),
+        _ => None,
+    }
+}
+
+fn parse_class<'d, Elf, R>(data: R, pointer_bytes: u64) -> Option<Instrumented>
+where
+    Elf: FileHeader<Endian = object::Endianness>,
+    R: ReadRef<'d>,
+{
+    let header = Elf::parse(data).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    let mut found = Instrumented {
+        endian: match endian.is_little_endian() {
+            true => Endian::Little,
+            false => Endian::Big,
+        },
+        pointer_bytes,
+        build_ids: Vec::new(),
+        segments: Vec::new(),
+        counters: Section::default(),
+        data: Section::default(),
+        bitmaps: Section::default(),
+        names: Section::default(),
+        vtables: Section::default(),
+        vtable_names: Section::default(),
+        value_nodes: Section::default(),
+        version: None,
+        counter_bias: None,
+        bitmap_bias: None,
+        bitmap_start: None,
+    };
+    for section in sections.iter() {
+        let flags = section.sh_flags(endian);
+        if !flags.contains(elf::SHF_ALLOC) {
+            continue;
+        }
+        let Ok(name) = sections.section_name(endian, section) else {
+            continue;
+        };
+        let slot = match name {
+            b"__llvm_prf_cnts" => &mut found.counters,
+            b"__llvm_prf_data" => &mut found.data,
+            b"__llvm_prf_bits" => &mut found.bitmaps,
+            b"__llvm_prf_names" => &mut found.names,
+            b"__llvm_prf_vtab" => &mut found.vtables,
+            b"__llvm_prf_vns" => &mut found.vtable_names,
+            b"__llvm_prf_vnds" => &mut found.value_nodes,
+            _ => continue,
+        };
+        if slot.bytes == 0 {
+            *slot = Section {
+                address: section.sh_addr(endian).into(),
+                bytes: section.sh_size(endian).into(),
+            };
+        }
+    }
+    if found.counters.bytes == 0 {
+        return None;
+    }
+    for segment in header.program_headers(endian, data).ok()? {
+        match segment.p_type(endian) {
+            elf::PT_LOAD => found.segments.push(Segment {
+                address: segment.p_vaddr(endian).into(),
+                offset: segment.p_offset(endian).into(),
+                file_bytes: segment.p_filesz(endian).into(),
+            }),
+            elf::PT_NOTE => {
+                if let Ok(Some(mut notes)) = segment.notes(endian, data) {
+                    while let Ok(Some(note)) = notes.next() {
+                        let is_build_id = note.n_type(endian) == elf::NT_GNU_BUILD_ID
+                            && note.name() == elf::ELF_NOTE_GNU;
+                        let id = note.desc();
+                        if is_build_id
+                            && id.len() <= MAX_BUILD_ID_BYTES
+                            && found.build_ids.len() < MAX_BUILD_IDS
+                        {
+                            found.build_ids.push(id.to_vec());
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Ok(symbols) = sections.symbols(endian, data, elf::SHT_SYMTAB) {
+        for symbol in symbols.iter() {
+            let Ok(name) = symbols.symbol_name(endian, symbol) else {
+                continue;
+            };
+            // Most names are told apart by their first bytes.
+            if !name.starts_with(b"__llvm_profile_") && name != b"__start___llvm_prf_bits" {
+                continue;
+            }
+            if symbol.is_undefined(endian) {
+                continue;
+            }
+            let address = Some(symbol.st_value(endian).into());
+            match name {
+                b"__llvm_profile_raw_version" => found.version = address,
+                b"__llvm_profile_counter_bias" => found.counter_bias = address,
+                b"__llvm_profile_bitmap_bias" => found.bitmap_bias = address,
+                b"__start___llvm_prf_bits" => found.bitmap_start = address,
+                _ => {}
+            }
+        }
+    }
+    Some(found)
+}

@@ -1,0 +1,2 @@
+// A shared library that counts.
+void lib_step(void) {}
