@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bincover::Rescuing;
 use bincover::report::Instantiations;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -45,6 +46,11 @@ pub(crate) enum Action {
     Report(ReportArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
+    /// Keep what a live process has reached so far; the process goes on.
+    ///
+    /// It must be instrumented, and yours to look at. What is kept is replaced by the next snapshot,
+    /// and by the profile that comes when the process ends, if `bincover run` started it.
+    Snapshot(SnapshotArgs),
     /// Delete all runs and what they reached.
     Clean(CleanArgs),
     /// Write what the runs reached to one file, or put such files together.
@@ -110,6 +116,10 @@ pub(crate) struct RunArgs {
     /// Read the program's standard input from a file.
     #[arg(long, value_name = "FILE")]
     pub(crate) stdin: Option<PathBuf>,
+    /// Read the coverage of processes from their memory when they end without writing it (killed,
+    /// aborted, replaced by another program)
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) rescue: Rescue,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// The program and its arguments.
@@ -120,6 +130,49 @@ pub(crate) struct RunArgs {
         value_name = "PROG ARGS"
     )]
     pub(crate) program: Vec<OsString>,
+}
+
+/// Whether processes are followed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Rescue {
+    /// Unless the program was built so that its counters live in a file
+    Auto,
+    /// Always
+    On,
+    /// Never
+    Off,
+}
+
+impl From<Rescue> for Rescuing {
+    fn from(rescue: Rescue) -> Self {
+        match rescue {
+            Rescue::Auto => Self::Auto,
+            Rescue::On => Self::On,
+            Rescue::Off => Self::Off,
+        }
+    }
+}
+
+const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  bincover snapshot 4711
+  bincover snapshot 4711 --every 5s            until it ends, or Ctrl-C
+  bincover snapshot 4711 -o now.profraw";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = SNAPSHOT_EXAMPLES)]
+pub(crate) struct SnapshotArgs {
+    /// The process
+    #[arg(value_name = "PID")]
+    pub(crate) pid: u32,
+    /// Again and again, after this time: 500ms, 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) every: Option<Duration>,
+    /// Write a raw profile to this file instead of keeping it in the store
+    #[arg(short, long, value_name = "FILE", conflicts_with = "store")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 const RUNS_EXAMPLES: &str = "\

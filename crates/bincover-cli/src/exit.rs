@@ -42,7 +42,15 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
+        exit.code().into()
+    }
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
@@ -51,6 +59,6 @@ impl From<Exit> for ExitCode {
             Exit::NotExecutable => 126,
             Exit::NoProgram => 127,
             Exit::Program(code) => code,
-        })
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod exit;
+mod front;
 mod ledger;
 mod llvm;
 mod merge_args;
@@ -40,6 +41,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
         args::Action::Runs(args) => commands::runs::run(&args),
+        args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),
         args::Action::Store(action) => commands::shards::run(&action),
         args::Action::LlvmCov { args } => {

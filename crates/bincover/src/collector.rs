@@ -1,6 +1,6 @@
 //! Runs programs and collects what they reached.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +13,11 @@ use bincover_run::{Ending, Mechanism, Output, ProcessHandle, Stdin, Stream};
 use tempfile::TempDir;
 
 use crate::error::{CallbackError, Error, Result};
+use crate::followed::{Followed, Rescuing, mechanism_for};
 use crate::merge::{ProfileInput, merge_files, profiles_below};
 use crate::objects::{Covered, Objects, instrumentation};
 use crate::output::{check_folder, private_folder, write_atomically};
-use crate::store::{Obtained, Store, find_program, mechanism_for};
+use crate::store::{Going, Obtained, Store, find_program};
 
 /// How a [`Collector`] is to be.
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ pub struct CollectorBuilder {
     collect: bool,
     keep_profiles: bool,
     store: Option<Store>,
+    rescuing: Rescuing,
 }
 
 /// Runs programs, from any number of threads at once, and merges what they reached.
@@ -41,6 +43,11 @@ pub struct Collector {
     merged_profile: PathBuf,
     /// Where runs are recorded, if not in folders of our own.
     store: Option<Store>,
+    rescuing: Rescuing,
+    /// Runs of which processes that are followed have outlived their programs.
+    living: Mutex<Vec<Living>>,
+    /// Instrumented binaries of processes that were followed.
+    binaries: Mutex<BTreeSet<PathBuf>>,
     /// `None`: coverage is off.
     profiles: Option<TempDir>,
     keep_profiles: bool,
@@ -48,6 +55,15 @@ pub struct Collector {
     runs: Mutex<Vec<RunRecord>>,
     programs: Mutex<HashMap<PathBuf, Option<Instrumentation>>>,
     is_finished: bool,
+}
+
+/// What is left of a run that has processes which outlived its program.
+#[derive(Debug)]
+enum Living {
+    /// It has a folder of its own.
+    Beside(Followed),
+    /// It is in the store.
+    Stored(Going),
 }
 
 /// One run, as the collector remembers it.
@@ -123,6 +139,15 @@ impl CollectorBuilder {
         self
     }
 
+    /// Whether the coverage of processes that end without writing it is read from their memory;
+    /// when not said, [where that is needed](Rescuing::Auto). Processes that outlive their
+    /// program are followed until the collector [finishes](Collector::finish).
+    #[must_use]
+    pub fn rescue(mut self, rescuing: Rescuing) -> Self {
+        self.rescuing = rescuing;
+        self
+    }
+
     /// Sets the collector up.
     ///
     /// # Errors
@@ -142,6 +167,9 @@ impl CollectorBuilder {
         Ok(Collector {
             merged_profile,
             store,
+            rescuing: self.rescuing,
+            living: Mutex::default(),
+            binaries: Mutex::default(),
             profiles,
             keep_profiles: self.keep_profiles,
             next_run: AtomicU64::new(1),
@@ -175,6 +203,7 @@ impl Collector {
             collect: true,
             keep_profiles: false,
             store: None,
+            rescuing: Rescuing::Auto,
         }
     }
 
@@ -213,8 +242,19 @@ impl Collector {
     /// # Errors
     /// If the merged profile cannot be written. Nothing is lost then: the profiles stay.
     pub fn finish(mut self) -> Result<Collected> {
+        let living = std::mem::take(&mut *lock(&self.living));
+        for living in living {
+            match living {
+                Living::Stored(going) => going.leave_rest()?,
+                Living::Beside(followed) => {
+                    let mut binaries = followed.write_living()?;
+                    binaries.extend(followed.binaries());
+                    self.note_binaries(binaries);
+                }
+            }
+        }
         let runs = self.runs();
-        let programs = instrumented_programs(&runs, &lock(&self.programs));
+        let programs = self.instrumented_programs(&runs);
         if let Some(store) = &self.store {
             let contents = store.contents()?;
             write_profile(&self.merged_profile, &contents.merged)?;
@@ -273,14 +313,53 @@ impl Collector {
         let found = self.inspect(program_file.as_deref());
         let mechanism = mechanism_for(found.as_ref());
         let folder = self.profiles().map(|all| all.join(format!("{number:06}")));
+        let mut followed = None;
         command = match &folder {
-            Some(folder) => command.profiles(folder, mechanism),
+            Some(folder) => {
+                followed = Followed::new(self.rescuing, mechanism, folder)?;
+                command.profiles(folder, mechanism)
+            }
             None => command.discard_profiles(),
         };
+        if let Some(followed) = &followed {
+            command = followed.prepare(command);
+        }
         let output = command.run()?;
         let is_instrumented = found.is_some_and(|found| found.counters);
-        let obtained = obtained(&output, folder.as_deref(), mechanism, is_instrumented)?;
+        let mut obtained = obtained(&output, folder.as_deref(), mechanism, is_instrumented)?;
+        if let Some(mut followed) = followed {
+            followed.ended(&output);
+            if obtained.is_some() && followed.has_rescued() {
+                obtained = Obtained::Rescued;
+            }
+            self.note_binaries(followed.binaries());
+            if followed.has_rest() {
+                lock(&self.living).push(Living::Beside(followed));
+            }
+        }
         Ok((program_file, output, obtained))
+    }
+
+    fn note_binaries(&self, binaries: Vec<PathBuf>) {
+        for binary in &binaries {
+            self.inspect(Some(binary));
+        }
+        lock(&self.binaries).extend(binaries);
+    }
+
+    /// The programs of the runs, and what else was seen in processes that were followed.
+    fn instrumented_programs(&self, runs: &[RunRecord]) -> Vec<PathBuf> {
+        let known = lock(&self.programs);
+        let binaries = lock(&self.binaries);
+        let mut programs: Vec<PathBuf> = Vec::new();
+        let files = runs.iter().filter_map(|run| run.program_file.as_ref());
+        for file in files.chain(binaries.iter()) {
+            let has_mapping = matches!(known.get(file), Some(Some(found)) if found.mapping);
+            if has_mapping && !programs.contains(file) {
+                programs.push(file.clone());
+            }
+        }
+        programs
     }
 
     /// What a program's own file says, asked once for each file.
@@ -303,20 +382,6 @@ fn write_profile(path: &Path, merged: &Merged) -> Result<()> {
 /// A thread that panicked while it held the lock had only pushed to a list.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn instrumented_programs(
-    runs: &[RunRecord],
-    known: &HashMap<PathBuf, Option<Instrumentation>>,
-) -> Vec<PathBuf> {
-    let mut programs: Vec<PathBuf> = Vec::new();
-    for file in runs.iter().filter_map(|run| run.program_file.as_ref()) {
-        let has_mapping = matches!(known.get(file), Some(Some(found)) if found.mapping);
-        if has_mapping && !programs.contains(file) {
-            programs.push(file.clone());
-        }
-    }
-    programs
 }
 
 /// Left in the folder of a collector that was not finished.
@@ -473,7 +538,8 @@ impl<'c> Command<'c> {
             Some(store) => {
                 let mut argv = vec![program.clone()];
                 argv.extend_from_slice(&args);
-                let going = store.begin(argv, label.clone(), &command)?;
+                let rescuing = collector.rescuing;
+                let mut going = store.begin(argv, label.clone(), &command, rescuing)?;
                 let program_file = going.program_file().map(Path::to_owned);
                 collector.inspect(program_file.as_deref());
                 let output = match going.prepare(command).run() {
@@ -484,6 +550,9 @@ impl<'c> Command<'c> {
                     }
                 };
                 let obtained = going.end(&output)?.obtained;
+                if going.has_rest() {
+                    lock(&collector.living).push(Living::Stored(going));
+                }
                 (program_file, output, obtained)
             }
             None => collector.run_beside(&program, number, command)?,

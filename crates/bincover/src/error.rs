@@ -60,6 +60,9 @@ pub enum Error {
     /// A program could not be built or started.
     #[error("{0}")]
     Run(#[from] bincover_run::Error),
+    /// A process's memory could not be read.
+    #[error("{0}")]
+    Memory(#[from] bincover_rescue::Error),
     /// A callback of the caller's failed.
     #[error("the callback {when} failed: {source}")]
     Callback {

@@ -34,6 +34,7 @@
 mod collector;
 mod error;
 mod fold;
+mod followed;
 mod input;
 mod merge;
 mod objects;
@@ -52,11 +53,12 @@ pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
 pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
 pub use error::{CallbackError, Error, Result};
 pub use fold::{Folded, Folder};
+pub use followed::Rescuing;
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{check_folder, write_atomically, write_reports};
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use store::{
-    Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Store, StoredRun, Superseded,
-    Uncovered, combine_stores,
+    Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Snapshot, Store, StoredRun,
+    Superseded, Uncovered, combine_stores, snapshot_profile,
 };

@@ -1,13 +1,12 @@
 //! `bincover fold`: a folder of profiles stays as small as those that are being written.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bincover::{Error, Folded, Folder, check_folder, write_atomically};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::FoldArgs;
+use crate::commands::end_signal;
 use crate::exit::Exit;
 use crate::ui;
 
@@ -59,18 +58,6 @@ pub(crate) fn run(args: &FoldArgs) -> Result<Exit, Error> {
         (false, Some(_)) => Exit::Done,
         (false, None) => Exit::Nothing,
     })
-}
-
-/// True once the process is told to end.
-fn end_signal() -> Result<Arc<AtomicBool>, Error> {
-    let ends = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&ends)).map_err(|source| Error::Read {
-            path: "signals".into(),
-            source,
-        })?;
-    }
-    Ok(ends)
 }
 
 fn say(folder: &Folder, files: u64, last: &Folded) -> Result<(), Error> {

@@ -8,8 +8,13 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod shards;
+pub(crate) mod snapshot;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bincover::{Error, Store};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::StoreArgs;
 
@@ -23,4 +28,16 @@ fn store(args: &StoreArgs) -> Result<Store, Error> {
         source,
     })?;
     Ok(Store::of(&here))
+}
+
+/// True once the process is told to end.
+fn end_signal() -> Result<Arc<AtomicBool>, Error> {
+    let ends = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&ends)).map_err(|source| Error::Read {
+            path: "signals".into(),
+            source,
+        })?;
+    }
+    Ok(ends)
 }

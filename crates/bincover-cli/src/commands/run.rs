@@ -1,11 +1,12 @@
 //! `bincover run`: the program is left alone, its coverage is kept.
 
-use bincover::run::{Command, Output};
+use bincover::run::{Command, Output, Tracing};
 use bincover::{Error, Going, Obtained, Stdin, Uncovered};
 
 use crate::args::RunArgs;
 use crate::commands::store;
 use crate::exit::Exit;
+use crate::front::{self, Behind, Side};
 use crate::ui;
 
 const NAME: &str = "bincover";
@@ -16,7 +17,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     };
     let command = configured(args, Command::new(program).args(program_args));
     let store = store(&args.store)?;
-    let going = match store.begin(args.program.clone(), args.context.clone(), &command) {
+    let context = args.context.clone();
+    let rescue = args.rescue.into();
+    let mut going = match store.begin(args.program.clone(), context, &command, rescue) {
         Ok(going) => going,
         // Whoever runs a program wants it to run.
         Err(error) => {
@@ -27,16 +30,57 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
             return Ok(exit(&command.discard_profiles().run()?));
         }
     };
-    match going.prepare(command).run() {
-        Ok(output) => {
-            end(going, &output);
-            Ok(exit(&output))
-        }
-        Err(error) => {
-            going.abandon();
-            Err(error.into())
+    if going.is_followed() {
+        going.close_database();
+        // Where that is not to be had, those that outlive the program are waited for.
+        match front::split() {
+            Ok(Side::Front(code)) => return Ok(Exit::Program(code)),
+            Ok(Side::Behind(behind)) => return run_behind(going, command, behind),
+            Err(_) => {}
         }
     }
+    let result = run_and_keep(&mut going, command);
+    finish(going, result, || ())
+}
+
+/// What is left to do in the process behind: those that outlive the program.
+fn run_behind(mut going: Going, command: Command, behind: Behind) -> Result<Exit, Error> {
+    let result = run_and_keep(&mut going, command);
+    let code = match &result {
+        Ok(exit) => *exit,
+        Err(error) => {
+            ui::error(NAME, error);
+            Exit::of(error)
+        }
+    };
+    behind.tell(code.code());
+    let _ = finish(going, result, || {
+        // Whoever reads our output waits for its end.
+        let _ = front::go_behind();
+    });
+    Ok(code)
+}
+
+/// Runs the program and keeps what it reached.
+fn run_and_keep(going: &mut Going, command: Command) -> Result<Exit, Error> {
+    let output = going.prepare(command).run()?;
+    end(going, &output);
+    Ok(exit(&output))
+}
+
+/// Waits for processes that outlive the program.
+fn finish(
+    going: Going,
+    result: Result<Exit, Error>,
+    before_waiting: impl FnOnce(),
+) -> Result<Exit, Error> {
+    if result.is_err() {
+        going.abandon();
+    } else if going.has_rest() {
+        before_waiting();
+        going.wait_rest()?;
+    }
+    result
 }
 
 fn configured(args: &RunArgs, command: Command) -> Command {
@@ -54,10 +98,16 @@ fn configured(args: &RunArgs, command: Command) -> Command {
 }
 
 /// Keeps what was reached; whatever comes of that, the program's result is passed on.
-fn end(going: Going<'_>, output: &Output) {
+fn end(going: &mut Going, output: &Output) {
     let folder = going.folder().to_owned();
+    let limit = output.tracing.as_ref().and_then(Tracing::limit);
     match going.end(output) {
         Ok(run) => {
+            if let Some(limit) = limit {
+                ui::say(format_args!(
+                    "{NAME}: note: {limit}; what is killed may be lost"
+                ));
+            }
             if let Obtained::None(cause) = run.obtained {
                 ui::say(format_args!(
                     "{NAME}: warning: no coverage of this run ({})",

@@ -15,19 +15,21 @@ mod database;
 mod programs;
 mod record;
 mod shard;
+mod snapshot;
 mod spool;
 mod totals;
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincover_profile::{Cause, Entry, Merged, Merger};
 use bincover_run::{Command, Mechanism, Output};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Error, Result};
+use crate::followed::{Followed, Rescuing, mechanism_for};
 use crate::objects::Objects;
 use database::{Database, Failure};
 use programs::{Builds, Program};
@@ -37,19 +39,10 @@ use spool::{Profiles, Spool};
 pub use programs::Superseded;
 pub use record::{Ended, Obtained, StoredRun, Uncovered};
 pub use shard::combine_stores;
+pub use snapshot::{Snapshot, snapshot_profile};
 
 /// Runs are labelled by the variable of this name where nothing else labels them.
 pub const STORE_VARIABLE: &str = "BINCOVER_STORE";
-
-/// How the counters of a program are best kept.
-pub(crate) fn mechanism_for(
-    instrumentation: Option<&bincover_mapping::Instrumentation>,
-) -> Mechanism {
-    match instrumentation {
-        Some(found) if found.relocatable_counters == Some(true) => Mechanism::Continuous,
-        _ => Mechanism::Exit,
-    }
-}
 
 /// A folder of runs.
 ///
@@ -150,7 +143,8 @@ impl Store {
     }
 
     /// Runs a program, keeps what it reached and a record of the run. `configure` sets what else
-    /// there is to set: environment, input, a timeout, whether output is captured.
+    /// there is to set: environment, input, a timeout, whether output is captured. If processes
+    /// that are [followed](Rescuing) outlive the program, it waits for them.
     ///
     /// # Errors
     /// If the program could not be started, or the store cannot be written to.
@@ -164,7 +158,7 @@ impl Store {
         let command = configure(Command::new(program).args(args));
         let mut argv = vec![program.to_owned()];
         argv.extend_from_slice(args);
-        let going = self.begin(argv, context, &command)?;
+        let mut going = self.begin(argv, context, &command, Rescuing::Auto)?;
         // If this fails, there was no run, and the folder goes as it came.
         let output = match going.prepare(command).run() {
             Ok(output) => output,
@@ -173,7 +167,9 @@ impl Store {
                 return Err(error.into());
             }
         };
-        going.end(&output)
+        let run = going.end(&output)?;
+        going.wait_rest()?;
+        Ok(run)
     }
 
     /// Makes ready for a run by this command, which is not changed. `argv` is the program as it is
@@ -186,7 +182,8 @@ impl Store {
         argv: Vec<OsString>,
         context: Option<String>,
         command: &Command,
-    ) -> Result<Going<'_>> {
+        rescuing: Rescuing,
+    ) -> Result<Going> {
         let program_file = argv.first().and_then(|name| find_program(name, command));
         let database = Database::read(&self.folder)?;
         let program = program_file.as_deref().and_then(|path| match &database {
@@ -206,8 +203,9 @@ impl Store {
             mechanism,
         );
         spool.write_note(&note.to_json())?;
+        let followed = Followed::new(rescuing, mechanism, spool.folder())?;
         Ok(Going {
-            store: self,
+            store: self.clone(),
             argv,
             context,
             mechanism,
@@ -216,6 +214,8 @@ impl Store {
             started_ms,
             spool,
             database,
+            followed,
+            has_rest: false,
         })
     }
 
@@ -226,52 +226,63 @@ impl Store {
     /// If the store cannot be read or written. Nothing is lost then.
     pub fn settle(&self) -> Result<()> {
         for folder in spool::folders(&self.folder.join("runs"))? {
-            let Some(spool) = Spool::adopt(&folder)? else {
-                continue;
-            };
-            let note = Note::parse(spool.note());
-            let program = note.program().and_then(|path| Program::look(None, &path));
-            let copied = program.as_ref().and_then(Program::copy);
-            let mut database = Database::write(&self.folder)?;
-            let known = database.ask(|from| batch_of_run(from, spool.name()))?;
-            let profiles = spool.take(known.unwrap_or(0))?;
-            if known.is_none() && !profiles.in_use.is_empty() {
-                // Its runner is gone, but it is still going on.
-                continue;
+            if let Some(spool) = Spool::adopt(&folder)? {
+                self.settle_run(&spool, &[])?;
             }
-            let obtained = note.obtained();
-            let left_out = database.change(|to| {
-                let run = spool.name();
-                let (program, object_key) = match (known, &program) {
-                    (None, Some(program)) => {
-                        let (id, key) = program.note(to, copied.as_ref(), now_ms())?;
-                        (Some(id), key)
-                    }
-                    _ => (None, object_of_run(to, run)?),
-                };
-                let added = totals::add(to, run, &profiles.free, object_key.as_deref())?;
-                match known {
-                    Some(_) if profiles.free.is_empty() => {}
-                    Some(_) => {
-                        let added = record::whole(added.profiles);
-                        to.execute(
-                            "UPDATE run SET profiles = profiles + ?1, batch = batch + 1, \
-                             cause = iif(obtained = 'none' AND ?1 > 0, NULL, cause), \
-                             obtained = iif(obtained = 'none' AND ?1 > 0, ?2, obtained) \
-                             WHERE name = ?3",
-                            params![added, obtained.word(), run],
-                        )?;
-                    }
-                    None => note
-                        .into_lost_run(run, added.profiles)
-                        .insert(to, program)?,
-                }
-                Ok(added.left_out)
-            })?;
-            drop(database);
-            self.keep_left_out(&spool, &left_out);
-            spool.tidy(&profiles);
         }
+        Ok(())
+    }
+
+    /// Adds what lies in a run's folder; records the run unless that was done. `others` are the
+    /// binaries of its processes.
+    fn settle_run(&self, spool: &Spool, others: &[Program]) -> Result<()> {
+        let run = spool.name();
+        let note = Note::parse(spool.note());
+        let program = note.program().and_then(|path| Program::look(None, &path));
+        let copied = program.as_ref().and_then(Program::copy);
+        let others = programs::copies(others);
+        let mut database = Database::write(&self.folder)?;
+        let known = database.ask(|from| batch_of_run(from, run))?;
+        let profiles = spool.take(known.unwrap_or(0))?;
+        if known.is_none() && !profiles.in_use.is_empty() {
+            // Its runner is gone, but it is still going on.
+            return Ok(());
+        }
+        let obtained = note.obtained();
+        let left_out = database.change(|to| {
+            for (other, copied) in &others {
+                other.note(to, copied.as_ref(), now_ms())?;
+            }
+            let (program, object_key) = match (known, &program) {
+                (None, Some(program)) => {
+                    let (id, key) = program.note(to, copied.as_ref(), now_ms())?;
+                    (Some(id), key)
+                }
+                _ => (None, object_of_run(to, run)?),
+            };
+            snapshot::supersede(to, run, &profiles.free)?;
+            let added = totals::add(to, run, &profiles.free, object_key.as_deref())?;
+            match known {
+                Some(_) if profiles.free.is_empty() => {}
+                Some(_) => {
+                    let added = record::whole(added.profiles);
+                    to.execute(
+                        "UPDATE run SET profiles = profiles + ?1, batch = batch + 1, \
+                         cause = iif(obtained = 'none' AND ?1 > 0, NULL, cause), \
+                         obtained = iif(obtained = 'none' AND ?1 > 0, ?2, obtained) \
+                         WHERE name = ?3",
+                        params![added, obtained.word(), run],
+                    )?;
+                }
+                None => note
+                    .into_lost_run(run, added.profiles)
+                    .insert(to, program)?,
+            }
+            Ok(added.left_out)
+        })?;
+        drop(database);
+        self.keep_left_out(spool, &left_out);
+        spool.tidy(&profiles);
         Ok(())
     }
 
@@ -302,6 +313,7 @@ impl Store {
         let contents = database.ask(|from| {
             let builds = Builds::of(from)?;
             let unwanted = totals::merge_all(from, &mut merger, |key| builds.wants(key))?;
+            snapshot::merge_all(from, &mut merger)?;
             let objects = builds.sections(from)?;
             let count = |sql| from.query_row(sql, [], |row| row.get::<_, i64>(0));
             let runs = count("SELECT count(*) FROM run")?;
@@ -402,12 +414,12 @@ const LEFT_OUT: &str = "left-out";
 
 /// A run that is going on: a folder for its profiles, and what is known of the program.
 ///
-/// Dropped without [`end`](Self::end), it leaves what its processes wrote for whoever uses the
+/// Dropped without [`end`](Self::end), or while it [has a rest](Self::has_rest), it leaves what its processes wrote for whoever uses the
 /// store next, as if this process had been killed.
 #[derive(Debug)]
 #[must_use = "a run is recorded by `end`"]
-pub struct Going<'s> {
-    store: &'s Store,
+pub struct Going {
+    store: Store,
     spool: Spool,
     argv: Vec<OsString>,
     context: Option<String>,
@@ -417,9 +429,11 @@ pub struct Going<'s> {
     started_ms: u64,
     /// Opened to look the program up; opening it takes as long as writing to it.
     database: Option<Database>,
+    followed: Option<Followed>,
+    has_rest: bool,
 }
 
-impl Going<'_> {
+impl Going {
     /// The folder that the run's processes are to write profiles into.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -438,9 +452,25 @@ impl Going<'_> {
         self.program_file.as_deref()
     }
 
-    /// Has a command write its profiles into the run's folder.
+    /// Has a command write its profiles into the run's folder, and its processes followed if that
+    /// is to be.
     pub fn prepare(&self, command: Command) -> Command {
-        command.profiles(self.spool.folder(), self.mechanism)
+        let command = command.profiles(self.spool.folder(), self.mechanism);
+        match &self.followed {
+            Some(followed) => followed.prepare(command),
+            None => command,
+        }
+    }
+
+    /// Processes are followed.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.followed.is_some()
+    }
+
+    /// Closes what must not be open in two processes: call it before a `fork`.
+    pub fn close_database(&mut self) {
+        self.database = None;
     }
 
     /// There was no run after all: nothing of it stays.
@@ -453,7 +483,18 @@ impl Going<'_> {
     /// # Errors
     /// If the store cannot be written to. The profiles then stay in the run's folder, and are added
     /// by whoever uses the store next.
-    pub fn end(mut self, output: &Output) -> Result<StoredRun> {
+    pub fn end(&mut self, output: &Output) -> Result<StoredRun> {
+        let binaries = match &mut self.followed {
+            Some(followed) => {
+                followed.ended(output);
+                followed.binaries()
+            }
+            None => Vec::new(),
+        };
+        let others = self.others(binaries);
+        let others = programs::copies(&others);
+        // Those that are there now may write when the profiles were taken.
+        self.has_rest = self.followed.as_ref().is_some_and(Followed::has_rest);
         let profiles = self.spool.take(0)?;
         let copied = self.program.as_ref().and_then(Program::copy);
         let mut run = StoredRun {
@@ -479,23 +520,85 @@ impl Going<'_> {
                 }
                 None => (None, None),
             };
+            for (other, copied) in &others {
+                other.note(to, copied.as_ref(), self.started_ms)?;
+            }
+            snapshot::supersede(to, &run.name, &profiles.free)?;
             let added = totals::add(to, &run.name, &profiles.free, object_key.as_deref())?;
             let is_written_to = self.mechanism == Mechanism::Continuous
                 && profiles.in_use.iter().any(|path| has_bytes(path));
             run.profiles = added.profiles;
             run.obtained = self.obtained(output, added.profiles > 0 || is_written_to, &added);
+            if !run.obtained.is_some() && snapshot::are_there(to, &run.name)? {
+                run.obtained = Obtained::Snapshot;
+            }
             run.insert(to, program)?;
             Ok(added.left_out)
         })?;
         drop(database);
         self.store.keep_left_out(&self.spool, &left_out);
-        self.spool.tidy(&profiles);
+        match self.has_rest {
+            true => self.spool.delete(&profiles),
+            false => self.spool.tidy(&profiles),
+        }
         Ok(run)
+    }
+
+    /// Processes that are followed had outlived the program when it [ended](Self::end).
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        self.has_rest
+    }
+
+    /// Waits for processes that are followed and have outlived the program, and adds what they
+    /// reached.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub fn wait_rest(self) -> Result<()> {
+        let Some(followed) = self.followed.as_ref().filter(|_| self.has_rest) else {
+            return Ok(());
+        };
+        while !followed.wait_rest(Duration::from_secs(3600)) {}
+        let others = self.others(followed.binaries());
+        self.store.settle_run(&self.spool, &others)
+    }
+
+    /// Adds what the processes have reached that are followed and have outlived the program. They
+    /// end when this process ends; what they reach from now on is lost.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub fn leave_rest(self) -> Result<()> {
+        let Some(followed) = self.followed.as_ref().filter(|_| self.has_rest) else {
+            return Ok(());
+        };
+        let mut binaries = followed.write_living()?;
+        binaries.extend(followed.binaries());
+        self.store.settle_run(&self.spool, &self.others(binaries))
+    }
+
+    /// The binaries of processes, except the program itself, each once.
+    fn others(&self, mut binaries: Vec<PathBuf>) -> Vec<Program> {
+        binaries.sort();
+        binaries.dedup();
+        binaries.retain(|path| self.program_file.as_ref() != Some(path));
+        let look = |path: &PathBuf| match &self.database {
+            Some(database) => database
+                .ask(|store| Ok(Program::look(Some(store), path)))
+                .ok()?,
+            None => Program::look(None, path),
+        };
+        binaries.iter().filter_map(look).collect()
     }
 
     fn obtained(&self, output: &Output, has_coverage: bool, added: &totals::Added) -> Obtained {
         if !has_coverage && !added.left_out.is_empty() {
             return Obtained::None(Uncovered::Unusable);
+        }
+        let has_rescued = self.followed.as_ref().is_some_and(Followed::has_rescued);
+        if has_coverage && has_rescued {
+            return Obtained::Rescued;
         }
         let is_instrumented = self
             .program

@@ -156,6 +156,12 @@ impl Program {
     }
 }
 
+/// The sections of each that the store does not know.
+pub(super) fn copies(programs: &[Program]) -> Vec<(&Program, Option<Copied>)> {
+    let copy = |program| (program, Program::copy(program));
+    programs.iter().map(copy).collect()
+}
+
 /// The sections of an object, copied.
 #[derive(Debug)]
 pub(super) struct Copied {

@@ -169,6 +169,8 @@ pub enum Ended {
     Signal(i32),
     /// It was ended after this time.
     TimedOut(Duration),
+    /// It had not ended when it was looked at.
+    Running,
     /// It is not known: whoever ran it was killed.
     Lost,
 }
@@ -181,7 +183,7 @@ impl Ended {
             Self::Code(code) => Some(code),
             Self::Signal(number) => Some(128 + number),
             Self::TimedOut(_) => Some(124),
-            Self::Lost => None,
+            Self::Running | Self::Lost => None,
         }
     }
 
@@ -190,6 +192,7 @@ impl Ended {
             Self::Code(code) => ("code", Some(code.into())),
             Self::Signal(number) => ("signal", Some(number.into())),
             Self::TimedOut(after) => ("timeout", i64::try_from(after.as_millis()).ok()),
+            Self::Running => ("running", None),
             Self::Lost => ("lost", None),
         }
     }
@@ -200,6 +203,7 @@ impl Ended {
             "code" => Self::Code(number()?),
             "signal" => Self::Signal(number()?),
             "timeout" => Self::TimedOut(Duration::from_millis(u64::try_from(with?).ok()?)),
+            "running" => Self::Running,
             "lost" => Self::Lost,
             _ => return None,
         })
@@ -225,6 +229,7 @@ impl fmt::Display for Ended {
                 None => write!(f, "signal {number}"),
             },
             Self::TimedOut(after) => write!(f, "timed out after {after:?}"),
+            Self::Running => f.write_str("running"),
             Self::Lost => f.write_str("unknown"),
         }
     }

@@ -37,7 +37,7 @@ CREATE TABLE run (
     started_ms INTEGER NOT NULL,
     -- Microseconds.
     wall_us INTEGER NOT NULL,
-    -- code, signal, timeout, or lost: whoever ran it was killed.
+    -- code, signal, timeout, running (when it was looked at), or lost: whoever ran it was killed.
     ended TEXT NOT NULL,
     -- The exit code, the signal's number, or the timeout in milliseconds.
     ended_with INTEGER,

@@ -146,12 +146,17 @@ impl Spool {
         Ok(profiles)
     }
 
-    /// Deletes the profiles that are in the totals, and the folder if nothing is left in it. This
-    /// is tidiness: what is left is known not to count again.
-    pub(super) fn tidy(&self, profiles: &Profiles) {
+    /// Deletes the profiles that are in the totals.
+    pub(super) fn delete(&self, profiles: &Profiles) {
         for path in profiles.added.iter().chain(&profiles.free) {
             let _ = std::fs::remove_file(path);
         }
+    }
+
+    /// Deletes the profiles that are in the totals, and the folder if nothing is left in it. This
+    /// is tidiness: what is left is known not to count again.
+    pub(super) fn tidy(&self, profiles: &Profiles) {
+        self.delete(profiles);
         if profiles.in_use.is_empty() {
             let _ = std::fs::remove_file(self.folder.join(NOTE));
         }
