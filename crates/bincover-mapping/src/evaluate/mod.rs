@@ -399,10 +399,14 @@ impl Kept {
             self.line_count += u64::from(more);
         }
         if self.line_count > MAX_LINES {
+            let expected = format_args!("at most {MAX_LINES} lines");
             let found = self.line_count;
-            let message =
-                format!("source files: expected at most {MAX_LINES} lines, found {found}");
-            return Err(Error::new(ErrorKind::Malformed, message));
+            return Err(Error::of(
+                ErrorKind::Malformed,
+                "source files",
+                expected,
+                found,
+            ));
         }
         Ok(())
     }
