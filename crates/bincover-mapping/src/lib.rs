@@ -54,5 +54,5 @@ pub use evaluate::{
     BitmapLayout, Evaluation, LeftOut, Options, Reason, Unmapped, evaluate, evaluate_with,
 };
 pub use mapping::Mapping;
-pub use object_file::{Instrumentation, inspect, names};
+pub use object_file::{Instrumentation, build_id, inspect, names};
 pub use thin::{Members, ThinMember, thin_members};

@@ -24,6 +24,8 @@ pub struct Segmenter {
     segments: Vec<Segment>,
     /// Regions that have begun and not ended, by index, the innermost last.
     active: Vec<usize>,
+    /// Nothing that is active ends before this.
+    first_end: Position,
     /// Of these, those that end now.
     ending: Vec<usize>,
 }
@@ -67,6 +69,10 @@ impl Segmenter {
             if next.is_none_or(|next| next.start != region.start) {
                 self.emit(region, region.start, !is_gap, false);
             }
+            self.first_end = match self.active.is_empty() {
+                true => region.end,
+                false => self.first_end.min(region.end),
+            };
             self.active.push(index);
         }
         if !self.active.is_empty() {
@@ -77,15 +83,26 @@ impl Segmenter {
 
     /// Takes regions that have ended before `start` off the stack.
     fn finish_ended(&mut self, regions: &[Region], start: Position) {
+        if self.active.is_empty() || self.first_end > start {
+            return;
+        }
         let ending = &mut self.ending;
         ending.clear();
+        let mut first_end = Position {
+            line: u32::MAX,
+            column: u32::MAX,
+        };
         self.active.retain(|&index| {
-            let is_open = regions[index].end > start;
-            if !is_open {
+            let end = regions[index].end;
+            let is_open = end > start;
+            if is_open {
+                first_end = first_end.min(end);
+            } else {
                 ending.push(index);
             }
             is_open
         });
+        self.first_end = first_end;
         if !self.ending.is_empty() {
             self.complete(regions, Some(start));
         }

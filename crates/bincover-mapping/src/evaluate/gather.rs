@@ -2,6 +2,7 @@
 //! dependencies hold mostly the same ones, and what was decided of a record holds for its copies.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use bincover_model::FileId;
 use bincover_profile::{HashedMap, NameRef};
@@ -9,8 +10,12 @@ use bstr::{BStr, BString};
 
 use crate::error::Result;
 use crate::evaluate::names::{Chunks, Names};
-use crate::mapping::{Mapping, Name, Record, TableLayout, Unit, read_file_names};
+use crate::evaluate::parallel;
+use crate::mapping::{Mapping, Name, Record, Table, TableLayout, Unit, read_file_names};
 use crate::sections::COVMAP;
+
+/// Tables that a thread takes at a time.
+const BLOCK: usize = 8;
 
 /// A record that differs from all others in name, hash, files or mapping bytes.
 #[derive(Clone, Copy)]
@@ -54,34 +59,50 @@ pub(super) struct GatheredUnit<'m> {
 impl<'m> Gathered<'m> {
     pub(super) fn gather(mappings: &'m [Mapping<'m>], threads: usize) -> Result<Self> {
         let mut gathered = Self::default();
+        gathered.read_tables(mappings, threads)?;
         for (index, mapping) in mappings.iter().enumerate() {
             for unit in mapping.units() {
-                gathered
-                    .add(index, mapping.compilation_dir(), unit)
-                    .map_err(|error| error.in_mapping(index))?;
+                gathered.add(index, mapping.compilation_dir(), unit);
             }
         }
         gathered.read_names(threads)?;
         Ok(gathered)
     }
 
-    fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>) -> Result<()> {
+    /// Reads all tables of file names, each once.
+    fn read_tables(&mut self, mappings: &'m [Mapping<'m>], threads: usize) -> Result<()> {
+        let mut tables = Vec::new();
+        for (index, mapping) in mappings.iter().enumerate() {
+            let directory = mapping.compilation_dir();
+            for unit in mapping.units() {
+                for table in &unit.tables {
+                    let key = (table.bytes, unit.table_layout, directory);
+                    if let Entry::Vacant(slot) = self.table_ids.entry(key) {
+                        slot.insert(tables.len());
+                        tables.push((index, table, unit.table_layout, directory));
+                    }
+                }
+            }
+        }
+        let read = |_: &mut (), index: usize| {
+            let (mapping, table, layout, directory) = tables[index];
+            read_file_names(table.bytes, table.offset, layout, directory)
+                .map_err(|error| error.in_section(COVMAP).in_mapping(mapping))
+        };
+        self.tables.reserve_exact(tables.len());
+        parallel::for_each(tables.len(), threads, BLOCK, read, |_, names| {
+            let files = names?.into_iter().map(|name| self.intern(name)).collect();
+            self.tables.push(files);
+            Ok(())
+        })
+    }
+
+    fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>) {
         let unit_index = self.units.len();
         self.units.push(GatheredUnit { mapping, unit });
-        let mut tables = Vec::with_capacity(unit.tables.len());
-        for table in &unit.tables {
-            let key = (table.bytes, unit.table_layout, directory);
-            if let Some(&known) = self.table_ids.get(&key) {
-                tables.push(known);
-                continue;
-            }
-            let names = read_file_names(table.bytes, table.offset, unit.table_layout, directory)
-                .map_err(|error| error.in_section(COVMAP))?;
-            let files = names.into_iter().map(|name| self.intern(name)).collect();
-            self.table_ids.insert(key, self.tables.len());
-            tables.push(self.tables.len());
-            self.tables.push(files);
-        }
+        let key = |table: &Table<'m>| (table.bytes, unit.table_layout, directory);
+        let tables = unit.tables.iter();
+        let tables: Vec<usize> = tables.map(|table| self.table_ids[&key(table)]).collect();
         self.met.reserve(unit.records.len());
         self.by_name.reserve(unit.records.len());
         for (record_index, record) in unit.records.iter().enumerate() {
@@ -101,7 +122,6 @@ impl<'m> Gathered<'m> {
             let index = self.index_of(unique);
             self.met.push((small(unit_index), index));
         }
-        Ok(())
     }
 
     fn index_of(&mut self, mut unique: Unique) -> u32 {
@@ -150,7 +170,7 @@ impl<'m> Gathered<'m> {
         {
             chunks.add(unit.unit.names, unit.mapping)?;
         }
-        self.names = chunks.read(threads)?;
+        self.names = chunks.read(self.uniques.len(), threads)?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::mem::ManuallyDrop;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -45,15 +46,8 @@ impl Loaded {
     /// Reads everything that the settings name.
     pub(super) fn load(settings: &Settings, need: Need) -> Result<Self, Stop> {
         say_newer(settings);
-        let read = match &settings.profile {
-            Some(path) => read_profile(path),
-            None => Ok(Read::default()),
-        };
-        let read = read.and_then(|read| {
-            let coverage = evaluate(settings, &read, need)?;
-            Ok((read, coverage))
-        });
-        let (read, (coverage, mismatches)) = read.map_err(|Unread(name, reason)| {
+        let evaluated = evaluate(settings, need);
+        let (kind, coverage, mismatches) = evaluated.map_err(|Unread(name, reason)| {
             settings
                 .console
                 .fatal(format_args!("failed to load coverage: '{name}': {reason}"))
@@ -79,7 +73,7 @@ impl Loaded {
                 &coverage.functions,
                 settings.console,
             ),
-            is_byte_coverage: read.profile.kind().contains(ProfileKind::BYTE_COVERAGE),
+            is_byte_coverage: kind.contains(ProfileKind::BYTE_COVERAGE),
             coverage,
         };
         loaded.remap(settings);
@@ -348,8 +342,7 @@ fn fetch(
 ) -> Result<Vec<Opened>, Unread> {
     let with_data = opened.iter().filter(|one| with_data.contains(&one.name));
     let known: Vec<Vec<u8>> = with_data
-        .filter_map(|one| bincover::mapping::inspect(one.bytes()).ok())
-        .map(|inspected| inspected.build_id)
+        .filter_map(|one| bincover::mapping::build_id(one.bytes()).ok())
         .collect();
     let given: Vec<PathBuf> = settings
         .parsed
@@ -396,27 +389,45 @@ fn fetch(
     }
 }
 
-/// Objects are read one after the other, so the first that is wrong is the one that is named.
+/// Objects are read one after the other, so the first that is wrong is the one that is named,
+/// unless it is the profile.
 fn evaluate(
     settings: &Settings,
-    read: &Read,
     need: Need,
-) -> Result<(Coverage, Mismatches), Unread> {
+) -> Result<(ProfileKind, Coverage, Mismatches), Unread> {
+    let threads = settings.parsed.number("num-threads").unwrap_or(0);
+    let threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
+    let profile = settings.profile.as_deref();
+    let read_profile = || match profile {
+        Some(path) => read_profile(path),
+        None => Ok(Read::default()),
+    };
     let mut problem = None;
     let opened = open_all(&settings.objects, settings, &mut problem);
     let mut mappings = Vec::new();
     let mut owners = Vec::new();
     let members = members_of(&opened);
-    parse_all(
-        &opened,
-        &members,
-        settings,
-        &mut mappings,
-        &mut owners,
-        &mut problem,
-    );
+    let mut parse = || {
+        parse_all(
+            &opened,
+            &members,
+            settings,
+            &mut mappings,
+            &mut owners,
+            &mut problem,
+        );
+    };
+    let read = match threads {
+        Some(NonZeroUsize::MIN) => {
+            parse();
+            read_profile()
+        }
+        _ => meanwhile(read_profile, parse),
+    };
+    // It goes when the process ends, which is faster.
+    let read = ManuallyDrop::new(read?);
     let fetched = match &problem {
-        None => fetch(&opened, &owners, settings, read)?,
+        None => fetch(&opened, &owners, settings, &read)?,
         Some(_) => Vec::new(),
     };
     let members = members_of(&fetched);
@@ -441,10 +452,9 @@ fn evaluate(
         sources.contains(place.as_deref().unwrap_or(name)) || sources.contains(name)
     };
     let is_not_ignored = |file: &BStr| !settings.ignores(file);
-    let threads = settings.parsed.number("num-threads").unwrap_or(0);
     let mut options = Options {
         bitmap_layout: read.layout,
-        threads: usize::try_from(threads).ok().and_then(NonZeroUsize::new),
+        threads,
         summaries_only: !need.lines,
         ..Options::default()
     };
@@ -482,7 +492,18 @@ fn evaluate(
             _ => None,
         });
     let mismatches = mismatches.collect();
-    Ok((evaluation.coverage, mismatches))
+    Ok((read.profile.kind(), evaluation.coverage, mismatches))
+}
+
+/// Calls both, the first on a thread of its own.
+fn meanwhile<R: Send>(first: impl FnOnce() -> R + Send, second: impl FnOnce()) -> R {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        second();
+        first
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The bytes of a path.
