@@ -46,7 +46,8 @@ pub(super) struct Gathered<'m> {
     file_ids: HashMap<BString, FileId>,
     /// Tables by what they are stored as and how they are resolved.
     table_ids: HashMap<(&'m [u8], TableLayout, &'m [u8]), usize>,
-    /// One more than the index of the last unique record of each name.
+    /// One more than the index of the last unique record of each name. Empty if there is one unit
+    /// and nobody asks: an object has one record for each name.
     by_name: HashedMap<NameRef, u32>,
 }
 
@@ -57,12 +58,19 @@ pub(super) struct GatheredUnit<'m> {
 }
 
 impl<'m> Gathered<'m> {
-    pub(super) fn gather(mappings: &'m [Mapping<'m>], threads: usize) -> Result<Self> {
+    /// With `by_name`, [`has`](Self::has) knows the names.
+    pub(super) fn gather(
+        mappings: &'m [Mapping<'m>],
+        threads: usize,
+        by_name: bool,
+    ) -> Result<Self> {
         let mut gathered = Self::default();
         gathered.read_tables(mappings, threads)?;
+        let units = mappings.iter().map(|mapping| mapping.units().len());
+        let by_name = by_name || units.sum::<usize>() > 1;
         for (index, mapping) in mappings.iter().enumerate() {
             for unit in mapping.units() {
-                gathered.add(index, mapping.compilation_dir(), unit);
+                gathered.add(index, mapping.compilation_dir(), unit, by_name);
             }
         }
         gathered.read_names(threads)?;
@@ -97,14 +105,17 @@ impl<'m> Gathered<'m> {
         })
     }
 
-    fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>) {
+    fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>, by_name: bool) {
         let unit_index = self.units.len();
         self.units.push(GatheredUnit { mapping, unit });
         let key = |table: &Table<'m>| (table.bytes, unit.table_layout, directory);
         let tables = unit.tables.iter();
         let tables: Vec<usize> = tables.map(|table| self.table_ids[&key(table)]).collect();
         self.met.reserve(unit.records.len());
-        self.by_name.reserve(unit.records.len());
+        self.uniques.reserve(unit.records.len() / (unit_index + 1));
+        if by_name && unit_index == 0 {
+            self.by_name.reserve(unit.records.len());
+        }
         for (record_index, record) in unit.records.iter().enumerate() {
             let unique = Unique {
                 name_ref: match record.name {
@@ -119,7 +130,10 @@ impl<'m> Gathered<'m> {
                 table: small(tables[record.table as usize]),
                 next: 0,
             };
-            let index = self.index_of(unique);
+            let index = match by_name {
+                true => self.index_of(unique),
+                false => self.push(unique),
+            };
             self.met.push((small(unit_index), index));
         }
     }
@@ -138,8 +152,12 @@ impl<'m> Gathered<'m> {
             at = known.next;
         }
         unique.next = *last;
+        *last = small(self.uniques.len() + 1);
+        self.push(unique)
+    }
+
+    fn push(&mut self, unique: Unique) -> u32 {
         let index = small(self.uniques.len());
-        *last = index + 1;
         self.uniques.push(unique);
         index
     }

@@ -163,7 +163,7 @@ pub fn evaluate_with(
     options: &Options<'_>,
 ) -> Result<Evaluation> {
     let threads = thread_count(options.threads);
-    let gathered = Gathered::gather(mappings, threads)?;
+    let gathered = Gathered::gather(mappings, threads, options.explain)?;
     let wanted: Option<Vec<bool>> = options.wanted.map(|is_wanted| {
         let names = gathered.file_names.iter();
         names.map(|name| is_wanted(name.as_ref())).collect()
