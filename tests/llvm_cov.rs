@@ -301,6 +301,7 @@ const PROGRAMS: &[Program] = &[
             "strip",
             "wasm-ld-22",
             "llvm-lipo-22",
+            "llvm-ar-22",
         ],
         "shared",
         &["archive.a"],
@@ -329,6 +330,12 @@ const PROGRAMS: &[Program] = &[
             "wasm-ld-22 --no-entry --allow-undefined --export-all wasm.o -o linked.wasm",
             "clang-22 -target arm64-apple-macos13 -fprofile-instr-generate -fcoverage-mapping -c library.c -o arm64.o",
             "llvm-lipo-22 -create macho.o arm64.o -output universal",
+            "llvm-ar-22 rc macho.a macho.o",
+            "llvm-ar-22 rc arm64.a arm64.o",
+            "llvm-lipo-22 -create macho.a arm64.a -output archives",
+            "ar rcT none.a",
+            "ar rc empty.a",
+            "llvm-ar-22 rc outer.a thin.a",
         ],
     ),
     built(
@@ -407,6 +414,19 @@ const CONTAINERS: &str = "
     export -format=lcov archive.a -instr-profile=merged.profdata
     report archive.a -instr-profile=merged.profdata
     export thin.a -instr-profile=merged.profdata
+    report none.a -instr-profile=merged.profdata
+    report empty.a -instr-profile=merged.profdata
+    export beside/thin.a -instr-profile=merged.profdata
+    export beside/absolute.a -instr-profile=merged.profdata
+    report beside/missing.a -instr-profile=merged.profdata
+    report beside/folder.a -instr-profile=merged.profdata
+    export beside/outer.a -instr-profile=merged.profdata
+    report one -object beside/plain.a -instr-profile=merged.profdata
+    report thin.a -instr-profile=merged.profdata -arch=arm64
+    report archives -empty-profile
+    report archives -empty-profile -arch=arm64
+    export archives -empty-profile -arch=x86_64
+    report archives -empty-profile -arch=i386
     report mixed.a -instr-profile=merged.profdata
     report mixed.a -object one -instr-profile=merged.profdata
     report source.a -instr-profile=merged.profdata
@@ -443,10 +463,6 @@ const CONTAINERS: &str = "
 
 /// Command lines of which we say something else than LLVM, and why.
 const DIFFERENT: &[(&str, &str)] = &[
-    (
-        "export thin.a -instr-profile=merged.profdata",
-        "we do not open the members of thin archives",
-    ),
     (
         "report cut.o -empty-profile",
         "we do not repeat what LLVM's readers of objects say",
@@ -797,10 +813,42 @@ fn make(program: &Program) -> Result<PathBuf, Failed> {
                 let bytes = fs::read(folder.join(whole))?;
                 fs::write(folder.join(cut), &bytes[..bytes.len() / 2])?;
             }
+            thin_archives(&folder)?;
         }
         _ => {}
     }
     Ok(folder)
+}
+
+/// Thin archives in a folder of their own, beside which their members are looked for.
+fn thin_archives(folder: &Path) -> Result<(), Failed> {
+    let beside = folder.join("beside");
+    fs::create_dir(&beside)?;
+    for (from, to) in [
+        ("library.o", "near.o"),
+        ("one.o", "one.o"),
+        ("plain.o", "plain.o"),
+        ("library.o", "gone.o"),
+        ("library.o", "folder.o"),
+        ("outer.a", "outer.a"),
+    ] {
+        fs::copy(folder.join(from), beside.join(to))?;
+    }
+    for command in [
+        "ar rcT thin.a near.o one.o",
+        "ar rcT missing.a near.o gone.o",
+        "ar rcT folder.a folder.o",
+        "ar rcT plain.a one.o plain.o",
+    ] {
+        shell(&beside, command)?;
+    }
+    fs::remove_file(beside.join("gone.o"))?;
+    fs::remove_file(beside.join("folder.o"))?;
+    fs::create_dir(beside.join("folder.o"))?;
+    let absolute = |name: &str| folder.join(name).display().to_string();
+    let (one, near) = (absolute("one.o"), absolute("beside/near.o"));
+    let command = format!("llvm-ar-22 --thin rcP beside/absolute.a {one} {near}");
+    shell(folder, &command)
 }
 
 /// What the command lines of [`COMMANDS`] name.

@@ -268,6 +268,134 @@ fn objects_and_profiles_are_in_the_ledger_too() {
     assert_eq!(told.ledger.get("functions"), None);
 }
 
+/// An object like the fixture, but for one section.
+fn with_section(object: &str, name: &str, contents: &[u8]) -> Vec<u8> {
+    let whole = fixture_bytes(object);
+    let names = ["__llvm_prf_names", "__llvm_covmap", "__llvm_covfun"];
+    let sections = names.map(|known| (known, elf::section(&whole, known)));
+    let sections = sections.iter().map(|(known, bytes)| match *known == name {
+        true => (*known, contents),
+        false => (*known, &bytes[..]),
+    });
+    elf::build(&sections.collect::<Vec<_>>())
+}
+
+#[test]
+fn damaged_objects_are_in_the_ledger_and_the_others_in_the_report() {
+    // One is seen to be damaged when its sections are, one when its regions are decoded, and
+    // one is no object.
+    let covfun = elf::section(&fixture_bytes(CPP), "__llvm_covfun");
+    let cut = with_section(CPP, "__llvm_covfun", &covfun[..covfun.len() / 2 + 5]);
+    let mut covfun = elf::section(&fixture_bytes(CPP), "__llvm_covfun");
+    // The file of the first function, behind the head of its record and the number of files.
+    covfun[29] = 0x7f;
+    let wrong = with_section(CPP, "__llvm_covfun", &covfun);
+    let ((_a, cut), (_b, wrong)) = (file("cut", cut), file("wrong", wrong));
+    let (_c, script) = file("script", "#!/bin/sh\necho a script and no object\n");
+    let objects = [&cut, &fixture(CPP), &wrong, &script];
+    let objects = objects.map(PathBuf::as_path);
+
+    let told = report(&objects, &fixture(CPP_PROFILE), &["--lcov", "-"], 92);
+    let expected = fixture_bytes("object/clang22-cxx/expected.lcov");
+    assert_eq!(told.stdout.as_bytes(), expected);
+    let entries = told.ledger["entries"].as_array().unwrap();
+    let files = entries.iter().map(|entry| entry["file"].as_str().unwrap());
+    let expected = [&cut, &wrong, &script].map(|path| path.to_str().unwrap());
+    assert_eq!(files.collect::<Vec<_>>(), expected);
+    for (entry, section, part) in [
+        (&entries[0], Some("__llvm_covfun"), Some("mapping data")),
+        (&entries[1], Some("__llvm_covfun"), Some("file index")),
+        (&entries[2], None, None),
+    ] {
+        assert_eq!(entry["cause"], "damaged-object");
+        assert_eq!(entry.get("section").and_then(Value::as_str), section);
+        assert_eq!(entry.get("what").and_then(Value::as_str), part);
+        assert_eq!(entry.get("offset").is_some(), section.is_some());
+        assert_ne!(entry["expected"], "");
+        assert_ne!(entry["found"], "");
+        let file = entry["file"].as_str().unwrap();
+        let line = format!("left out: {file}: {}", entry["message"].as_str().unwrap());
+        assert!(told.stderr.contains(&line), "{line}: {}", told.stderr);
+    }
+    assert_eq!(entries[1]["offset"], 29);
+    assert_eq!(entries[1]["found"], "127");
+    // Functions are told of by the objects that were used.
+    assert_eq!(told.ledger["functions"], serde_json::json!([]));
+}
+
+#[test]
+fn without_a_whole_object_there_is_no_report() {
+    let (_a, script) = file("script", "#!/bin/sh\necho a script and no object\n");
+    let (_b, plain) = file("plain", elf::build(&[(".text", b"\xc3")]));
+    let told = report(&[&plain, &script], &fixture(CPP_PROFILE), &[], 1);
+    let file = script.to_str().unwrap();
+    assert!(told.stderr.contains(file), "{}", told.stderr);
+    assert_eq!(told.stdout, "");
+    let entries = told.ledger["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["cause"], "damaged-object");
+    assert_eq!(entries[0]["file"], file);
+}
+
+/// A thin archive of the members of the one in the fixtures, in a folder with some of these.
+fn thin_archive(present: &[&str]) -> (TempDir, PathBuf) {
+    let field = |text: &str, width| format!("{text:<width$}");
+    let whole = fixture_bytes("object/archive/both.a");
+    let folder = tempfile::tempdir().unwrap();
+    let mut thin = b"!<thin>\n".to_vec();
+    let mut at = 8;
+    while at + 60 <= whole.len() {
+        let header = &whole[at..at + 60];
+        let name = std::str::from_utf8(&header[..16]).unwrap().trim_end();
+        let size = std::str::from_utf8(&header[48..58]).unwrap().trim_end();
+        let bytes: usize = size.parse().unwrap();
+        let contents = &whole[at + 60..at + 60 + bytes];
+        at = (at + 60 + bytes).next_multiple_of(2);
+        let name = name.trim_end_matches('/');
+        if name.is_empty() {
+            continue;
+        }
+        let fields = [
+            (name.to_owned() + "/", 16),
+            ("0".into(), 12),
+            ("0".into(), 6),
+        ];
+        let more = [("0".into(), 6), ("644".into(), 8), (size.to_owned(), 10)];
+        for (text, width) in fields.iter().chain(&more) {
+            thin.extend(field(text, *width).bytes());
+        }
+        thin.extend(b"`\n");
+        if present.contains(&name) {
+            fs::write(folder.path().join(name), contents).unwrap();
+        }
+    }
+    let path = folder.path().join("thin.a");
+    fs::write(&path, thin).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn a_thin_archive_is_as_one_that_holds_its_members() {
+    let (_folder, thin) = thin_archive(&["one.o", "two.o"]);
+    let report = |object: &Path| report(&[object], &fixture(CPP_PROFILE), &["--lcov", "-"], 0);
+    let (thin, whole) = (report(&thin), report(&fixture("object/archive/both.a")));
+    assert!(whole.stdout.contains("FNDA:"));
+    assert_eq!(thin.stdout, whole.stdout);
+    assert_eq!(thin.causes(), whole.causes());
+}
+
+#[test]
+fn a_thin_archive_whose_member_is_missing_is_damaged() {
+    let (_folder, thin) = thin_archive(&["one.o"]);
+    let told = report(&[&thin, &fixture(CPP)], &fixture(CPP_PROFILE), &[], 92);
+    let entry = &told.ledger["entries"][0];
+    assert_eq!(entry["cause"], "damaged-object");
+    assert_eq!(entry["file"], thin.to_str().unwrap());
+    let expected = "the file `two.o`, which this thin archive names";
+    assert_eq!(entry["expected"], expected);
+    assert_eq!(entry["found"], "No such file or directory (os error 2)");
+}
+
 // Instantiations.
 
 /// The functions of a report in lcov: name and count; and what FNF and FNH say in sum.

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
-use bincover::Covered;
-use bincover::mapping::{Evaluation, LeftOut, Reason, Unmapped};
+use bincover::mapping::{self, ErrorKind, Evaluation, LeftOut, Reason, Unmapped};
 use bincover::profile::{Cause, Ledger};
 use bincover::report::demangled;
+use bincover::{Covered, Error};
 use bstr::ByteSlice;
 use serde::Serialize;
 
@@ -31,6 +31,9 @@ struct Entry<'l> {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<&'l str>,
+    /// Of an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +137,16 @@ impl fmt::Display for MismatchCause {
 
 /// The ledger's JSON, with a line feed at the end.
 pub(crate) fn json(ledger: &Ledger) -> String {
-    with_functions(ledger, &[], None)
+    with_objects(ledger, Vec::new(), None)
+}
+
+/// As [`json`], with the object for which there is no report.
+pub(crate) fn failed_json(ledger: &Ledger, error: &Error) -> String {
+    let objects = match error {
+        Error::Object { path, source } => vec![of_unused(path, source)],
+        _ => Vec::new(),
+    };
+    with_objects(ledger, objects, None)
 }
 
 /// As [`json`], with what was left out when the merged profile met the objects. The evaluation is
@@ -147,12 +159,14 @@ pub(crate) fn report_json(ledger: &Ledger, covered: &Covered) -> String {
         .map(|left| of_object(left, covered));
     let unmapped = evaluation.unmapped.iter().map(of_profile);
     let functions = left_out.chain(unmapped).collect();
-    with_functions(ledger, &covered.without_mapping, Some(functions))
+    let unused = covered.without_mapping.iter().chain(&covered.damaged);
+    let objects = unused.map(|(path, error)| of_unused(path, error));
+    with_objects(ledger, objects.collect(), Some(functions))
 }
 
-fn with_functions<'l>(
+fn with_objects<'l>(
     ledger: &'l Ledger,
-    without_mapping: &'l [(PathBuf, bincover::mapping::Error)],
+    objects: Vec<Entry<'l>>,
     functions: Option<Vec<Mismatch<'l>>>,
 ) -> String {
     let entries = ledger.entries.iter().map(|entry| {
@@ -160,12 +174,6 @@ fn with_functions<'l>(
         json.file = Cow::Borrowed(&entry.source);
         json.message = entry.cause.to_string();
         json
-    });
-    let objects = without_mapping.iter().map(|(path, error)| Entry {
-        file: path.to_string_lossy(),
-        cause: "no-coverage-data",
-        message: error.to_string(),
-        ..Entry::default()
     });
     let json = Json {
         version: VERSION,
@@ -176,6 +184,24 @@ fn with_functions<'l>(
     };
     let text = serde_json::to_string_pretty(&json);
     text.expect("strings and numbers are valid JSON") + "\n"
+}
+
+/// An object that is not in the report.
+fn of_unused<'l>(path: &'l Path, error: &'l mapping::Error) -> Entry<'l> {
+    Entry {
+        file: path.to_string_lossy(),
+        cause: match error.kind() {
+            ErrorKind::NoCoverageData => "no-coverage-data",
+            _ => "damaged-object",
+        },
+        message: error.to_string(),
+        what: Some(error.what()).filter(|what| !what.is_empty()),
+        section: error.section(),
+        offset: error.offset(),
+        expected: Some(error.expected().to_owned()),
+        found: Some(error.found().to_owned()),
+        ..Entry::default()
+    }
 }
 
 fn of_object<'l>(left_out: &'l LeftOut, covered: &'l Covered) -> Mismatch<'l> {

@@ -6,11 +6,12 @@ use object::read::archive::ArchiveFile;
 use object::read::macho::{FatArch, MachOFatFile};
 use object::{Architecture, Endianness, File, FileKind, Object};
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_NESTING;
 use crate::sections::Sections;
+use crate::thin::{Members, is_archive, member_path};
 use crate::{kept, test_container, wasm};
 
 /// How a file is read.
@@ -26,6 +27,10 @@ pub struct ParseOptions<'o> {
     /// coverage data or that is no object, and at a universal file without an architecture. Else
     /// such members are passed over, and all slices are read.
     pub strict: bool,
+    /// What a thin archive's names of members are relative to: the path of the archive.
+    pub path: &'o [u8],
+    /// The files that thin archives name; without them, such an archive is an error.
+    pub members: Option<&'o Members<'o>>,
 }
 
 /// One object of a file.
@@ -36,13 +41,13 @@ pub(crate) struct Found<'a> {
 }
 
 /// The objects of a file that have coverage data, of which there is at least one.
-pub(crate) fn open<'a>(bytes: &'a [u8], options: &ParseOptions<'_>) -> Result<Vec<Found<'a>>> {
+pub(crate) fn open<'a>(bytes: &'a [u8], options: &ParseOptions<'a>) -> Result<Vec<Found<'a>>> {
     let mut found = Vec::new();
     Opener {
         options,
         found: &mut found,
     }
-    .open(bytes, None, 0)?;
+    .open(bytes, options.path, None, 0)?;
     if found.is_empty() {
         return Err(Error::no_data("an object with coverage data", "none"));
     }
@@ -50,15 +55,27 @@ pub(crate) fn open<'a>(bytes: &'a [u8], options: &ParseOptions<'_>) -> Result<Ve
 }
 
 struct Opener<'a, 'o> {
-    options: &'o ParseOptions<'o>,
+    options: &'o ParseOptions<'a>,
     found: &'o mut Vec<Found<'a>>,
 }
 
 impl<'a> Opener<'a, '_> {
-    fn open(&mut self, bytes: &'a [u8], member: Option<BString>, depth: usize) -> Result<()> {
+    /// `path` is what LLVM calls the file: a member of an archive has its name in there.
+    fn open(
+        &mut self,
+        bytes: &'a [u8],
+        path: &[u8],
+        member: Option<BString>,
+        depth: usize,
+    ) -> Result<()> {
         if depth > MAX_NESTING {
-            let message = format!("archives: expected at most {MAX_NESTING} in each other");
-            return Err(Error::new(ErrorKind::NotAnObject, message));
+            let expected = format_args!("at most {MAX_NESTING} in each other");
+            return Err(Error::of(
+                ErrorKind::NotAnObject,
+                "archives",
+                expected,
+                "more",
+            ));
         }
         if kept::is_one(bytes) {
             self.found.append(&mut kept::read(bytes)?);
@@ -69,8 +86,10 @@ impl<'a> Opener<'a, '_> {
             self.found.push(Found { member, sections });
             return Ok(());
         }
+        if is_archive(bytes) {
+            return self.archive(bytes, path, member, depth);
+        }
         match FileKind::parse(bytes) {
-            Ok(FileKind::Archive) => self.archive(bytes, member, depth),
             Ok(FileKind::MachOFat32) => self.universal::<FatArch32>(bytes, depth),
             Ok(FileKind::MachOFat64) => self.universal::<FatArch64>(bytes, depth),
             _ if wasm::is_one(bytes) => {
@@ -103,17 +122,17 @@ impl<'a> Opener<'a, '_> {
         Ok(())
     }
 
-    fn archive(&mut self, bytes: &'a [u8], outer: Option<BString>, depth: usize) -> Result<()> {
+    fn archive(
+        &mut self,
+        bytes: &'a [u8],
+        path: &[u8],
+        outer: Option<BString>,
+        depth: usize,
+    ) -> Result<()> {
         let bad = |error: object::Error| {
-            let message = format!("expected a well-formed archive, found: {error}");
-            Error::new(ErrorKind::NotAnObject, message)
+            Error::new(ErrorKind::NotAnObject, "a well-formed archive", error)
         };
         let archive = ArchiveFile::parse(bytes).map_err(bad)?;
-        if archive.is_thin() {
-            let message = "expected an archive that holds its members, found a thin one, which only \
-                           names them: give the members themselves";
-            return Err(Error::new(ErrorKind::NotAnObject, message));
-        }
         for member in archive.members() {
             let member = member.map_err(bad)?;
             let mut name = outer.clone().unwrap_or_default();
@@ -121,11 +140,30 @@ impl<'a> Opener<'a, '_> {
                 name.push(b'/');
             }
             name.extend_from_slice(member.name());
-            let contents = member.data(bytes).map_err(bad)?;
-            let opened = self.open(contents, Some(name), depth + 1);
+            let contents = match member.is_thin() {
+                true => self.beside(path, member.name().into())?,
+                false => member.data(bytes).map_err(bad)?,
+            };
+            let opened = self.open(contents, member.name(), Some(name), depth + 1);
             self.pass_over(opened)?;
         }
         Ok(())
+    }
+
+    /// What a thin archive's member holds.
+    fn beside(&self, archive: &[u8], name: &BStr) -> Result<&'a [u8]> {
+        let Some(members) = self.options.members else {
+            let found = "a thin one, which only names them: give the members themselves";
+            let expected = "an archive that holds its members";
+            return Err(Error::new(ErrorKind::NotAnObject, expected, found));
+        };
+        members
+            .get(member_path(archive, name).as_ref())
+            .map_err(|reason| {
+                let expected = format_args!("the file `{name}`, which this thin archive names");
+                Error::new(ErrorKind::MissingMember, expected, reason)
+                    .with_llvm_message(format!("'{name}': {reason}"))
+            })
     }
 
     /// What is no object, or one without coverage data, is no error unless llvm-cov's manners are
@@ -149,8 +187,11 @@ impl<'a> Opener<'a, '_> {
 
     fn universal<Fat: FatArch>(&mut self, bytes: &'a [u8], depth: usize) -> Result<()> {
         let bad = |error: object::Error| {
-            let message = format!("expected a well-formed universal file, found: {error}");
-            Error::new(ErrorKind::NotAnObject, message)
+            Error::new(
+                ErrorKind::NotAnObject,
+                "a well-formed universal file",
+                error,
+            )
         };
         let fat = MachOFatFile::<Fat>::parse(bytes).map_err(bad)?;
         let mut names = Vec::new();
@@ -167,7 +208,7 @@ impl<'a> Opener<'a, '_> {
             }
             is_there = true;
             let contents = slice.data(bytes).map_err(bad)?;
-            let opened = self.open(contents, Some(name.into()), depth + 1);
+            let opened = self.open(contents, self.options.path, Some(name.into()), depth + 1);
             if self.options.architecture.is_some() {
                 return opened;
             }
@@ -176,19 +217,18 @@ impl<'a> Opener<'a, '_> {
         if is_there {
             return Ok(());
         }
-        let message = format!(
-            "expected the name of an architecture in this universal file ({}), found {}",
-            names.join(", "),
-            self.options.architecture.unwrap_or("none"),
-        );
-        Err(Error::new(ErrorKind::ArchitectureNeeded, message))
+        let names = names.join(", ");
+        let expected = format_args!("the name of an architecture in this universal file ({names})");
+        let found = self.options.architecture.unwrap_or("none");
+        Err(Error::new(ErrorKind::ArchitectureNeeded, expected, found))
     }
 }
 
 #[cold]
 fn wrong_architecture(found: impl std::fmt::Display) -> Error {
-    let message = format!("expected an object of the architecture asked for, found one of {found}");
-    Error::new(ErrorKind::WrongArchitecture, message)
+    let expected = "an object of the architecture asked for";
+    let found = format_args!("one of {found}");
+    Error::new(ErrorKind::WrongArchitecture, expected, found)
 }
 
 /// Reads the headers of one object.
@@ -210,15 +250,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<File<'_>> {
             Ok(kind) => format!("{kind:?}"),
             Err(_) => format!("bytes {:02x?}", &bytes[..bytes.len().min(8)]),
         };
-        let message = format!("expected an object file at offset 0x0, found {found}");
-        return Err(Error::new(ErrorKind::NotAnObject, message));
+        let expected = "an object file at offset 0x0";
+        return Err(Error::new(ErrorKind::NotAnObject, expected, found));
     }
-    File::parse(bytes).map_err(|error| {
-        Error::new(
-            ErrorKind::NotAnObject,
-            format_args!("expected a well-formed object file, found: {error}"),
-        )
-    })
+    File::parse(bytes)
+        .map_err(|error| Error::new(ErrorKind::NotAnObject, "a well-formed object file", error))
 }
 
 /// LLVM knows an architecture of this name (LLVM: `Triple(Arch).getArch()`).

@@ -17,6 +17,11 @@ struct Inner {
     mapping: usize,
     section: Option<&'static str>,
     offset: Option<u64>,
+    /// The part of the format; empty if the file as a whole is meant.
+    what: String,
+    expected: String,
+    found: String,
+    /// All of it in words.
     message: String,
     /// What llvm-cov says, where that is not the text of the class.
     llvm: Option<String>,
@@ -40,6 +45,8 @@ pub enum ErrorKind {
     WrongArchitecture,
     /// A universal file, and no architecture of it was named.
     ArchitectureNeeded,
+    /// A thin archive names a file that is not there, or cannot be read.
+    MissingMember,
 }
 
 impl ErrorKind {
@@ -55,21 +62,66 @@ impl ErrorKind {
             Self::ArchitectureNeeded => {
                 "`-arch` specifier is invalid or missing for universal binary"
             }
+            Self::MissingMember => "No such file or directory",
         }
     }
 }
 
 impl Error {
     #[cold]
-    pub(crate) fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
+    pub(crate) fn new(
+        kind: ErrorKind,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        let (expected, found) = (expected.to_string(), found.to_string());
         Self(Box::new(Inner {
             kind,
             mapping: 0,
             section: None,
             offset: None,
-            message: message.to_string(),
+            what: String::new(),
+            message: format!("expected {expected}, found {found}"),
+            expected,
+            found,
             llvm: None,
         }))
+    }
+
+    /// As [`new`](Self::new), of a part of the format.
+    #[cold]
+    pub(crate) fn of(
+        kind: ErrorKind,
+        what: impl fmt::Display,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        let mut error = Self::new(kind, expected, found);
+        error.0.what = what.to_string();
+        error.0.message = format!("{what}: {}", error.0.message);
+        error
+    }
+
+    /// `offset` is from the start of the section, or of the file where no section is named.
+    #[cold]
+    pub(crate) fn at(
+        kind: ErrorKind,
+        offset: u64,
+        what: impl fmt::Display,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        let mut error = Self::of(kind, what, expected, found);
+        let Inner {
+            what,
+            expected,
+            found,
+            ..
+        } = &*error.0;
+        error.0.message =
+            format!("{what}: expected {expected} at offset {offset:#x}, found {found}");
+        error.0.offset = Some(offset);
+        error
     }
 
     /// `offset` is from the start of the section.
@@ -80,18 +132,14 @@ impl Error {
         expected: impl fmt::Display,
         found: impl fmt::Display,
     ) -> Self {
-        let message = format!("{what}: expected {expected} at offset {offset:#x}, found {found}");
-        let mut error = Self::new(ErrorKind::Malformed, message);
-        error.0.offset = Some(offset);
-        error
+        Self::at(ErrorKind::Malformed, offset, what, expected, found)
     }
 
     #[cold]
     pub(crate) fn no_data(expected: &str, found: &str) -> Self {
-        let message = format!(
-            "expected {expected}, found {found}: the binary is not instrumented for coverage, or was stripped of it"
-        );
-        Self::new(ErrorKind::NoCoverageData, message)
+        let mut error = Self::new(ErrorKind::NoCoverageData, expected, found);
+        error.0.message += ": the binary is not instrumented for coverage, or was stripped of it";
+        error
     }
 
     #[cold]
@@ -117,6 +165,14 @@ impl Error {
     pub fn llvm_message(&self) -> &str {
         let own = self.0.llvm.as_deref();
         own.unwrap_or_else(|| self.0.kind.llvm_text())
+    }
+
+    /// The same error as one of another class.
+    #[cold]
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self.0.llvm = None;
+        self
     }
 
     #[cold]
@@ -154,6 +210,24 @@ impl Error {
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
+
+    /// The part of the format that is wrong; empty if the file as a whole is.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// What should have been there.
+    #[must_use]
+    pub fn expected(&self) -> &str {
+        &self.0.expected
+    }
+
+    /// What was there.
+    #[must_use]
+    pub fn found(&self) -> &str {
+        &self.0.found
+    }
 }
 
 /// The cursor's errors: it counts from the start of the section.
@@ -164,7 +238,8 @@ impl From<bincover_profile::Error> for Error {
             Profile::Truncated => ErrorKind::Truncated,
             _ => ErrorKind::Malformed,
         };
-        let mut converted = Self::new(kind, &error);
+        let mut converted = Self::of(kind, error.what(), error.expected(), error.found());
+        converted.0.message = error.to_string();
         converted.0.offset = error.offset();
         converted
     }

@@ -11,7 +11,7 @@
 //! | ELF, Mach-O | objects, executables and libraries, 32 and 64 bits, both byte orders |
 //! | COFF, PE | objects; executables and libraries |
 //! | WebAssembly | linked modules |
-//! | archives (`.a`, `.rlib`), universal Mach-O files | each member or slice |
+//! | archives (`.a`, `.rlib`; thin ones with their [`Members`]), universal Mach-O files | each member or slice |
 //! | what `llvm-cov convert-for-testing` writes | |
 //!
 //! All mapping versions are read: 1 to 7, LLVM 3.7 to 22.
@@ -35,7 +35,7 @@
 //! The numbers are llvm-cov's, by its own rules for which record wins, what a line's count is and
 //! how instantiations are grouped; `tests/oracle.rs` compares them byte for byte.
 //!
-//! Deliberately not here: opening files (so no thin archives), source files, reports, processes.
+//! Deliberately not here: opening files, source files, reports, processes.
 
 mod container;
 mod error;
@@ -46,6 +46,7 @@ mod mapping;
 mod object_file;
 mod sections;
 mod test_container;
+mod thin;
 mod wasm;
 
 pub use container::{ParseOptions, is_architecture};
@@ -55,4 +56,5 @@ pub use evaluate::{
 };
 pub use kept::kept_sections;
 pub use mapping::Mapping;
-pub use object_file::{Instrumentation, inspect, names};
+pub use object_file::{Instrumentation, build_id, inspect, names};
+pub use thin::{Members, ThinMember, thin_members};

@@ -32,8 +32,20 @@ pub fn inspect(bytes: &[u8]) -> Result<Instrumentation> {
         counters: sections::has(&file, Kind::Counters),
         mapping: sections::has(&file, Kind::Covmap),
         relocatable_counters: relocatable_counters(&file),
-        build_id: file.build_id().ok().flatten().unwrap_or_default().to_vec(),
+        build_id: build_id_of(&file),
     })
+}
+
+/// An object's GNU build id, empty if there is none.
+///
+/// # Errors
+/// If it is not an object file.
+pub fn build_id(bytes: &[u8]) -> Result<Vec<u8>> {
+    parse(bytes).map(|file| build_id_of(&file))
+}
+
+fn build_id_of(file: &File<'_>) -> Vec<u8> {
+    file.build_id().ok().flatten().unwrap_or_default().to_vec()
 }
 
 /// The names of an instrumented binary's functions, and its build id.
@@ -44,8 +56,7 @@ pub fn names(bytes: &[u8]) -> Result<(Vec<u8>, NameTable)> {
     let file = parse(bytes)?;
     let names = NameTable::decode(sections::names(&file)?, 0)
         .map_err(|error| Error::from(error).in_section(NAMES))?;
-    let build_id = file.build_id().ok().flatten().unwrap_or_default();
-    Ok((build_id.to_vec(), names))
+    Ok((build_id_of(&file), names))
 }
 
 /// The runtime defines `__llvm_profile_counter_bias` weakly, as another name of

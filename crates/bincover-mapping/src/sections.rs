@@ -73,7 +73,7 @@ impl<'a> Sections<'a> {
             // no data, even if there are names twice.
             Err(error) => {
                 exactly_one(file, Kind::CovNames).map_err(|other| match other.kind() {
-                    ErrorKind::NoCoverageData => Error::new(ErrorKind::NoCoverageData, error),
+                    ErrorKind::NoCoverageData => error.of_kind(ErrorKind::NoCoverageData),
                     _ => other,
                 })?
             }
@@ -85,8 +85,9 @@ impl<'a> Sections<'a> {
             // Sections do not overlap, so together they are no longer than the file.
             total += section.bytes.len() as u64;
             if total > file_bytes as u64 {
-                let message = "expected sections that do not overlap, found ones that do";
-                return Err(Error::new(ErrorKind::Malformed, message).in_section(COVFUN));
+                let expected = "sections that do not overlap";
+                let error = Error::new(ErrorKind::Malformed, expected, "ones that do");
+                return Err(error.in_section(COVFUN));
             }
             if covfun.is_empty() {
                 covfun = Cow::Borrowed(section.bytes);
@@ -149,11 +150,8 @@ fn named<'a>(file: &File<'a>, kind: Kind) -> Result<Vec<Contents<'a>>> {
             continue;
         }
         let bytes = section.data().map_err(|error| {
-            Error::new(
-                ErrorKind::Malformed,
-                format_args!("expected a section inside the file, found: {error}"),
-            )
-            .in_section(kind.elf())
+            Error::new(ErrorKind::Malformed, "a section inside the file", error)
+                .in_section(kind.elf())
         })?;
         // Two zeros are the beginning and the end of nothing.
         let is_empty = bytes.is_empty() || kind == Kind::Names && is_coff && bytes.len() == 2;
@@ -172,14 +170,15 @@ fn exactly_one<'a>(file: &File<'a>, kind: Kind) -> Result<Contents<'a>> {
     match (found.pop(), found.is_empty()) {
         (Some(section), true) => Ok(section),
         (None, _) => Err(Error::no_section(kind.elf())),
-        (Some(_), false) => Err(Error::new(
-            ErrorKind::Malformed,
-            "expected one section, found several of that name",
-        )
-        .in_section(kind.elf())
-        .with_llvm_detail(match kind {
-            Kind::Covmap => "the size of name section is not one",
-            _ => "the size of coverage mapping section is not one",
-        })),
+        (Some(_), false) => {
+            Err(
+                Error::new(ErrorKind::Malformed, "one section", "several of that name")
+                    .in_section(kind.elf())
+                    .with_llvm_detail(match kind {
+                        Kind::Covmap => "the size of name section is not one",
+                        _ => "the size of coverage mapping section is not one",
+                    }),
+            )
+        }
     }
 }

@@ -24,6 +24,8 @@ pub struct Segmenter {
     segments: Vec<Segment>,
     /// Regions that have begun and not ended, by index, the innermost last.
     active: Vec<usize>,
+    /// For each of these, the first end of it and those before it.
+    first_ends: Vec<Position>,
     /// Of these, those that end now.
     ending: Vec<usize>,
 }
@@ -35,6 +37,7 @@ impl Segmenter {
         self.regions.extend_from_slice(regions);
         self.segments.clear();
         self.active.clear();
+        self.first_ends.clear();
         self.run();
         &self.segments
     }
@@ -67,25 +70,49 @@ impl Segmenter {
             if next.is_none_or(|next| next.start != region.start) {
                 self.emit(region, region.start, !is_gap, false);
             }
-            self.active.push(index);
+            self.push_active(regions, index);
         }
         if !self.active.is_empty() {
             std::mem::swap(&mut self.active, &mut self.ending);
+            self.active.clear();
+            self.first_ends.clear();
             self.complete(regions, None);
         }
     }
 
+    fn push_active(&mut self, regions: &[Region], index: usize) {
+        let end = regions[index].end;
+        let before = self.first_ends.last();
+        self.first_ends
+            .push(before.map_or(end, |&first| first.min(end)));
+        self.active.push(index);
+    }
+
     /// Takes regions that have ended before `start` off the stack.
     fn finish_ended(&mut self, regions: &[Region], start: Position) {
-        let ending = &mut self.ending;
-        ending.clear();
-        self.active.retain(|&index| {
-            let is_open = regions[index].end > start;
-            if !is_open {
-                ending.push(index);
+        if self.first_ends.last().is_none_or(|end| *end > start) {
+            return;
+        }
+        // Regions lie in each other, so those that have ended are the last.
+        let is_open = |index: &usize| regions[*index].end > start;
+        let open = self.active.iter().rposition(is_open);
+        let open = open.map_or(0, |last| last + 1);
+        self.ending.clear();
+        self.ending.extend(self.active.drain(open..));
+        self.first_ends.truncate(open);
+        // Unless they cross each other.
+        if self.first_ends.last().is_some_and(|end| *end <= start) {
+            let last = std::mem::take(&mut self.ending);
+            let active = std::mem::take(&mut self.active);
+            self.first_ends.clear();
+            for index in active {
+                match is_open(&index) {
+                    true => self.push_active(regions, index),
+                    false => self.ending.push(index),
+                }
             }
-            is_open
-        });
+            self.ending.extend(last);
+        }
         if !self.ending.is_empty() {
             self.complete(regions, Some(start));
         }
@@ -98,19 +125,19 @@ impl Segmenter {
         let end = |index: &usize| regions[*index].end;
         if ending.len() > 1 {
             ending.sort_by_key(end);
-        }
-        // Of those that end together, the last one is the innermost, and where the ones before
-        // them end, it goes on.
-        let mut groups = ending.chunk_by(|a, b| end(a) == end(b)).peekable();
-        while let Some(group) = groups.next() {
-            let ended = end(&group[0]);
-            let Some(innermost) = groups.peek().and_then(|next| next.last()) else {
-                break;
-            };
-            if start == Some(ended) {
-                break;
+            // Of those that end together, the last one is the innermost, and where the ones before
+            // them end, it goes on.
+            let mut groups = ending.chunk_by(|a, b| end(a) == end(b)).peekable();
+            while let Some(group) = groups.next() {
+                let ended = end(&group[0]);
+                let Some(innermost) = groups.peek().and_then(|next| next.last()) else {
+                    break;
+                };
+                if start == Some(ended) {
+                    break;
+                }
+                self.emit(&regions[*innermost], ended, false, false);
             }
-            self.emit(&regions[*innermost], ended, false, false);
         }
         if let Some(last) = ending.last() {
             let last = &regions[*last];

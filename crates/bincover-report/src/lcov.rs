@@ -16,7 +16,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::{self, BufWriter, Write};
+use std::io;
 
 use bincover_model::{Coverage, File, FileId, FunctionId, Group, LineBranch};
 use bstr::ByteSlice;
@@ -29,11 +29,23 @@ use crate::{Instantiations, Options, Parts, demangled};
 /// # Errors
 /// If the writer fails.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut out = BufWriter::new(out);
+    let mut text = Vec::new();
     for file in &coverage.files {
-        emit_file(coverage, file, &Parts::default(), options, &mut out)?;
+        emit_file(coverage, file, &Parts::default(), options, &mut text);
+        write_if_full(&mut text, out)?;
     }
-    out.flush()
+    out.write_all(&text)
+}
+
+/// Text is given to the writer in pieces of this size or more.
+const PIECE: usize = 1 << 16;
+
+fn write_if_full(text: &mut Vec<u8>, out: &mut dyn io::Write) -> io::Result<()> {
+    if text.len() >= PIECE {
+        out.write_all(text)?;
+        text.clear();
+    }
+    Ok(())
 }
 
 /// Writes an lcov tracefile of these files, in this order.
@@ -49,12 +61,43 @@ pub fn emit_files(
     parts: &Parts,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let mut out = BufWriter::new(out);
+    let mut text = Vec::new();
     let options = Options::default();
     for id in files {
-        emit_file(coverage, coverage.file(*id), parts, &options, &mut out)?;
+        emit_file(coverage, coverage.file(*id), parts, &options, &mut text);
+        write_if_full(&mut text, out)?;
     }
-    out.flush()
+    out.write_all(&text)
+}
+
+/// A line: a field, and its values with commas between them. Most of a tracefile are numbers, for
+/// which `write!` is slow.
+fn line<const N: usize>(text: &mut Vec<u8>, field: &str, values: [u64; N]) {
+    numbers(text, field, values);
+    text.push(b'\n');
+}
+
+fn numbers<const N: usize>(text: &mut Vec<u8>, field: &str, values: [u64; N]) {
+    text.extend_from_slice(field.as_bytes());
+    for (index, value) in values.into_iter().enumerate() {
+        text.push(if index == 0 { b':' } else { b',' });
+        number(text, value);
+    }
+}
+
+fn number(text: &mut Vec<u8>, mut value: u64) {
+    // 2^64 has 20 digits.
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    text.extend_from_slice(&digits[start..]);
 }
 
 fn emit_file(
@@ -62,24 +105,24 @@ fn emit_file(
     file: &File,
     parts: &Parts,
     options: &Options,
-    out: &mut impl Write,
-) -> io::Result<()> {
+    text: &mut Vec<u8>,
+) {
     let summary = file.summary;
     let functions = match options.instantiations {
         Some(Instantiations::Each) => summary.instantiations,
         _ => summary.functions,
     };
-    out.write_all(b"SF:")?;
-    out.write_all(&file.name)?;
-    out.write_all(b"\n")?;
+    text.extend_from_slice(b"SF:");
+    text.extend_from_slice(&file.name);
+    text.push(b'\n');
     if !parts.summary_only && !parts.skip_functions {
-        emit_functions(&listed(coverage, file, options), out)?;
+        emit_functions(&listed(coverage, file, options), text);
     }
-    writeln!(out, "FNF:{}", functions.total)?;
-    writeln!(out, "FNH:{}", functions.covered)?;
+    line(text, "FNF", [functions.total]);
+    line(text, "FNH", [functions.covered]);
     if !parts.summary_only {
-        for line in &file.lines {
-            writeln!(out, "DA:{},{}", line.number, line.count)?;
+        for one in &file.lines {
+            line(text, "DA", [one.number.into(), one.count]);
         }
     }
     if !parts.skip_branches {
@@ -88,14 +131,14 @@ fn emit_file(
                 true => coverage.branches_by_line_each(file),
                 false => coverage.branches_by_line(file),
             };
-            emit_branches(&branches, out)?;
+            emit_branches(&branches, text);
         }
-        writeln!(out, "BRF:{}", summary.branches.total)?;
-        writeln!(out, "BRH:{}", summary.branches.covered)?;
+        line(text, "BRF", [summary.branches.total]);
+        line(text, "BRH", [summary.branches.covered]);
     }
-    writeln!(out, "LF:{}", summary.lines.total)?;
-    writeln!(out, "LH:{}", summary.lines.covered)?;
-    out.write_all(b"end_of_record\n")
+    line(text, "LF", [summary.lines.total]);
+    line(text, "LH", [summary.lines.covered]);
+    text.extend_from_slice(b"end_of_record\n");
 }
 
 /// What `FN` and `FNDA` say of a function.
@@ -155,41 +198,43 @@ fn demangle(listed: &mut [Listed<'_>]) {
 }
 
 /// All `FN` lines come first, then all `FNDA` lines.
-fn emit_functions(listed: &[Listed<'_>], out: &mut impl Write) -> io::Result<()> {
+fn emit_functions(listed: &[Listed<'_>], text: &mut Vec<u8>) {
+    let mut named = |field, value, name: &[u8]| {
+        numbers(text, field, [value]);
+        text.push(b',');
+        text.extend_from_slice(name);
+        text.push(b'\n');
+    };
     for function in listed {
-        write!(out, "FN:{},", function.line)?;
-        out.write_all(&function.name)?;
-        out.write_all(b"\n")?;
+        named("FN", function.line.into(), &function.name);
     }
     for function in listed {
-        write!(out, "FNDA:{},", function.count)?;
-        out.write_all(&function.name)?;
-        out.write_all(b"\n")?;
+        named("FNDA", function.count, &function.name);
     }
-    Ok(())
 }
 
 /// Two lines for each branch: true, then false. Both of their numbers start again at 0 on a new
 /// line of source.
-fn emit_branches(branches: &[LineBranch], out: &mut impl Write) -> io::Result<()> {
+fn emit_branches(branches: &[LineBranch], text: &mut Vec<u8>) {
     for on_one_line in branches.chunk_by(|a, b| a.line == b.line) {
-        for (pair, branch) in on_one_line.iter().enumerate() {
-            let line = branch.line;
+        for (pair, branch) in (0..).zip(on_one_line) {
+            let number = u64::from(branch.line);
             let (on_true, on_false) = (
                 low_32_bits(branch.true_count),
                 low_32_bits(branch.false_count),
             );
             let (first, second) = (pair * 2, pair * 2 + 1);
             if on_true == 0 && on_false == 0 {
-                writeln!(out, "BRDA:{line},{pair},{first},-")?;
-                writeln!(out, "BRDA:{line},{pair},{second},-")?;
+                for side in [first, second] {
+                    numbers(text, "BRDA", [number, pair, side]);
+                    text.extend_from_slice(b",-\n");
+                }
             } else {
-                writeln!(out, "BRDA:{line},{pair},{first},{on_true}")?;
-                writeln!(out, "BRDA:{line},{pair},{second},{on_false}")?;
+                line(text, "BRDA", [number, pair, first, on_true.into()]);
+                line(text, "BRDA", [number, pair, second, on_false.into()]);
             }
         }
     }
-    Ok(())
 }
 
 #[expect(

@@ -1,18 +1,25 @@
 //! Instrumented binaries on disk, and the coverage that a profile gives with them.
 
+use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use bincover_mapping::{Evaluation, Instrumentation, Mapping, Options};
+use bincover_mapping::{
+    ErrorKind, Evaluation, Instrumentation, Mapping, Members, Options, ParseOptions, ThinMember,
+    thin_members,
+};
 use bincover_profile::Profile;
+use bstr::{BString, ByteSlice as _};
 use memmap2::Mmap;
 
 use crate::error::{Error, Result};
 use crate::input::map_object;
 
-/// Object files, opened.
+/// Object files, opened; with those that thin archives among them name.
 #[derive(Debug)]
 pub struct Objects {
     files: Vec<(PathBuf, Bytes)>,
+    members: Vec<(BString, io::Result<Mmap>)>,
 }
 
 #[derive(Debug)]
@@ -40,20 +47,31 @@ pub struct Covered {
     pub objects: Vec<PathBuf>,
     /// Objects without a coverage mapping, with the reason.
     pub without_mapping: Vec<(PathBuf, bincover_mapping::Error)>,
+    /// Files that are no objects, or whose mapping is damaged, with what is wrong. Nothing of them
+    /// is in the coverage.
+    pub damaged: Vec<(PathBuf, bincover_mapping::Error)>,
 }
 
 impl Objects {
     /// Opens object files.
     ///
     /// # Errors
-    /// If one cannot be opened.
+    /// If one cannot be opened. A member that a thin archive names is not one of them: what is
+    /// wrong with it is said when the archive is read.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let mut files = Vec::new();
         for path in paths {
             let path = path.as_ref();
             files.push((path.to_owned(), Bytes::Mapped(map_object(path)?)));
         }
-        Ok(Self { files })
+        Ok(Self::with_members(files))
+    }
+
+    /// An object that was read already, from standard input, say. What a thin archive names is
+    /// relative to `path`.
+    #[must_use]
+    pub fn from_bytes(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
+        Self::with_members(vec![(path.into(), Bytes::Read(bytes))])
     }
 
     /// Objects that were read already, or their
@@ -61,21 +79,63 @@ impl Objects {
     #[must_use]
     pub fn in_memory(objects: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
         let read = |(path, bytes)| (path, Bytes::Read(bytes));
-        Self {
-            files: objects.into_iter().map(read).collect(),
+        Self::with_members(objects.into_iter().map(read).collect())
+    }
+
+    fn with_members(files: Vec<(PathBuf, Bytes)>) -> Self {
+        let mut members: Vec<(BString, io::Result<Mmap>)> = Vec::new();
+        let mut needed: Vec<ThinMember> = Vec::new();
+        for (path, bytes) in &files {
+            needed.extend(thin_members(
+                bytes.get(),
+                path.as_os_str().as_encoded_bytes(),
+            ));
         }
+        // A member may be an archive itself, even one that names its own archive.
+        let mut known: HashSet<ThinMember> = HashSet::new();
+        while let Some(member) = needed.pop() {
+            if !known.insert(member.clone()) {
+                continue;
+            }
+            let bytes = match member.path.to_path() {
+                Ok(path) => map_object(path).map_err(|error| match error {
+                    Error::Read { source, .. } => source,
+                    other => io::Error::other(other),
+                }),
+                Err(error) => Err(io::Error::new(io::ErrorKind::InvalidFilename, error)),
+            };
+            if let Ok(bytes) = &bytes {
+                needed.extend(thin_members(bytes, &member.name));
+            }
+            members.push((member.path, bytes));
+        }
+        Self { files, members }
     }
 
-    /// The bytes of each, in the order in which they were given.
-    pub fn bytes(&self) -> impl Iterator<Item = &[u8]> {
-        self.files.iter().map(|(_, bytes)| bytes.get())
+    /// The path and the bytes of each, in the order in which they were given.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        let files = self.files.iter();
+        files.map(|(path, bytes)| (path.as_path(), bytes.get()))
     }
 
-    /// Puts a profile's counts into the objects' mappings. An object without a mapping is passed
-    /// over as long as another has one.
+    /// What thin archives among them name; `words` is what to say of a file that cannot be read.
+    pub fn members(&self, words: impl Fn(&io::Error) -> String) -> Members<'_> {
+        let mut members = Members::default();
+        for (path, bytes) in &self.members {
+            let contents = match bytes {
+                Ok(bytes) => Ok(&bytes[..]),
+                Err(error) => Err(words(error)),
+            };
+            members.insert(path.clone(), contents);
+        }
+        members
+    }
+
+    /// Puts a profile's counts into the objects' mappings. An object without a mapping, or with a
+    /// damaged one, is passed over as long as another can be used.
     ///
     /// # Errors
-    /// If an object is malformed, or none has a mapping.
+    /// If none of the objects can be used.
     pub fn coverage(&self, profile: &Profile) -> Result<Covered> {
         self.coverage_with(profile, &Options::default())
     }
@@ -86,42 +146,67 @@ impl Objects {
     /// # Errors
     /// As [`coverage`](Self::coverage).
     pub fn coverage_with(&self, profile: &Profile, options: &Options<'_>) -> Result<Covered> {
+        let members = self.members(io::Error::to_string);
         let mut mappings = Vec::new();
-        let mut objects = Vec::new();
-        let mut without_mapping = Vec::new();
-        for (path, bytes) in &self.files {
-            match Mapping::parse(bytes.get()) {
+        // By index into the files, as what is wrong with others.
+        let mut objects: Vec<usize> = Vec::new();
+        let mut unused: Vec<(usize, bincover_mapping::Error)> = Vec::new();
+        for (index, (path, bytes)) in self.files().enumerate() {
+            let options = ParseOptions {
+                path: path.as_os_str().as_encoded_bytes(),
+                members: Some(&members),
+                ..ParseOptions::default()
+            };
+            match Mapping::parse_as(bytes, &options) {
                 Ok(mapping) => {
                     mappings.push(mapping);
-                    objects.push(path.clone());
+                    objects.push(index);
                 }
-                Err(source) if source.kind() == bincover_mapping::ErrorKind::NoCoverageData => {
-                    without_mapping.push((path.clone(), source));
-                }
-                Err(source) => {
-                    let path = path.clone();
-                    return Err(Error::Object { path, source });
-                }
+                Err(error) => unused.push((index, error)),
             }
         }
-        if mappings.is_empty() {
-            return Err(match without_mapping.into_iter().next() {
-                Some((path, source)) => Error::Object { path, source },
-                None => Error::NothingToMeasure {
-                    reason: "no instrumented binary was given or run".to_owned(),
-                },
-            });
-        }
-        match bincover_mapping::evaluate_with(&mappings, profile, options) {
-            Ok(evaluation) => Ok(Covered {
-                evaluation,
-                objects,
-                without_mapping,
-            }),
-            Err(source) => Err(Error::Object {
-                path: objects.swap_remove(source.mapping()),
+        // Regions are decoded by the evaluation, so some damage is seen only there.
+        let evaluation = loop {
+            if mappings.is_empty() {
+                return Err(self.nothing_left(unused));
+            }
+            match bincover_mapping::evaluate_with(&mappings, profile, options) {
+                Ok(evaluation) => break evaluation,
+                Err(error) => {
+                    let damaged = error.mapping();
+                    mappings.remove(damaged);
+                    unused.push((objects.remove(damaged), error));
+                }
+            }
+        };
+        unused.sort_by_key(|(index, _)| *index);
+        let (without_mapping, damaged) = unused
+            .into_iter()
+            .map(|(index, error)| (self.files[index].0.clone(), error))
+            .partition(|(_, error)| error.kind() == ErrorKind::NoCoverageData);
+        Ok(Covered {
+            evaluation,
+            objects: objects
+                .iter()
+                .map(|&index| self.files[index].0.clone())
+                .collect(),
+            without_mapping,
+            damaged,
+        })
+    }
+
+    /// What is wrong with the first object that is damaged; if all are whole, why the first is of
+    /// no use.
+    fn nothing_left(&self, mut unused: Vec<(usize, bincover_mapping::Error)>) -> Error {
+        unused.sort_by_key(|(index, error)| (error.kind() == ErrorKind::NoCoverageData, *index));
+        match unused.into_iter().next() {
+            Some((index, source)) => Error::Object {
+                path: self.files[index].0.clone(),
                 source,
-            }),
+            },
+            None => Error::NothingToMeasure {
+                reason: "no instrumented binary was given or run".to_owned(),
+            },
         }
     }
 }

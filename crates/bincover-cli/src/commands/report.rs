@@ -36,8 +36,14 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         explain: true,
         ..Options::default()
     };
-    let covered = objects.coverage_with(&merged.profile, &explain)?;
-    for (path, error) in &covered.without_mapping {
+    let covered = match objects.coverage_with(&merged.profile, &explain) {
+        Ok(covered) => covered,
+        Err(error) => {
+            write_ledger(args, || crate::ledger::failed_json(ledger, &error))?;
+            return Err(error);
+        }
+    };
+    for (path, error) in covered.without_mapping.iter().chain(&covered.damaged) {
         ui::say(format_args!(
             "{NAME}: left out: {}: {error}",
             path.display()
@@ -61,7 +67,8 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     in_memory.expect("writing to memory does not fail");
     ui::print(&text)?;
     ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
-    let left_out = ledger.has_losses() || !covered.without_mapping.is_empty();
+    let left_out =
+        ledger.has_losses() || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
 }
 

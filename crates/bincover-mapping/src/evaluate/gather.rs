@@ -2,6 +2,7 @@
 //! dependencies hold mostly the same ones, and what was decided of a record holds for its copies.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use bincover_model::FileId;
 use bincover_profile::{HashedMap, NameRef};
@@ -9,8 +10,12 @@ use bstr::{BStr, BString};
 
 use crate::error::Result;
 use crate::evaluate::names::{Chunks, Names};
-use crate::mapping::{Mapping, Name, Record, TableLayout, Unit, read_file_names};
+use crate::evaluate::parallel;
+use crate::mapping::{Mapping, Name, Record, Table, TableLayout, Unit, read_file_names};
 use crate::sections::COVMAP;
+
+/// Tables that a thread takes at a time.
+const BLOCK: usize = 8;
 
 /// A record that differs from all others in name, hash, files or mapping bytes.
 #[derive(Clone, Copy)]
@@ -41,7 +46,8 @@ pub(super) struct Gathered<'m> {
     file_ids: HashMap<BString, FileId>,
     /// Tables by what they are stored as and how they are resolved.
     table_ids: HashMap<(&'m [u8], TableLayout, &'m [u8]), usize>,
-    /// One more than the index of the last unique record of each name.
+    /// One more than the index of the last unique record of each name. Empty if there is one unit
+    /// and nobody asks: an object has one record for each name.
     by_name: HashedMap<NameRef, u32>,
 }
 
@@ -52,38 +58,64 @@ pub(super) struct GatheredUnit<'m> {
 }
 
 impl<'m> Gathered<'m> {
-    pub(super) fn gather(mappings: &'m [Mapping<'m>], threads: usize) -> Result<Self> {
+    /// With `by_name`, [`has`](Self::has) knows the names.
+    pub(super) fn gather(
+        mappings: &'m [Mapping<'m>],
+        threads: usize,
+        by_name: bool,
+    ) -> Result<Self> {
         let mut gathered = Self::default();
+        gathered.read_tables(mappings, threads)?;
+        let units = mappings.iter().map(|mapping| mapping.units().len());
+        let by_name = by_name || units.sum::<usize>() > 1;
         for (index, mapping) in mappings.iter().enumerate() {
             for unit in mapping.units() {
-                gathered
-                    .add(index, mapping.compilation_dir(), unit)
-                    .map_err(|error| error.in_mapping(index))?;
+                gathered.add(index, mapping.compilation_dir(), unit, by_name);
             }
         }
         gathered.read_names(threads)?;
         Ok(gathered)
     }
 
-    fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>) -> Result<()> {
+    /// Reads all tables of file names, each once.
+    fn read_tables(&mut self, mappings: &'m [Mapping<'m>], threads: usize) -> Result<()> {
+        let mut tables = Vec::new();
+        for (index, mapping) in mappings.iter().enumerate() {
+            let directory = mapping.compilation_dir();
+            for unit in mapping.units() {
+                for table in &unit.tables {
+                    let key = (table.bytes, unit.table_layout, directory);
+                    if let Entry::Vacant(slot) = self.table_ids.entry(key) {
+                        slot.insert(tables.len());
+                        tables.push((index, table, unit.table_layout, directory));
+                    }
+                }
+            }
+        }
+        let read = |_: &mut (), index: usize| {
+            let (mapping, table, layout, directory) = tables[index];
+            read_file_names(table.bytes, table.offset, layout, directory)
+                .map_err(|error| error.in_section(COVMAP).in_mapping(mapping))
+        };
+        self.tables.reserve_exact(tables.len());
+        parallel::for_each(tables.len(), threads, BLOCK, read, |_, names| {
+            let files = names?.into_iter().map(|name| self.intern(name)).collect();
+            self.tables.push(files);
+            Ok(())
+        })
+    }
+
+    fn add(&mut self, mapping: usize, directory: &'m [u8], unit: &'m Unit<'m>, by_name: bool) {
         let unit_index = self.units.len();
         self.units.push(GatheredUnit { mapping, unit });
-        let mut tables = Vec::with_capacity(unit.tables.len());
-        for table in &unit.tables {
-            let key = (table.bytes, unit.table_layout, directory);
-            if let Some(&known) = self.table_ids.get(&key) {
-                tables.push(known);
-                continue;
-            }
-            let names = read_file_names(table.bytes, table.offset, unit.table_layout, directory)
-                .map_err(|error| error.in_section(COVMAP))?;
-            let files = names.into_iter().map(|name| self.intern(name)).collect();
-            self.table_ids.insert(key, self.tables.len());
-            tables.push(self.tables.len());
-            self.tables.push(files);
-        }
+        let key = |table: &Table<'m>| (table.bytes, unit.table_layout, directory);
+        let tables = unit.tables.iter();
+        let tables: Vec<usize> = tables.map(|table| self.table_ids[&key(table)]).collect();
         self.met.reserve(unit.records.len());
-        self.by_name.reserve(unit.records.len());
+        self.uniques.reserve(unit.records.len() / (unit_index + 1));
+        if by_name && unit_index == 0 {
+            self.by_name.reserve(unit.records.len());
+        }
         for (record_index, record) in unit.records.iter().enumerate() {
             let unique = Unique {
                 name_ref: match record.name {
@@ -98,10 +130,12 @@ impl<'m> Gathered<'m> {
                 table: small(tables[record.table as usize]),
                 next: 0,
             };
-            let index = self.index_of(unique);
+            let index = match by_name {
+                true => self.index_of(unique),
+                false => self.push(unique),
+            };
             self.met.push((small(unit_index), index));
         }
-        Ok(())
     }
 
     fn index_of(&mut self, mut unique: Unique) -> u32 {
@@ -118,8 +152,12 @@ impl<'m> Gathered<'m> {
             at = known.next;
         }
         unique.next = *last;
+        *last = small(self.uniques.len() + 1);
+        self.push(unique)
+    }
+
+    fn push(&mut self, unique: Unique) -> u32 {
         let index = small(self.uniques.len());
-        *last = index + 1;
         self.uniques.push(unique);
         index
     }
@@ -150,7 +188,7 @@ impl<'m> Gathered<'m> {
         {
             chunks.add(unit.unit.names, unit.mapping)?;
         }
-        self.names = chunks.read(threads)?;
+        self.names = chunks.read(self.uniques.len(), threads)?;
         Ok(())
     }
 

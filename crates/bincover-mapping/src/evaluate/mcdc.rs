@@ -87,8 +87,8 @@ const STEPS_TO_LOOK_AT: u64 = 8;
 
 #[cold]
 fn too_much(what: &str, most: u64) -> Error {
-    let message = format!("MC/DC decisions: expected at most {most} {what}, found more");
-    Error::new(ErrorKind::Malformed, message)
+    let expected = format_args!("at most {most} {what}");
+    Error::of(ErrorKind::Malformed, "MC/DC decisions", expected, "more")
 }
 
 /// The decisions of a function, in the order in which their last conditions are stored. `bitmap`

@@ -10,6 +10,7 @@ mod views;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bincover_model::{
     Branch, Coverage, FileId, Function, LocalFile, Region, RegionKind, Segmenter,
@@ -30,10 +31,6 @@ pub use mcdc::BitmapLayout;
 /// Records that a thread takes at a time.
 const BLOCK: usize = 64;
 
-/// Records that are evaluated before functions are put together, so that not all of them are in
-/// memory twice.
-const BATCH: usize = 1 << 14;
-
 /// What [`evaluate_with`] is told.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'o> {
@@ -47,6 +44,7 @@ pub struct Options<'o> {
     /// nothing but their name.
     pub wanted: Option<&'o (dyn Fn(&BStr) -> bool + Sync)>,
     /// Files need their summaries only: no segments, lines, branches, expansions and decisions.
+    /// Functions have their summaries too, and no regions but those that they begin with.
     pub summaries_only: bool,
     /// Also list functions that count as not executed since the profile does not have them, and
     /// functions of the profile that no object has.
@@ -165,7 +163,7 @@ pub fn evaluate_with(
     options: &Options<'_>,
 ) -> Result<Evaluation> {
     let threads = thread_count(options.threads);
-    let gathered = Gathered::gather(mappings, threads)?;
+    let gathered = Gathered::gather(mappings, threads, options.explain)?;
     let wanted: Option<Vec<bool>> = options.wanted.map(|is_wanted| {
         let names = gathered.file_names.iter();
         names.map(|name| is_wanted(name.as_ref())).collect()
@@ -176,34 +174,44 @@ pub fn evaluate_with(
         layout: options.bitmap_layout,
         wanted: wanted.as_deref(),
         budget: Budget::default(),
+        summaries_only: options.summaries_only,
+        last_lines: gathered
+            .file_names
+            .iter()
+            .map(|_| AtomicU32::new(0))
+            .collect(),
     };
-    let mut kept = Kept::new(gathered.file_names.len(), gathered.uniques.len());
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(gathered.uniques.len());
-    for uniques in gathered.uniques.chunks(BATCH) {
-        let work = |state: &mut State, index: usize| worker.outcome(state, &uniques[index]);
-        let outcomes = parallel::map(uniques.len(), threads, BLOCK, work);
-        for (unique, outcome) in uniques.iter().zip(outcomes) {
-            let unit = &gathered.units[unique.unit as usize];
-            let located = |error: Error| {
-                let error = error.in_section(unit.unit.section);
-                error.in_mapping(unit.mapping)
-            };
-            verdicts.push(match outcome.map_err(located)? {
-                Outcome::Dropped(reason, hash, stub) => Verdict::Dropped(reason, hash, stub),
-                Outcome::PassedOver => Verdict::Settled,
-                Outcome::Evaluated {
-                    function,
-                    name_ref,
-                    unknown,
-                } => {
-                    let is_new = kept.add(function, name_ref).map_err(located)?;
-                    match unknown.filter(|_| is_new) {
-                        Some(stub) => Verdict::Unknown(stub),
-                        None => Verdict::Settled,
-                    }
+    let uniques = &gathered.uniques[..];
+    let mut kept = Kept::new(uniques.len());
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(uniques.len());
+    let located = |error: Error, unit: u32| {
+        let unit = &gathered.units[unit as usize];
+        let error = error.in_section(unit.unit.section);
+        error.in_mapping(unit.mapping)
+    };
+    let work = |state: &mut State, index: usize| worker.outcome(state, &uniques[index]);
+    parallel::for_each(uniques.len(), threads, BLOCK, work, |index, outcome| {
+        let unit = uniques[index].unit;
+        verdicts.push(match outcome.map_err(|error| located(error, unit))? {
+            Outcome::Dropped(reason, hash, stub) => Verdict::Dropped(reason, hash, stub),
+            Outcome::PassedOver => Verdict::Settled,
+            Outcome::Evaluated {
+                function,
+                name_ref,
+                unknown,
+            } => {
+                let is_new = kept.add(function, name_ref, unit);
+                match unknown.filter(|_| is_new) {
+                    Some(stub) => Verdict::Unknown(stub),
+                    None => Verdict::Settled,
                 }
-            });
-        }
+            }
+        });
+        Ok::<_, Error>(())
+    })?;
+    if worker.line_count() > MAX_LINES {
+        let checked = kept.check_lines(gathered.file_names.len());
+        checked.map_err(|(error, unit)| located(error, unit))?;
     }
     let left_out = left_out(&gathered, verdicts, options.explain);
     let unmapped = match options.explain {
@@ -211,7 +219,7 @@ pub fn evaluate_with(
         false => Vec::new(),
     };
     let functions = kept.functions;
-    drop((kept.by_name, kept.next));
+    drop((kept.by_name, kept.next, kept.units));
     let file_names = gathered.forget_all_but_file_names();
     let views = views::Views {
         threads,
@@ -262,6 +270,26 @@ struct State {
     decoded: Decoded,
     evaluator: Evaluator,
     segmenter: Segmenter,
+    /// Memory for those of functions of which they are not kept.
+    regions: Vec<Region>,
+    branches: Vec<Branch>,
+}
+
+impl State {
+    /// Leaves the regions that a function and its main file begin with, and takes the others'
+    /// memory for the next.
+    fn keep_beginnings(&mut self, function: &mut Function) {
+        let main = function.main_file;
+        let main = main.and_then(|main| function.regions_in(main).first());
+        let first = function.regions.first();
+        let others = main.filter(|main| first.is_some_and(|first| first.file != main.file));
+        let beginnings = first.into_iter().chain(others).copied().collect();
+        self.regions = std::mem::replace(&mut function.regions, beginnings);
+        self.regions.clear();
+        self.branches = std::mem::take(&mut function.branches);
+        self.branches.clear();
+        function.mcdc = Vec::new();
+    }
 }
 
 /// Evaluates records, each by itself.
@@ -271,9 +299,32 @@ struct Worker<'w> {
     layout: BitmapLayout,
     wanted: Option<&'w [bool]>,
     budget: Budget,
+    summaries_only: bool,
+    /// By file, the last line that a region of any function ends in; all 0 if no lines are listed.
+    last_lines: Vec<AtomicU32>,
 }
 
 impl Worker<'_> {
+    /// Keeps account of how many lines the files have.
+    fn note_lines(&self, function: &Function) {
+        for regions in function.regions.chunk_by(|a, b| a.file == b.file) {
+            let file = function.files[regions[0].file.0 as usize];
+            let last = regions.iter().map(|region| region.end.line).max();
+            let (noted, last) = (&self.last_lines[file.0 as usize], last.unwrap_or(0));
+            if noted.load(Ordering::Relaxed) < last {
+                noted.fetch_max(last, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Lines of all files together.
+    fn line_count(&self) -> u64 {
+        let lines = self.last_lines.iter();
+        lines
+            .map(|last| u64::from(last.load(Ordering::Relaxed)))
+            .sum()
+    }
+
     fn outcome(&self, state: &mut State, unique: &Unique) -> Result<Outcome> {
         let table = &self.gathered.tables[unique.table as usize][..];
         let record = unique.record(&self.gathered.units);
@@ -325,11 +376,15 @@ impl Worker<'_> {
             true => unique.name_ref,
             false => NameRef::of(shown),
         };
-        let function = Function {
+        let mut function = Function {
             name: shown.into(),
             files,
             ..Function::default()
         };
+        if self.summaries_only {
+            function.regions = std::mem::take(&mut state.regions);
+            function.branches = std::mem::take(&mut state.branches);
+        }
         let Some(mut function) = state.evaluator.function(decoded, counters, function) else {
             return Ok(Outcome::Dropped(Reason::MissingCounters, record.hash, stub));
         };
@@ -338,6 +393,11 @@ impl Worker<'_> {
             function.mcdc = mcdc::records(&decoded.regions, bitmap, self.layout, &self.budget)?;
         }
         function.summary = views::summarize(&function, &mut state.segmenter);
+        if self.summaries_only {
+            state.keep_beginnings(&mut function);
+        } else {
+            self.note_lines(&function);
+        }
         Ok(Outcome::Evaluated {
             function,
             name_ref,
@@ -353,56 +413,57 @@ struct Kept {
     /// of the same, or 0.
     by_name: HashedMap<NameRef, u32>,
     next: Vec<u32>,
-    /// By file, the last line that a region ends in; and the sum of these.
-    last_lines: Vec<u32>,
-    line_count: u64,
+    /// For each function, the index of the unit that it is of.
+    units: Vec<u32>,
 }
 
 impl Kept {
-    fn new(files: usize, functions: usize) -> Self {
+    fn new(functions: usize) -> Self {
         Self {
             functions: Vec::with_capacity(functions),
             by_name: HashedMap::with_capacity_and_hasher(functions, Default::default()),
             next: Vec::with_capacity(functions),
-            last_lines: vec![0; files],
-            line_count: 0,
+            units: Vec::with_capacity(functions),
         }
     }
 
     /// False if one of this name and these files is there.
-    fn add(&mut self, function: Function, name_ref: NameRef) -> Result<bool> {
+    fn add(&mut self, function: Function, name_ref: NameRef, unit: u32) -> bool {
         let last = self.by_name.get(&name_ref).copied().unwrap_or(0);
         let mut at = last;
         while let Some(index) = at.checked_sub(1) {
             let known = &self.functions[index as usize];
             if known.files == function.files && known.name == function.name {
-                return Ok(false);
+                return false;
             }
             at = self.next[index as usize];
         }
-        self.count_lines(&function)?;
         self.next.push(last);
+        self.units.push(unit);
         self.functions.push(function);
         // There are fewer functions than bytes in a section, which has less than 2^32.
         let count = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
         self.by_name.insert(name_ref, count);
-        Ok(true)
+        true
     }
 
-    /// Keeps account of how many lines the files have.
-    fn count_lines(&mut self, function: &Function) -> Result<()> {
-        for region in &function.regions {
-            let file = function.files[region.file.0 as usize];
-            let last = &mut self.last_lines[file.0 as usize];
-            let more = region.end.line.saturating_sub(*last);
-            *last += more;
-            self.line_count += u64::from(more);
-        }
-        if self.line_count > MAX_LINES {
-            let found = self.line_count;
-            let message =
-                format!("source files: expected at most {MAX_LINES} lines, found {found}");
-            return Err(Error::new(ErrorKind::Malformed, message));
+    /// Finds the first function with which the files have too many lines, and its unit.
+    fn check_lines(&self, files: usize) -> Result<(), (Error, u32)> {
+        let mut last_lines = vec![0; files];
+        let mut line_count = 0;
+        for (function, &unit) in self.functions.iter().zip(&self.units) {
+            for region in &function.regions {
+                let file = function.files[region.file.0 as usize];
+                let last = &mut last_lines[file.0 as usize];
+                let more = region.end.line.saturating_sub(*last);
+                *last += more;
+                line_count += u64::from(more);
+            }
+            if line_count > MAX_LINES {
+                let expected = format_args!("at most {MAX_LINES} lines");
+                let kind = ErrorKind::Malformed;
+                return Err((Error::of(kind, "source files", expected, line_count), unit));
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use bincover_profile::bytes::{Cursor, Endian};
 use bincover_profile::{HashedMap, NameRef, decode_blob};
+use bstr::ByteSlice;
 
 use crate::error::{Error, Result};
 use crate::evaluate::parallel;
@@ -55,21 +56,26 @@ impl<'m> Chunks<'m> {
         Ok(())
     }
 
-    pub(super) fn read(self, threads: usize) -> Result<Names> {
+    /// Reads them; there are about as many names as `records`.
+    pub(super) fn read(self, records: usize, threads: usize) -> Result<Names> {
         let chunks = &self.chunks;
-        let read = parallel::map(chunks.len(), threads, 1, |_: &mut (), index| {
-            chunks[index].read()
-        });
+        let read = |_: &mut (), index: usize| chunks[index].read();
         let mut names = Names::default();
-        for chunk in read {
-            let (text, spans) = chunk?;
-            let index = names.texts.len();
-            names.texts.push(text);
-            names.spans.reserve(spans.len());
-            for (name, start, len) in spans {
-                names.spans.entry(name).or_insert((index, start, len));
-            }
-        }
+        names.spans.reserve(records);
+        parallel::for_each(
+            chunks.len(),
+            threads,
+            1,
+            read,
+            |index, chunk: Result<Read>| {
+                let (text, spans) = chunk?;
+                names.texts.push(text);
+                for (name, start, len) in spans {
+                    names.spans.entry(name).or_insert((index, start, len));
+                }
+                Ok::<_, Error>(())
+            },
+        )?;
         Ok(names)
     }
 }
@@ -85,7 +91,10 @@ impl Chunk<'_> {
             .map_err(|error| locate(error, self.mapping))?;
         let mut spans = Vec::new();
         let mut start = 0;
-        for name in text.split(|&byte| byte == 1) {
+        loop {
+            let rest = &text[start..];
+            let end = rest.find_byte(1);
+            let name = &rest[..end.unwrap_or(rest.len())];
             if name.is_empty() {
                 let error = Error::malformed(self.offset, "names", "a name", "an empty one");
                 let llvm = "malformed instrumentation profile data: symbol name is empty";
@@ -93,6 +102,9 @@ impl Chunk<'_> {
                 return Err(error.in_mapping(self.mapping));
             }
             spans.push((NameRef::of(name), start, name.len()));
+            if end.is_none() {
+                break;
+            }
             start += name.len() + 1;
         }
         Ok((text, spans))

@@ -99,24 +99,11 @@ impl<'a> Mapping<'a> {
         Self::parse_as(bytes, &ParseOptions::default())
     }
 
-    /// As [`Mapping::parse`]; relative file names are resolved against `compilation_dir` instead
-    /// of the compiler's own record, unless it is empty (llvm-cov's `-compilation-dir`).
-    ///
-    /// # Errors
-    /// As [`Mapping::parse`].
-    pub fn parse_with(bytes: &'a [u8], compilation_dir: &[u8]) -> Result<Self> {
-        let options = ParseOptions {
-            compilation_dir,
-            ..ParseOptions::default()
-        };
-        Self::parse_as(bytes, &options)
-    }
-
     /// As [`Mapping::parse`], with options.
     ///
     /// # Errors
     /// As [`Mapping::parse`]; or if there is no object of the architecture asked for.
-    pub fn parse_as(bytes: &'a [u8], options: &ParseOptions<'_>) -> Result<Self> {
+    pub fn parse_as(bytes: &'a [u8], options: &ParseOptions<'a>) -> Result<Self> {
         let found = container::open(bytes, options)?;
         let units: Result<Vec<Unit<'a>>> = found
             .into_iter()
@@ -250,12 +237,13 @@ fn read_headers<'a>(sections: &Sections<'a>) -> Result<(u32, Vec<Header<'a>>)> {
         let stated = cursor.u32("Version")?;
         let version = *version.get_or_insert(stated);
         if version > NEWEST {
-            let message = format!(
-                "coverage mapping version: expected 1 to 7 at offset {:#x}, found {}",
+            return Err(Error::at(
+                ErrorKind::UnsupportedVersion,
                 at + 12,
-                u64::from(version) + 1
-            );
-            return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+                "coverage mapping version",
+                "1 to 7",
+                u64::from(version) + 1,
+            ));
         }
         let is_old = version < OLDEST_WITH_COVFUN;
         if !is_old && mapping_bytes != 0 {

@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::mem::ManuallyDrop;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bincover::Objects;
 use bincover::mapping::{
-    BitmapLayout, ErrorKind, Mapping, Options, ParseOptions, Reason, evaluate_with,
+    BitmapLayout, ErrorKind, Mapping, Members, Options, ParseOptions, Reason, evaluate_with,
 };
 use bincover::model::{Coverage, File, FileId, Function};
 use bincover::profile::{Cause, FileKind, Merger, Profile, ProfileKind, indexed::IndexedProfile};
@@ -45,15 +46,8 @@ impl Loaded {
     /// Reads everything that the settings name.
     pub(super) fn load(settings: &Settings, need: Need) -> Result<Self, Stop> {
         say_newer(settings);
-        let read = match &settings.profile {
-            Some(path) => read_profile(path),
-            None => Ok(Read::default()),
-        };
-        let read = read.and_then(|read| {
-            let coverage = evaluate(settings, &read, need)?;
-            Ok((read, coverage))
-        });
-        let (read, (coverage, mismatches)) = read.map_err(|Unread(name, reason)| {
+        let evaluated = evaluate(settings, need);
+        let (kind, coverage, mismatches) = evaluated.map_err(|Unread(name, reason)| {
             settings
                 .console
                 .fatal(format_args!("failed to load coverage: '{name}': {reason}"))
@@ -79,7 +73,7 @@ impl Loaded {
                 &coverage.functions,
                 settings.console,
             ),
-            is_byte_coverage: read.profile.kind().contains(ProfileKind::BYTE_COVERAGE),
+            is_byte_coverage: kind.contains(ProfileKind::BYTE_COVERAGE),
             coverage,
         };
         loaded.remap(settings);
@@ -247,34 +241,18 @@ fn read_profile(path: &Path) -> Result<Read, Unread> {
     })
 }
 
-/// An object's bytes, mapped or read from standard input.
-enum Bytes {
-    Mapped(Objects),
-    Read(Vec<u8>),
-}
-
-impl Bytes {
-    fn open(path: &OsStr) -> Result<Self, String> {
-        if path == "-" {
-            let mut bytes = Vec::new();
-            return std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
-                .map(|_| Self::Read(bytes))
-                .map_err(|error| os_words(&error));
-        }
-        Objects::open([path])
-            .map(Self::Mapped)
-            .map_err(|error| match error {
-                bincover::Error::Read { source, .. } => os_words(&source),
-                other => other.to_string(),
-            })
+/// Opens an object, or reads it from standard input.
+fn open(path: &OsStr) -> Result<Objects, String> {
+    if path == "-" {
+        let mut bytes = Vec::new();
+        return std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
+            .map(|_| Objects::from_bytes("", bytes))
+            .map_err(|error| os_words(&error));
     }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Mapped(objects) => objects.bytes().next().unwrap_or_default(),
-            Self::Read(bytes) => bytes,
-        }
-    }
+    Objects::open([path]).map_err(|error| match error {
+        bincover::Error::Read { source, .. } => os_words(&source),
+        other => other.to_string(),
+    })
 }
 
 type Mismatches = Vec<(String, u64)>;
@@ -282,8 +260,14 @@ type Mismatches = Vec<(String, u64)>;
 /// An object, and which slice of it is wanted.
 struct Opened {
     name: String,
-    bytes: Bytes,
+    object: Objects,
     architecture: Option<String>,
+}
+
+impl Opened {
+    fn bytes(&self) -> &[u8] {
+        self.object.files().next().map_or(&[], |(_, bytes)| bytes)
+    }
 }
 
 /// The objects up to the first that cannot be opened.
@@ -293,10 +277,10 @@ fn open_all(names: &[OsString], settings: &Settings, problem: &mut Option<Unread
         let architectures = &settings.architectures;
         let architecture = architectures.get(index).or(architectures.first());
         let name = path.display().to_string();
-        match Bytes::open(path) {
-            Ok(bytes) => opened.push(Opened {
+        match open(path) {
+            Ok(object) => opened.push(Opened {
                 name,
-                bytes,
+                object,
                 architecture: architecture.cloned(),
             }),
             Err(reason) => {
@@ -308,21 +292,33 @@ fn open_all(names: &[OsString], settings: &Settings, problem: &mut Option<Unread
     opened
 }
 
+/// What thin archives among objects name.
+fn members_of(opened: &[Opened]) -> Vec<Members<'_>> {
+    let objects = opened.iter().map(|one| &one.object);
+    objects.map(|object| object.members(os_words)).collect()
+}
+
 /// The mappings of objects up to the first that is malformed. One without data is passed over.
 fn parse_all<'o>(
     opened: &'o [Opened],
-    settings: &Settings,
+    members: &'o [Members<'o>],
+    settings: &'o Settings,
     mappings: &mut Vec<Mapping<'o>>,
     owners: &mut Vec<String>,
     problem: &mut Option<Unread>,
 ) {
-    for one in opened {
+    for (one, members) in opened.iter().zip(members) {
+        let Some((path, bytes)) = one.object.files().next() else {
+            continue;
+        };
         let options = ParseOptions {
             compilation_dir: &settings.compilation_dir,
             architecture: one.architecture.as_deref(),
             strict: true,
+            path: path.as_os_str().as_bytes(),
+            members: Some(members),
         };
-        match Mapping::parse_as(one.bytes.bytes(), &options) {
+        match Mapping::parse_as(bytes, &options) {
             Ok(mapping) => {
                 mappings.push(mapping);
                 owners.push(one.name.clone());
@@ -346,8 +342,7 @@ fn fetch(
 ) -> Result<Vec<Opened>, Unread> {
     let with_data = opened.iter().filter(|one| with_data.contains(&one.name));
     let known: Vec<Vec<u8>> = with_data
-        .filter_map(|one| bincover::mapping::inspect(one.bytes.bytes()).ok())
-        .map(|inspected| inspected.build_id)
+        .filter_map(|one| bincover::mapping::build_id(one.bytes()).ok())
         .collect();
     let given: Vec<PathBuf> = settings
         .parsed
@@ -394,22 +389,56 @@ fn fetch(
     }
 }
 
-/// Objects are read one after the other, so the first that is wrong is the one that is named.
+/// Objects are read one after the other, so the first that is wrong is the one that is named,
+/// unless it is the profile.
 fn evaluate(
     settings: &Settings,
-    read: &Read,
     need: Need,
-) -> Result<(Coverage, Mismatches), Unread> {
+) -> Result<(ProfileKind, Coverage, Mismatches), Unread> {
+    let threads = settings.parsed.number("num-threads").unwrap_or(0);
+    let threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
+    let profile = settings.profile.as_deref();
+    let read_profile = || match profile {
+        Some(path) => read_profile(path),
+        None => Ok(Read::default()),
+    };
     let mut problem = None;
     let opened = open_all(&settings.objects, settings, &mut problem);
     let mut mappings = Vec::new();
     let mut owners = Vec::new();
-    parse_all(&opened, settings, &mut mappings, &mut owners, &mut problem);
+    let members = members_of(&opened);
+    let mut parse = || {
+        parse_all(
+            &opened,
+            &members,
+            settings,
+            &mut mappings,
+            &mut owners,
+            &mut problem,
+        );
+    };
+    let read = match threads {
+        Some(NonZeroUsize::MIN) => {
+            parse();
+            read_profile()
+        }
+        _ => meanwhile(read_profile, parse),
+    };
+    // It goes when the process ends, which is faster.
+    let read = ManuallyDrop::new(read?);
     let fetched = match &problem {
-        None => fetch(&opened, &owners, settings, read)?,
+        None => fetch(&opened, &owners, settings, &read)?,
         Some(_) => Vec::new(),
     };
-    parse_all(&fetched, settings, &mut mappings, &mut owners, &mut problem);
+    let members = members_of(&fetched);
+    parse_all(
+        &fetched,
+        &members,
+        settings,
+        &mut mappings,
+        &mut owners,
+        &mut problem,
+    );
     if mappings.is_empty() && problem.is_none() {
         let names = settings.objects.iter().map(|name| name.to_string_lossy());
         let names = names.collect::<Vec<_>>().join(", ");
@@ -423,10 +452,9 @@ fn evaluate(
         sources.contains(place.as_deref().unwrap_or(name)) || sources.contains(name)
     };
     let is_not_ignored = |file: &BStr| !settings.ignores(file);
-    let threads = settings.parsed.number("num-threads").unwrap_or(0);
     let mut options = Options {
         bitmap_layout: read.layout,
-        threads: usize::try_from(threads).ok().and_then(NonZeroUsize::new),
+        threads,
         summaries_only: !need.lines,
         ..Options::default()
     };
@@ -464,7 +492,18 @@ fn evaluate(
             _ => None,
         });
     let mismatches = mismatches.collect();
-    Ok((evaluation.coverage, mismatches))
+    Ok((read.profile.kind(), evaluation.coverage, mismatches))
+}
+
+/// Calls both, the first on a thread of its own.
+fn meanwhile<R: Send>(first: impl FnOnce() -> R + Send, second: impl FnOnce()) -> R {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        second();
+        first
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The bytes of a path.
