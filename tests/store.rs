@@ -104,12 +104,13 @@ fn runs_add_up_and_take_no_room() {
     let coverage = contents.coverage().unwrap().evaluation.coverage;
     assert!(coverage.files[0].name.ends_with(b"endings.rs"));
 
-    // One that leaves nothing is not passed over.
-    let lost = run(&store, at_exit(), &["kill", "9"]);
-    assert_eq!(lost.obtained, Obtained::None(Uncovered::NotWritten));
+    // One that does not write its profile is rescued; one that leaves nothing is not passed over.
+    let rescued = run(&store, at_exit(), &["kill", "9"]);
+    assert_eq!(rescued.obtained, Obtained::Rescued);
+    assert_eq!(mains(&store.contents().unwrap()), 42);
     let plain = run(&store, Path::new("/bin/true"), &[]);
     assert_eq!(plain.obtained, Obtained::None(Uncovered::NotInstrumented));
-    assert_eq!(store.contents().unwrap().uncovered, 2);
+    assert_eq!(store.contents().unwrap().uncovered, 1);
 
     let cleaned = store.clean().unwrap();
     assert_eq!((cleaned.runs, cleaned.going_on), (43, 0));
@@ -490,4 +491,201 @@ fn a_full_disk_loses_nothing_that_was_stored() {
     // What it reached comes into the store when there is room again.
     assert_eq!(mains(&store.contents().unwrap()), 2);
     assert_eq!(store.runs().unwrap().len(), 2);
+}
+
+/// `bincover run` of a program, with these options.
+fn run_command(store: &Store, options: &[&str], program: &Path, args: &[&str]) -> Command {
+    let mut command = bincover();
+    command.arg("run").args(options).arg("--store");
+    command
+        .arg(store.folder())
+        .arg("--")
+        .arg(program)
+        .args(args);
+    command
+}
+
+#[test]
+fn a_rescue_is_had_where_it_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    for (options, obtained) in [
+        (&[][..], Obtained::Rescued),
+        (&["--rescue", "on"], Obtained::Rescued),
+        (&["--rescue", "off"], Obtained::None(Uncovered::NotWritten)),
+    ] {
+        let output = run_command(&store, options, at_exit(), &["kill", "9"]);
+        let output = { output }.output().unwrap();
+        assert_eq!(output.status.code(), Some(137));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.is_empty(), obtained.is_some(), "{said}");
+        assert_eq!(store.runs().unwrap().last().unwrap().obtained, obtained);
+    }
+    // Where it is not needed: the counters are in a file.
+    let status = run_command(&store, &["--rescue", "on"], covered(), &["kill", "9"]);
+    assert_eq!({ status }.status().unwrap().code(), Some(137));
+    let last = store.runs().unwrap().pop().unwrap();
+    assert_eq!(last.obtained, Obtained::Continuous);
+    assert_eq!(mains(&store.contents().unwrap()), 3);
+}
+
+#[test]
+fn what_a_script_starts_is_in_the_report_with_its_mapping() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    let script = r#""$0" kill 9; "$0" return; exit 5"#;
+    let program = at_exit().to_str().unwrap();
+    let args = ["-c", script, program];
+    let output = run_command(&store, &[], Path::new("sh"), &args)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(store.runs().unwrap()[0].obtained, Obtained::Rescued);
+    let contents = store.contents().unwrap();
+    assert_eq!(mains(&contents), 2);
+    assert_eq!(contents.coverage().unwrap().objects, [at_exit()]);
+}
+
+#[test]
+fn nobody_waits_for_those_that_outlive_a_program_and_nothing_of_them_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    // The pipe is read to its end: whoever is left behind must not hold it.
+    let script = r#"(sleep 1; "$0" kill 9) >/dev/null 2>&1 & echo done"#;
+    let program = at_exit().to_str().unwrap();
+    let began = Instant::now();
+    let args = ["-c", script, program];
+    let output = run_command(&store, &[], Path::new("sh"), &args)
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"done\n");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        began.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        began.elapsed()
+    );
+    wait_for(|| store.contents().is_ok_and(|contents| mains(&contents) == 1));
+    let run = store.runs().unwrap().pop().unwrap();
+    assert_eq!(run.profiles, 1);
+    assert!(run.obtained.is_some());
+    assert_eq!(
+        store.contents().unwrap().coverage().unwrap().objects,
+        [at_exit()]
+    );
+}
+
+#[test]
+fn signals_reach_the_program_through_the_process_in_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    for (signal, code) in [
+        (rustix::process::Signal::TERM, 143),
+        (rustix::process::Signal::HUP, 129),
+    ] {
+        let mut child = run_command(&store, &[], at_exit(), &["spin"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let runs = || store.runs().unwrap().len();
+        let before = runs();
+        wait_for(|| child_of_child(child.id()).is_some_and(is_spinning));
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert_eq!(runs(), before + 1);
+        let run = store.runs().unwrap().pop().unwrap();
+        assert_eq!(run.ended.exit_code(), Some(code));
+        assert_eq!(run.obtained, Obtained::Rescued);
+    }
+    assert_eq!(mains(&store.contents().unwrap()), 2);
+}
+
+/// The program under `bincover run`, with a process in front of it.
+fn child_of_child(pid: u32) -> Option<u32> {
+    let child_of = |pid: u32| {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        children.split_ascii_whitespace().next()?.parse().ok()
+    };
+    child_of(child_of(pid)?)
+}
+
+/// It has executed some time of its own, after the loader's and before `main`'s.
+fn is_spinning(pid: u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let profile = bincover::snapshot_profile(pid);
+    let reached = profile.is_ok_and(|profile| {
+        let mut merger = bincover::profile::Merger::new();
+        merger.add("now", &profile, std::num::NonZeroU64::MIN);
+        let merged = merger.finish();
+        let mut records = merged.profile.records();
+        records.any(|record| record.name.ends_with(b"4main") && record.counts[0] > 0)
+    });
+    name.starts_with("store-at-exit") && reached
+}
+
+#[test]
+fn a_snapshot_counts_until_the_profile_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    let mut child = run_command(&store, &["--rescue", "off"], at_exit(), &["spin"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let program = || {
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let children = fs::read_to_string(children).ok()?;
+        children
+            .split_ascii_whitespace()
+            .next()?
+            .parse::<u32>()
+            .ok()
+    };
+    wait_for(|| program().is_some_and(is_spinning));
+    let pid = program().unwrap();
+    for _ in 0..3 {
+        let snapshot = bincover()
+            .args(["snapshot", &pid.to_string(), "--store"])
+            .arg(store.folder())
+            .status()
+            .unwrap();
+        assert!(snapshot.success());
+    }
+    assert_eq!(mains(&store.contents().unwrap()), 1);
+    // It is killed, and has written nothing: the snapshot is what there is.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(137));
+    let run = store.runs().unwrap().pop().unwrap();
+    assert_eq!(run.obtained, Obtained::Snapshot);
+    assert_eq!(mains(&store.contents().unwrap()), 1);
+
+    // A process that nobody of ours started.
+    let mut stranger = Command::new(at_exit())
+        .arg("spin")
+        .env("LLVM_PROFILE_FILE", "/dev/null")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for(|| is_spinning(stranger.id()));
+    let snapshot = store.snapshot(stranger.id()).unwrap();
+    assert_eq!(snapshot.binaries, [at_exit()]);
+    assert_eq!(store.snapshot(stranger.id()).unwrap(), snapshot);
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert_eq!(mains(&store.contents().unwrap()), 2);
+    let runs = store.runs().unwrap();
+    let is_running = |run: &&bincover::StoredRun| run.ended == Ended::Running;
+    assert_eq!(runs.iter().filter(is_running).count(), 1);
+
+    let gone = store.snapshot(stranger.id()).unwrap_err();
+    assert!(
+        gone.to_string().contains(&stranger.id().to_string()),
+        "{gone}"
+    );
+    let plain = store.snapshot(std::process::id()).unwrap_err().to_string();
+    assert!(
+        plain.contains("instrumented") || plain.contains("coverage"),
+        "{plain}"
+    );
 }
