@@ -17,7 +17,7 @@ mod reader;
 mod record;
 
 pub(crate) use frame::Spot;
-pub use frame::{Frame, Identity};
+pub use frame::{Frame, Functions, Identity};
 pub use header::RawHeader;
 pub use reader::{RawProfile, RawProfiles, RawValues};
 pub(crate) use reader::{binary_ids, read_value_block};

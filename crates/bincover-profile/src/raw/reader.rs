@@ -3,6 +3,7 @@
 use crate::bytes::{Cursor, pad8};
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{Chunks, NameRef, NameTable};
+use crate::raw::frame::Functions;
 use crate::raw::header::{RawHeader, Sections};
 use crate::raw::layout::Layout;
 use crate::raw::record::RawRecords;
@@ -194,6 +195,18 @@ impl<'a> RawProfile<'a> {
     pub fn names_knowing(&self, chunks: &mut Chunks) -> Result<NameTable> {
         let (blob, offset) = self.names_blob();
         NameTable::decode_knowing(chunks, blob, offset)
+            .map_err(|error| error.in_context(self.header.layout))
+    }
+
+    /// As [`RawProfile::names_knowing`], but keeps only the names of these functions: a program has
+    /// the names of all functions that were compiled, and a good deal of them was not linked.
+    ///
+    /// # Errors
+    /// As [`NameTable::decode`].
+    pub fn names_of(&self, functions: &Functions, chunks: &mut Chunks) -> Result<NameTable> {
+        let (blob, offset) = self.names_blob();
+        let wanted = functions.spots().iter().map(|spot| spot.name);
+        NameTable::decode_wanted(chunks, wanted, blob, offset)
             .map_err(|error| error.in_context(self.header.layout))
     }
 
