@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
-use std::sync::Arc;
 
 use bincover_profile::indexed::{self, IndexedProfile};
 use bincover_profile::raw::{Frame, Identity, RawProfile, RawProfiles};
@@ -56,7 +55,7 @@ fn check_sums(bytes: &[u8]) {
     let mut sums = Sums::new();
     let mut merger = Merger::new();
     let is_added = sums.add(&frame, part, 1).is_ok() && sums.add(&frame, part, 1).is_ok();
-    let anchor = merger.add_frame(&frame, &functions, &Arc::new(names));
+    let anchor = merger.add_frame(&frame, &functions, &names);
     let Some(anchor) = anchor.filter(|_| is_added) else {
         return;
     };

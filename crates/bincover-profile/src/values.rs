@@ -114,7 +114,7 @@ impl Sites {
         let mut overflowed = false;
         let mut known = 0;
         if self.order == Order::ByValue {
-            known = self.add_known(incoming, weight, right, &mut overflowed);
+            known = self.add_known(incoming, weight, &mut overflowed);
             if known == self.len() {
                 return overflowed;
             }
@@ -147,40 +147,27 @@ impl Sites {
 
     /// Adds to the counts that are there, up to the first site that has a new value. Returns how
     /// many sites it has done.
-    fn add_known(
-        &mut self,
-        incoming: &Self,
-        weight: u64,
-        room: &mut Vec<ValueCount>,
-        overflowed: &mut bool,
-    ) -> usize {
+    fn add_known(&mut self, incoming: &Self, weight: u64, overflowed: &mut bool) -> usize {
         let mut start = 0;
-        for (index, (&end, new)) in self.ends.iter().zip(incoming.iter()).enumerate() {
+        let mut new_start = 0;
+        let ends = self.ends.iter().zip(&incoming.ends);
+        for (index, (&end, &new_end)) in ends.enumerate() {
             let old = &mut self.values[start..end];
-            let is_known = match old.len() <= FEW {
-                true => has_all_few(old, new),
-                false => has_all(old, sorted_by_value(new, room)),
-            };
-            if !is_known {
+            let new = &incoming.values[new_start..new_end];
+            let mut places = [0; MAX_VALUES_PER_SITE];
+            if !find_all(old, new, &mut places) {
                 return index;
             }
-            for value in new {
-                // It is there.
-                let at = match old.len() <= FEW {
-                    true => old.iter().position(|place| place.value == value.value),
-                    false => old
-                        .binary_search_by_key(&value.value, |place| place.value)
-                        .ok(),
-                };
-                let Some(slot) = at.and_then(|at| old.get_mut(at)) else {
-                    continue;
-                };
+            for (value, &place) in new.iter().zip(&places) {
+                // Each was found.
+                let slot = &mut old[usize::from(place)];
                 let (product, over) = scaled(value.count, weight);
                 let (sum, over_sum) = product.overflowing_add(slot.count);
                 slot.count = if over_sum { u64::MAX } else { sum };
                 *overflowed |= over || over_sum;
             }
             start = end;
+            new_start = new_end;
         }
         self.len()
     }
@@ -219,28 +206,51 @@ pub(crate) struct Scratch {
     out: Sites,
 }
 
-/// So few values are looked through faster than sorted.
-const FEW: usize = 16;
+/// So few values are looked through faster than searched.
+const FEW: usize = 8;
 
-/// Each of `new`, which is in no order, is among `old`, and none is there twice.
-fn has_all_few(old: &[ValueCount], new: &[ValueCount]) -> bool {
-    let mut seen = 0u32;
-    new.iter().all(|value| {
-        let at = old.iter().position(|place| place.value == value.value);
-        at.is_some_and(|at| {
-            let bit = 1 << at;
-            let is_first = seen & bit == 0;
-            seen |= bit;
-            is_first
-        })
+/// Finds the place of each of `new`, which is in no order, among `old`, which is sorted and has no
+/// more values than are kept at a site. False if one is not there, or is there twice.
+fn find_all(
+    old: &[ValueCount],
+    new: &[ValueCount],
+    places: &mut [u8; MAX_VALUES_PER_SITE],
+) -> bool {
+    if new.len() > old.len() {
+        return false;
+    }
+    let mut seen = [0u64; MAX_VALUES_PER_SITE.div_ceil(64)];
+    new.iter().zip(places).all(|(value, slot)| {
+        let place = match old.len() <= FEW {
+            true => old.iter().position(|place| place.value == value.value),
+            false => find(old, value.value),
+        };
+        let Some(place) = place else {
+            return false;
+        };
+        let bit = 1 << (place % 64);
+        let word = &mut seen[place / 64];
+        let is_first = *word & bit == 0;
+        *word |= bit;
+        // There are no more than 255.
+        *slot = u8::try_from(place).unwrap_or(u8::MAX);
+        is_first
     })
 }
 
-/// Each of `new` is among `old`, and none is there twice; both are sorted.
-fn has_all(old: &[ValueCount], new: &[ValueCount]) -> bool {
-    let mut places = old.iter();
-    new.iter()
-        .all(|value| places.any(|place| place.value == value.value))
+/// Finds a value. Most are hashes, so that a value says about where it lies; what was merged of a
+/// large program is larger than caches, and a binary search would wait for each of its steps.
+fn find(sorted: &[ValueCount], value: u64) -> Option<usize> {
+    let guess = u128::from(value) * sorted.len() as u128 >> 64;
+    // Less than the length.
+    let mut place = usize::try_from(guess).unwrap_or(0);
+    while place > 0 && sorted[place].value > value {
+        place -= 1;
+    }
+    while sorted.get(place).is_some_and(|found| found.value < value) {
+        place += 1;
+    }
+    (sorted.get(place)?.value == value).then_some(place)
 }
 
 fn is_ascending(values: &[ValueCount]) -> bool {

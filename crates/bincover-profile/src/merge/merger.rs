@@ -110,12 +110,13 @@ impl Merger {
     ///
     /// When the files are added in that way, the profile is the same as if each had been added at
     /// its place, as long as no count overflows (see [`Merger::add_sums`]) and the profile's kind
-    /// still takes them in the end (see [`Merger::still_takes`]).
+    /// still takes them in the end (see [`Merger::still_takes`]). One thing is left to the caller:
+    /// the names are not kept for files that have lost theirs (see [`Merger::learn_names_of`]).
     pub fn add_frame(
         &mut self,
         frame: &Frame,
         functions: &Functions,
-        names: &Arc<NameTable>,
+        names: &NameTable,
     ) -> Option<Anchor> {
         let kind = self.profile.kind().join(frame.kind())?;
         self.profile.set_kind(kind);
@@ -133,7 +134,6 @@ impl Merger {
         }
         for id in frame.binary_ids() {
             self.profile.add_binary_id(id);
-            self.reader.learn_names(id, Arc::clone(names));
         }
         Some(Anchor(places.into()))
     }
@@ -226,9 +226,14 @@ impl Merger {
     }
 
     /// Makes the names of a binary known, for its profiles that have lost theirs. Those of
-    /// profiles that were added are known.
+    /// profiles that were [added](Merger::add) are known.
     pub fn learn_names(&mut self, build_id: &[u8], names: Arc<NameTable>) {
         self.reader.learn_names(build_id, names);
+    }
+
+    /// Makes the names known that a raw profile holds, as [`Merger::learn_names`] does.
+    pub fn learn_names_of(&mut self, bytes: &[u8]) {
+        self.reader.learn_names_of(bytes);
     }
 
     /// Merges what can be saved of a file that was added before in vain; its entry in the ledger

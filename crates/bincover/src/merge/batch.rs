@@ -103,6 +103,8 @@ struct Merge<'a> {
     /// Where the functions of binaries are in the profile; `None` for those whose files have to be
     /// merged one by one after all.
     anchors: HashMap<FrameId, Option<Anchor>>,
+    /// The files that gave them.
+    firsts: Vec<usize>,
     /// What the profiles count that were added as sums.
     kinds: Vec<ProfileKind>,
     salvages: bool,
@@ -117,6 +119,7 @@ impl<'a> Merge<'a> {
             merger: job.merger(),
             next: 0,
             anchors: HashMap::new(),
+            firsts: Vec::new(),
             kinds: Vec::new(),
             salvages: job.salvages,
             cut: Vec::new(),
@@ -131,6 +134,7 @@ impl<'a> Merge<'a> {
                 Found::First(id, first) => {
                     let anchor = self.anchor(id, &first, board);
                     let is_summed = anchor.is_some();
+                    self.firsts.extend(is_summed.then_some(self.next));
                     self.anchors.insert(id, anchor);
                     is_summed
                 }
@@ -189,6 +193,14 @@ impl<'a> Merge<'a> {
     }
 
     fn finish(mut self) -> Merged {
+        if !self.cut.is_empty() {
+            // Names are needed now that were not kept.
+            for index in &self.firsts {
+                if let Ok(bytes) = std::fs::read(&self.inputs[*index].path) {
+                    self.merger.learn_names_of(&bytes);
+                }
+            }
+        }
         // What is said of files when they are salvaged comes last.
         for index in std::mem::take(&mut self.cut) {
             let ProfileInput { path, weight } = &self.inputs[index];

@@ -35,7 +35,7 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct First {
     pub(super) functions: Functions,
-    pub(super) names: Option<Arc<NameTable>>,
+    pub(super) names: Option<NameTable>,
 }
 
 /// What is known of the identity of a file.

@@ -6,7 +6,6 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use bincover_profile::raw::{Frame, Identity, RawProfile};
 use bincover_profile::{Chunks, Sums, Unfit};
@@ -97,7 +96,6 @@ impl Worker {
         let profile = RawProfile::parse(bytes, 0).ok()?;
         let id = claim.publish(frame, sums);
         let names = profile.names_of(&functions, &mut self.names).ok();
-        let names = names.map(Arc::new);
         Some((id, First { functions, names }))
     }
 }
