@@ -110,11 +110,16 @@ impl Sites {
     /// Merges site by site; the caller has checked that there are as many. True if a count
     /// saturated.
     fn merge(&mut self, incoming: &Self, weight: u64, scratch: &mut Scratch) -> bool {
-        let Scratch { left, right, out } = scratch;
+        let Scratch {
+            left,
+            right,
+            probes,
+            out,
+        } = scratch;
         let mut overflowed = false;
         let mut known = 0;
         if self.order == Order::ByValue {
-            known = self.add_known(incoming, weight, &mut overflowed);
+            known = self.add_known(incoming, weight, probes, &mut overflowed);
             if known == self.len() {
                 return overflowed;
             }
@@ -147,27 +152,42 @@ impl Sites {
 
     /// Adds to the counts that are there, up to the first site that has a new value. Returns how
     /// many sites it has done.
-    fn add_known(&mut self, incoming: &Self, weight: u64, overflowed: &mut bool) -> usize {
-        let mut start = 0;
-        let mut new_start = 0;
-        let ends = self.ends.iter().zip(&incoming.ends);
-        for (index, (&end, &new_end)) in ends.enumerate() {
+    fn add_known(
+        &mut self,
+        incoming: &Self,
+        weight: u64,
+        probes: &mut Vec<(usize, u64)>,
+        overflowed: &mut bool,
+    ) -> usize {
+        // The values merged of a large program are larger than caches. Looked at all together, they
+        // come together; else each would be waited for.
+        probes.clear();
+        let (mut start, mut new_start) = (0, 0);
+        for (&end, &new_end) in self.ends.iter().zip(&incoming.ends) {
+            let old = &self.values[start..end];
+            probes.extend(incoming.values[new_start..new_end].iter().map(|value| {
+                let guess = guess(old.len(), value.value);
+                (guess, old.get(guess).map_or(0, |place| place.value))
+            }));
+            (start, new_start) = (end, new_end);
+        }
+        let (mut start, mut new_start) = (0, 0);
+        for (index, (&end, &new_end)) in self.ends.iter().zip(&incoming.ends).enumerate() {
             let old = &mut self.values[start..end];
             let new = &incoming.values[new_start..new_end];
-            let mut places = [0; MAX_VALUES_PER_SITE];
-            if !find_all(old, new, &mut places) {
+            let probes = &mut probes[new_start..new_end];
+            if !find_all(old, new, probes) {
                 return index;
             }
-            for (value, &place) in new.iter().zip(&places) {
+            for (value, (place, _)) in new.iter().zip(probes) {
                 // Each was found.
-                let slot = &mut old[usize::from(place)];
+                let slot = &mut old[*place];
                 let (product, over) = scaled(value.count, weight);
                 let (sum, over_sum) = product.overflowing_add(slot.count);
                 slot.count = if over_sum { u64::MAX } else { sum };
                 *overflowed |= over || over_sum;
             }
-            start = end;
-            new_start = new_end;
+            (start, new_start) = (end, new_end);
         }
         self.len()
     }
@@ -203,54 +223,43 @@ impl Sites {
 pub(crate) struct Scratch {
     left: Vec<ValueCount>,
     right: Vec<ValueCount>,
+    /// For each incoming value a guess of its place, and the value there.
+    probes: Vec<(usize, u64)>,
     out: Sites,
 }
 
-/// So few values are looked through faster than searched.
-const FEW: usize = 8;
+/// Where a value may be among so many sorted ones: most are hashes, so that a value says about
+/// where it lies.
+fn guess(len: usize, value: u64) -> usize {
+    let place = u128::from(value) * len as u128 >> 64;
+    // Less than the length.
+    usize::try_from(place).unwrap_or(0)
+}
 
 /// Finds the place of each of `new`, which is in no order, among `old`, which is sorted and has no
-/// more values than are kept at a site. False if one is not there, or is there twice.
-fn find_all(
-    old: &[ValueCount],
-    new: &[ValueCount],
-    places: &mut [u8; MAX_VALUES_PER_SITE],
-) -> bool {
+/// more values than are kept at a site. False if one is not there, or is there twice. `probes` are
+/// the guesses and what was there, and then the places.
+fn find_all(old: &[ValueCount], new: &[ValueCount], probes: &mut [(usize, u64)]) -> bool {
     if new.len() > old.len() {
         return false;
     }
     let mut seen = [0u64; MAX_VALUES_PER_SITE.div_ceil(64)];
-    new.iter().zip(places).all(|(value, slot)| {
-        let place = match old.len() <= FEW {
-            true => old.iter().position(|place| place.value == value.value),
-            false => find(old, value.value),
-        };
-        let Some(place) = place else {
-            return false;
-        };
-        let bit = 1 << (place % 64);
-        let word = &mut seen[place / 64];
+    new.iter().zip(probes).all(|(value, (place, found))| {
+        let value = value.value;
+        while *found > value && *place > 0 {
+            *place -= 1;
+            *found = old[*place].value;
+        }
+        while *found < value && *place + 1 < old.len() {
+            *place += 1;
+            *found = old[*place].value;
+        }
+        let bit = 1 << (*place % 64);
+        let word = &mut seen[*place / 64];
         let is_first = *word & bit == 0;
         *word |= bit;
-        // There are no more than 255.
-        *slot = u8::try_from(place).unwrap_or(u8::MAX);
-        is_first
+        *found == value && is_first
     })
-}
-
-/// Finds a value. Most are hashes, so that a value says about where it lies; what was merged of a
-/// large program is larger than caches, and a binary search would wait for each of its steps.
-fn find(sorted: &[ValueCount], value: u64) -> Option<usize> {
-    let guess = u128::from(value) * sorted.len() as u128 >> 64;
-    // Less than the length.
-    let mut place = usize::try_from(guess).unwrap_or(0);
-    while place > 0 && sorted[place].value > value {
-        place -= 1;
-    }
-    while sorted.get(place).is_some_and(|found| found.value < value) {
-        place += 1;
-    }
-    (sorted.get(place)?.value == value).then_some(place)
 }
 
 fn is_ascending(values: &[ValueCount]) -> bool {
@@ -565,6 +574,7 @@ mod tests {
         for round in 0..300 {
             // Few values, so that some are there twice, or so many that some are dropped.
             let (bound, most) = [(5, 4), (40, 30), (900, 200), (100_000, 250)][round % 4];
+            let spread = [1, 0x9e37_79b9_7f4a_7c15][round / 4 % 2];
             let mut once = None;
             let mut each_time = None;
             let mut scratch = Scratch::default();
@@ -573,7 +583,8 @@ mod tests {
                 for _ in 0..3 {
                     let values: Vec<ValueCount> = (0..below(most))
                         .map(|_| ValueCount {
-                            value: below(bound),
+                            // As small as sizes, or spread like hashes.
+                            value: below(bound).wrapping_mul(spread),
                             count: below(4),
                         })
                         .collect();
