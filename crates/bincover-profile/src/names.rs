@@ -94,10 +94,13 @@ pub struct Chunks {
     last: Chunk,
     /// By the hash of their bytes. Those that were met once are noted, those that came again kept:
     /// most never do.
-    known: HashedMap<u64, Option<(Box<[u8]>, Chunk)>>,
+    known: HashedMap<u64, Option<KnownChunk>>,
     /// How much memory they take, in bytes.
     memory: usize,
 }
+
+/// A chunk as it lies in a file, and decoded.
+type KnownChunk = (Box<[u8]>, Chunk);
 
 /// The names of one chunk: those of one object file of the program.
 #[derive(Clone, Debug, Default)]
@@ -243,7 +246,7 @@ impl Chunks {
         }
         let bytes = &rest[..rest.len() - end.rest().len()];
         let hash = xxh3_64(bytes);
-        let is_known = |(known, _): &(Box<[u8]>, Chunk)| **known == *bytes;
+        let is_known = |(known, _): &KnownChunk| **known == *bytes;
         match self.known.get(&hash) {
             Some(Some(known)) if is_known(known) => {}
             None => {

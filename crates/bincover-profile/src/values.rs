@@ -231,7 +231,7 @@ pub(crate) struct Scratch {
 /// Where a value may be among so many sorted ones: most are hashes, so that a value says about
 /// where it lies.
 fn guess(len: usize, value: u64) -> usize {
-    let place = u128::from(value) * len as u128 >> 64;
+    let place = (u128::from(value) * len as u128) >> 64;
     // Less than the length.
     usize::try_from(place).unwrap_or(0)
 }
