@@ -54,10 +54,17 @@ impl Sums {
             }
         } else {
             let mut all = 0;
-            counters.zip_into(&mut self.counts, |sum, count| {
-                all |= count;
-                *sum = sum.wrapping_add(count.wrapping_mul(weight));
-            });
+            match weight {
+                // Apart, for the multiplication is no vector instruction everywhere.
+                1 => counters.zip_into(&mut self.counts, |sum, count| {
+                    all |= count;
+                    *sum = sum.wrapping_add(count);
+                }),
+                _ => counters.zip_into(&mut self.counts, |sum, count| {
+                    all |= count;
+                    *sum = sum.wrapping_add(count.wrapping_mul(weight));
+                }),
+            }
             self.most = self.most_with(all, weight).inspect_err(|_| {
                 counters.zip_into(&mut self.counts, |sum, count| {
                     *sum = sum.wrapping_sub(count.wrapping_mul(weight));
