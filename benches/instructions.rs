@@ -72,10 +72,10 @@ fn whole(merger: Merger) -> Profile {
 fn add_sums() {
     let functions = functions();
     let files = [1, 2].map(|seed| raw(&functions, seed));
-    let frame = Frame::of(&files[0]).expect("a raw profile as LLVM writes it");
+    let (frame, _) = Frame::of(&files[0]).expect("a raw profile as LLVM writes it");
     let offset = |value| usize::try_from(value).expect("a small file");
     let part = offset(frame.part().start)..offset(frame.part().end);
-    let mut sums = Sums::new(&frame);
+    let mut sums = Sums::new();
     counted(|| {
         for file in black_box(&files).iter().cycle().take(20) {
             let added = sums.add(&frame, &file[part.clone()], 1);

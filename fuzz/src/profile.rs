@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
-use std::sync::Arc;
 
 use bincover_profile::indexed::{self, IndexedProfile};
 use bincover_profile::raw::{Frame, Identity, RawProfile, RawProfiles};
 use bincover_profile::{
-    Cause, Entry, Error, FileKind, Ledger, MAX_COUNT, MergeOptions, Merged, Merger, Profile,
-    ProfileKind, Result, Sums, Values, WriteOptions,
+    Cause, Chunks, Entry, Error, FileKind, Ledger, MAX_COUNT, MergeOptions, Merged, Merger,
+    Profile, ProfileKind, Result, Sums, Values, WriteOptions,
 };
 use bincover_testkit::raw::Shape;
 
@@ -41,19 +40,22 @@ fn raw_as_it_is(bytes: &[u8]) {
 
 /// A file added twice as a sum is the file merged twice, if it is one for sums.
 fn check_sums(bytes: &[u8]) {
-    let Some(frame) = Frame::of(bytes) else {
+    let Some((frame, functions)) = Frame::of(bytes) else {
         return;
     };
     assert_eq!(Identity::of(bytes).as_ref(), Some(frame.identity()));
-    let Ok(names) = RawProfile::parse(bytes, 0).unwrap().names() else {
+    let profile = RawProfile::parse(bytes, 0).unwrap();
+    let names = profile.names_of(&functions, &mut Chunks::default());
+    assert_eq!(names.is_ok(), profile.names().is_ok());
+    let Ok(names) = names else {
         return;
     };
     let position = |at: u64| usize::try_from(at).unwrap();
     let part = &bytes[position(frame.part().start)..position(frame.part().end)];
-    let mut sums = Sums::new(&frame);
+    let mut sums = Sums::new();
     let mut merger = Merger::new();
     let is_added = sums.add(&frame, part, 1).is_ok() && sums.add(&frame, part, 1).is_ok();
-    let anchor = merger.add_frame(&frame, &Arc::new(names));
+    let anchor = merger.add_frame(&frame, &functions, &names);
     let Some(anchor) = anchor.filter(|_| is_added) else {
         return;
     };

@@ -36,6 +36,7 @@ mod error;
 pub mod indexed;
 mod kind;
 mod limits;
+mod md5_lanes;
 mod merge;
 mod names;
 pub mod order;

@@ -8,15 +8,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use md5::{Digest, Md5};
 use memchr::memchr_iter;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bytes::{Cursor, Endian};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_INFLATE_RATIO, MAX_KNOWN_CHUNKS};
+use crate::md5_lanes::low64_of_all;
 
 /// The low 64 bits of a name's MD5: how every format refers to a function (LLVM: `NameRef`,
 /// `IndexedInstrProf::ComputeHash`).
@@ -70,28 +71,45 @@ pub type HashedMap<K, V> = HashMap<K, V, BuildHasherDefault<PassThrough>>;
 /// The names of one blob, by hash.
 #[derive(Clone, Debug, Default)]
 pub struct NameTable {
-    chunks: Vec<Arc<Chunk>>,
-    /// In which chunk a name is, and which of its names it is.
-    places: HashedMap<NameRef, (u32, u32)>,
-}
-
-/// The names of one chunk: those of one object file of the program.
-#[derive(Debug, Default)]
-struct Chunk {
     text: Vec<u8>,
-    /// Each name's hash and where it lies, in order.
-    names: Vec<(NameRef, usize, usize)>,
+    places: HashedMap<NameRef, Place>,
+    /// How many names there are.
+    len: usize,
 }
 
-/// Decodes one names blob after another, and knows the chunks that it has decoded before: programs
+/// Where a name lies in a text. Its length is 0 if it is wanted and was not met.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    start: u32,
+    len: u32,
+}
+
+/// Decodes one names blob after another, and knows the chunks that it has met before: programs
 /// that share a library share its chunks. For
 /// [`RawProfile::names_knowing`](crate::raw::RawProfile::names_knowing).
 #[derive(Debug, Default)]
 pub struct Chunks {
     inflater: Inflater,
-    known: HashMap<Box<[u8]>, Arc<Chunk>>,
+    /// The chunk that was decoded last.
+    last: Chunk,
+    /// By the hash of their bytes. Those that were met once are noted, those that came again kept:
+    /// most never do.
+    known: HashedMap<u64, Option<KnownChunk>>,
     /// How much memory they take, in bytes.
     memory: usize,
+}
+
+/// A chunk as it lies in a file, and decoded.
+type KnownChunk = (Box<[u8]>, Chunk);
+
+/// The names of one chunk: those of one object file of the program.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    text: Vec<u8>,
+    /// Where each name lies, in order.
+    places: Vec<Place>,
+    /// Each name's hash.
+    hashes: Vec<NameRef>,
 }
 
 impl NameTable {
@@ -101,105 +119,196 @@ impl NameTable {
     /// If a chunk is cut short, does not inflate to the size that it claims, or holds an empty
     /// name.
     pub fn decode(blob: &[u8], offset: u64) -> Result<Self> {
-        Self::decode_knowing(&mut Chunks::default(), blob, offset)
+        let mut table = Self::default();
+        table.decode_all(&mut Chunks::default(), blob, offset, true)?;
+        Ok(table)
     }
 
     /// As [`NameTable::decode`]; chunks that are known are not decoded again.
     pub(crate) fn decode_knowing(chunks: &mut Chunks, blob: &[u8], offset: u64) -> Result<Self> {
         let mut table = Self::default();
-        let mut cursor = Cursor::new(blob, offset, Endian::Little);
-        while !cursor.is_empty() {
-            table.add(chunks.next(&mut cursor)?);
-            cursor.skip_zeros();
-        }
+        table.decode_all(chunks, blob, offset, true)?;
         Ok(table)
     }
 
-    fn add(&mut self, chunk: Arc<Chunk>) {
-        // Each takes bytes of a blob in memory.
-        let number = u32::try_from(self.chunks.len()).unwrap_or(u32::MAX);
-        self.places.reserve(chunk.names.len());
-        for (index, (name, ..)) in (0..).zip(&chunk.names) {
-            self.places.entry(*name).or_insert((number, index));
+    /// As [`NameTable::decode_knowing`], but only names with one of these hashes are kept.
+    pub(crate) fn decode_wanted(
+        chunks: &mut Chunks,
+        wanted: impl IntoIterator<Item = NameRef>,
+        blob: &[u8],
+        offset: u64,
+    ) -> Result<Self> {
+        let wanted = wanted.into_iter();
+        let mut table = Self::default();
+        table
+            .places
+            .extend(wanted.map(|name| (name, Place::default())));
+        table.decode_all(chunks, blob, offset, false)?;
+        Ok(table)
+    }
+
+    /// Unless it `takes_all` names, it takes those that have a place already.
+    fn decode_all(
+        &mut self,
+        chunks: &mut Chunks,
+        blob: &[u8],
+        offset: u64,
+        takes_all: bool,
+    ) -> Result<()> {
+        let mut cursor = Cursor::new(blob, offset, Endian::Little);
+        while !cursor.is_empty() {
+            let at = cursor.offset();
+            let chunk = chunks.next(&mut cursor)?;
+            self.add(chunk, takes_all).ok_or_else(|| too_long(at))?;
+            cursor.skip_zeros();
         }
-        self.chunks.push(chunk);
+        Ok(())
+    }
+
+    /// `None` if the text grows too long.
+    fn add(&mut self, chunk: &Chunk, takes_all: bool) -> Option<()> {
+        if takes_all {
+            self.places.reserve(chunk.places.len());
+        }
+        for (name, place) in chunk.hashes.iter().zip(&chunk.places) {
+            let slot = match takes_all {
+                true => self.places.entry(*name).or_default(),
+                false => match self.places.get_mut(name) {
+                    Some(slot) => slot,
+                    None => continue,
+                },
+            };
+            if slot.len == 0 {
+                slot.start = u32::try_from(self.text.len()).ok()?;
+                slot.len = place.len;
+                self.text.extend_from_slice(place.of(&chunk.text));
+                self.len += 1;
+            }
+        }
+        Some(())
     }
 
     /// The name with this hash.
     #[must_use]
     pub fn get(&self, name: NameRef) -> Option<&[u8]> {
-        self.places.get(&name).map(|place| self.at(*place))
-    }
-
-    fn at(&self, (chunk, index): (u32, u32)) -> &[u8] {
-        let chunk = &self.chunks[chunk as usize];
-        let (_, start, end) = chunk.names[index as usize];
-        &chunk.text[start..end]
+        let place = self.places.get(&name).filter(|place| place.len > 0)?;
+        Some(place.of(&self.text))
     }
 
     /// The names in the order in which they first appear.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = &[u8]> {
-        let mut places: Vec<(u32, u32)> = self.places.values().copied().collect();
-        places.sort_unstable();
-        places.into_iter().map(|place| self.at(place))
+        let places = self.places.values().filter(|place| place.len > 0);
+        let mut places: Vec<Place> = places.copied().collect();
+        places.sort_unstable_by_key(|place| place.start);
+        places.into_iter().map(|place| place.of(&self.text))
     }
 
     /// How many different names there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.len
     }
 
     /// There are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.len == 0
+    }
+}
+
+#[cold]
+fn too_long(at: u64) -> Error {
+    Error::new(ErrorKind::TooLarge, "names", at, "less than 4 GiB", "more")
+}
+
+impl Place {
+    /// `None` if it is 4 GiB from the start.
+    fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Self {
+            start: u32::try_from(start).ok()?,
+            len: u32::try_from(end - start).ok()?,
+        })
+    }
+
+    fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..][..self.len as usize]
     }
 }
 
 impl Chunks {
     /// Reads the chunk at which the cursor stands.
-    fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<Arc<Chunk>> {
+    fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<&Chunk> {
         let rest = cursor.rest();
         let mut end = cursor.clone();
-        let extent = skip_blob(&mut end, "names").map(|()| rest.len() - end.rest().len());
-        if let Ok(len) = extent
-            && let Some(chunk) = self.known.get(&rest[..len])
-        {
-            *cursor = end;
-            return Ok(Arc::clone(chunk));
+        if skip_blob(&mut end, "names").is_err() {
+            // Decoding it says what is wrong.
+            return self.decode(cursor);
         }
-        let chunk = Arc::new(Chunk::decode(&mut self.inflater, cursor)?);
-        if let Ok(len) = extent {
-            self.memory +=
-                len + chunk.text.len() + chunk.names.len() * size_of::<(NameRef, usize, usize)>();
-            if self.memory > MAX_KNOWN_CHUNKS {
-                self.known.clear();
-                self.memory = 0;
+        let bytes = &rest[..rest.len() - end.rest().len()];
+        let hash = xxh3_64(bytes);
+        let is_known = |(known, _): &KnownChunk| **known == *bytes;
+        match self.known.get(&hash) {
+            Some(Some(known)) if is_known(known) => {}
+            None => {
+                self.known.insert(hash, None);
+                return self.decode(cursor);
             }
-            self.known.insert(rest[..len].into(), Arc::clone(&chunk));
+            Some(_) => {
+                let chunk = self.decode(cursor)?.clone();
+                self.memory += bytes.len() + chunk.memory();
+                if self.memory > MAX_KNOWN_CHUNKS {
+                    self.known.clear();
+                    self.memory = bytes.len() + chunk.memory();
+                }
+                self.known.insert(hash, Some((bytes.into(), chunk)));
+            }
         }
-        Ok(chunk)
+        *cursor = end;
+        // It is there: known before, or from now on.
+        Ok(self
+            .known
+            .get(&hash)
+            .and_then(Option::as_ref)
+            .map_or(&self.last, |(_, chunk)| chunk))
+    }
+
+    fn decode(&mut self, cursor: &mut Cursor<'_>) -> Result<&Chunk> {
+        self.last.decode(&mut self.inflater, cursor)?;
+        Ok(&self.last)
     }
 }
 
 impl Chunk {
-    fn decode(inflater: &mut Inflater, cursor: &mut Cursor<'_>) -> Result<Self> {
+    fn decode(&mut self, inflater: &mut Inflater, cursor: &mut Cursor<'_>) -> Result<()> {
         let at = cursor.offset();
-        let mut text = Vec::new();
-        decode_blob_with(inflater, cursor, "names", &mut text)?;
-        let mut names = Vec::new();
+        let Self {
+            text,
+            places,
+            hashes,
+        } = self;
+        text.clear();
+        places.clear();
+        decode_blob_with(inflater, cursor, "names", text)?;
         let mut start = 0;
-        for end in memchr_iter(1, &text).chain([text.len()]) {
-            let name = &text[start..end];
-            if name.is_empty() {
+        for end in memchr_iter(1, text).chain([text.len()]) {
+            if start == end {
                 return Err(Error::malformed("names", at, "a name", "an empty one")
                     .with_detail("symbol name is empty"));
             }
-            names.push((NameRef::of(name), start, end));
+            places.push(Place::new(start, end).ok_or_else(|| too_long(at))?);
             start = end + 1;
         }
-        Ok(Self { text, names })
+        hashes.clear();
+        hashes.resize(places.len(), NameRef::default());
+        let name = |index: usize| places[index].of(text);
+        low64_of_all(places.len(), name, |index, hash| {
+            hashes[index] = NameRef(hash);
+        });
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        self.text.len() + self.places.len() * size_of::<(NameRef, Place)>()
     }
 }
 

@@ -72,6 +72,10 @@ struct StoredRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordId(u32);
 
+/// Names a function of a [`Profile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FunctionId(u32);
+
 /// One record of a profile: a function of one structural hash (LLVM: `NamedInstrProfRecord`).
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -212,11 +216,26 @@ impl Profile {
         })
     }
 
-    /// The functions as groups of records under one name, for the writers.
-    pub(crate) fn functions(&self) -> impl Iterator<Item = Vec<Record<'_>>> {
-        self.functions
-            .iter()
-            .map(move |function| self.records_of(function).collect())
+    /// The functions, for the writers.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = FunctionId> + use<> {
+        (0..index(self.functions.len())).map(FunctionId)
+    }
+
+    /// The name of a function and its hash.
+    pub(crate) fn name_of(&self, id: FunctionId) -> (&[u8], NameRef) {
+        let function = &self.functions[id.0 as usize];
+        let name = &self.names[function.name.0..function.name.1];
+        (name, function.name_ref)
+    }
+
+    /// The records of a function, in order of first appearance.
+    pub(crate) fn records_under(&self, id: FunctionId) -> impl Iterator<Item = Record<'_>> {
+        self.records_of(&self.functions[id.0 as usize])
+    }
+
+    /// How many counters all records have.
+    pub(crate) fn count_total(&self) -> usize {
+        self.counts.len()
     }
 
     pub(crate) fn set_kind(&mut self, kind: ProfileKind) {

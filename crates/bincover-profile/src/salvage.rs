@@ -33,6 +33,19 @@ impl Reader {
         }
     }
 
+    /// Makes the names known that a raw profile holds, for others of its binary.
+    pub(crate) fn learn_names_of(&mut self, bytes: &[u8]) {
+        let Ok(profile) = RawProfile::parse(bytes, 0) else {
+            return;
+        };
+        if let Ok(names) = profile.names() {
+            let names = Arc::new(names);
+            for id in profile.binary_ids().filter_map(Result::ok) {
+                self.learn_names(id, Arc::clone(&names));
+            }
+        }
+    }
+
     /// Tells what can be saved of a raw profile that [`Reader::read`] refused: each record whose
     /// counters are there.
     ///

@@ -110,11 +110,16 @@ impl Sites {
     /// Merges site by site; the caller has checked that there are as many. True if a count
     /// saturated.
     fn merge(&mut self, incoming: &Self, weight: u64, scratch: &mut Scratch) -> bool {
-        let Scratch { left, right, out } = scratch;
+        let Scratch {
+            left,
+            right,
+            probes,
+            out,
+        } = scratch;
         let mut overflowed = false;
         let mut known = 0;
         if self.order == Order::ByValue {
-            known = self.add_known(incoming, weight, right, &mut overflowed);
+            known = self.add_known(incoming, weight, probes, &mut overflowed);
             if known == self.len() {
                 return overflowed;
             }
@@ -151,36 +156,38 @@ impl Sites {
         &mut self,
         incoming: &Self,
         weight: u64,
-        room: &mut Vec<ValueCount>,
+        probes: &mut Vec<(usize, u64)>,
         overflowed: &mut bool,
     ) -> usize {
-        let mut start = 0;
-        for (index, (&end, new)) in self.ends.iter().zip(incoming.iter()).enumerate() {
+        // The values merged of a large program are larger than caches. Looked at all together, they
+        // come together; else each would be waited for.
+        probes.clear();
+        let (mut start, mut new_start) = (0, 0);
+        for (&end, &new_end) in self.ends.iter().zip(&incoming.ends) {
+            let old = &self.values[start..end];
+            probes.extend(incoming.values[new_start..new_end].iter().map(|value| {
+                let guess = guess(old.len(), value.value);
+                (guess, old.get(guess).map_or(0, |place| place.value))
+            }));
+            (start, new_start) = (end, new_end);
+        }
+        let (mut start, mut new_start) = (0, 0);
+        for (index, (&end, &new_end)) in self.ends.iter().zip(&incoming.ends).enumerate() {
             let old = &mut self.values[start..end];
-            let is_known = match old.len() <= FEW {
-                true => has_all_few(old, new),
-                false => has_all(old, sorted_by_value(new, room)),
-            };
-            if !is_known {
+            let new = &incoming.values[new_start..new_end];
+            let probes = &mut probes[new_start..new_end];
+            if !find_all(old, new, probes) {
                 return index;
             }
-            for value in new {
-                // It is there.
-                let at = match old.len() <= FEW {
-                    true => old.iter().position(|place| place.value == value.value),
-                    false => old
-                        .binary_search_by_key(&value.value, |place| place.value)
-                        .ok(),
-                };
-                let Some(slot) = at.and_then(|at| old.get_mut(at)) else {
-                    continue;
-                };
+            for (value, (place, _)) in new.iter().zip(probes) {
+                // Each was found.
+                let slot = &mut old[*place];
                 let (product, over) = scaled(value.count, weight);
                 let (sum, over_sum) = product.overflowing_add(slot.count);
                 slot.count = if over_sum { u64::MAX } else { sum };
                 *overflowed |= over || over_sum;
             }
-            start = end;
+            (start, new_start) = (end, new_end);
         }
         self.len()
     }
@@ -216,31 +223,43 @@ impl Sites {
 pub(crate) struct Scratch {
     left: Vec<ValueCount>,
     right: Vec<ValueCount>,
+    /// For each incoming value a guess of its place, and the value there.
+    probes: Vec<(usize, u64)>,
     out: Sites,
 }
 
-/// So few values are looked through faster than sorted.
-const FEW: usize = 16;
-
-/// Each of `new`, which is in no order, is among `old`, and none is there twice.
-fn has_all_few(old: &[ValueCount], new: &[ValueCount]) -> bool {
-    let mut seen = 0u32;
-    new.iter().all(|value| {
-        let at = old.iter().position(|place| place.value == value.value);
-        at.is_some_and(|at| {
-            let bit = 1 << at;
-            let is_first = seen & bit == 0;
-            seen |= bit;
-            is_first
-        })
-    })
+/// Where a value may be among so many sorted ones: most are hashes, so that a value says about
+/// where it lies.
+fn guess(len: usize, value: u64) -> usize {
+    let place = (u128::from(value) * len as u128) >> 64;
+    // Less than the length.
+    usize::try_from(place).unwrap_or(0)
 }
 
-/// Each of `new` is among `old`, and none is there twice; both are sorted.
-fn has_all(old: &[ValueCount], new: &[ValueCount]) -> bool {
-    let mut places = old.iter();
-    new.iter()
-        .all(|value| places.any(|place| place.value == value.value))
+/// Finds the place of each of `new`, which is in no order, among `old`, which is sorted and has no
+/// more values than are kept at a site. False if one is not there, or is there twice. `probes` are
+/// the guesses and what was there, and then the places.
+fn find_all(old: &[ValueCount], new: &[ValueCount], probes: &mut [(usize, u64)]) -> bool {
+    if new.len() > old.len() {
+        return false;
+    }
+    let mut seen = [0u64; MAX_VALUES_PER_SITE.div_ceil(64)];
+    new.iter().zip(probes).all(|(value, (place, found))| {
+        let value = value.value;
+        while *found > value && *place > 0 {
+            *place -= 1;
+            *found = old[*place].value;
+        }
+        while *found < value && *place + 1 < old.len() {
+            *place += 1;
+            *found = old[*place].value;
+        }
+        let bit = 1 << (*place % 64);
+        let word = &mut seen[*place / 64];
+        let is_first = *word & bit == 0;
+        *word |= bit;
+        *found == value && is_first
+    })
 }
 
 fn is_ascending(values: &[ValueCount]) -> bool {
@@ -555,6 +574,7 @@ mod tests {
         for round in 0..300 {
             // Few values, so that some are there twice, or so many that some are dropped.
             let (bound, most) = [(5, 4), (40, 30), (900, 200), (100_000, 250)][round % 4];
+            let spread = [1, 0x9e37_79b9_7f4a_7c15][round / 4 % 2];
             let mut once = None;
             let mut each_time = None;
             let mut scratch = Scratch::default();
@@ -563,7 +583,8 @@ mod tests {
                 for _ in 0..3 {
                     let values: Vec<ValueCount> = (0..below(most))
                         .map(|_| ValueCount {
-                            value: below(bound),
+                            // As small as sizes, or spread like hashes.
+                            value: below(bound).wrapping_mul(spread),
                             count: below(4),
                         })
                         .collect();

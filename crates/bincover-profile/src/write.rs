@@ -1,6 +1,6 @@
 //! What both writers share: which records are written.
 
-use crate::profile::{Profile, Record};
+use crate::profile::{FunctionId, Profile, Record};
 
 /// How to write a profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,15 +46,18 @@ impl IndexedVersion {
     }
 }
 
-/// The functions to be written, each with all its records, in the profile's order.
-pub(crate) fn functions_to_write<'a>(
-    profile: &'a Profile,
+/// The functions to be written, in the profile's order.
+pub(crate) fn functions_to_write(
+    profile: &Profile,
     options: &WriteOptions,
-) -> impl Iterator<Item = Vec<Record<'a>>> {
+) -> impl Iterator<Item = FunctionId> {
     let sparse = options.sparse;
-    profile
-        .functions()
-        .filter(move |records| !sparse || records.iter().any(is_reached))
+    profile.functions().filter(move |function| {
+        !sparse
+            || profile
+                .records_under(*function)
+                .any(|record| is_reached(&record))
+    })
 }
 
 /// The records of those functions.
@@ -62,7 +65,7 @@ pub(crate) fn records_to_write<'a>(
     profile: &'a Profile,
     options: &WriteOptions,
 ) -> impl Iterator<Item = Record<'a>> {
-    functions_to_write(profile, options).flatten()
+    functions_to_write(profile, options).flat_map(|function| profile.records_under(function))
 }
 
 fn is_reached(record: &Record<'_>) -> bool {

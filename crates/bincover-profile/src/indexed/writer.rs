@@ -7,7 +7,7 @@ use crate::indexed::header::{Layout, MAGIC};
 use crate::indexed::record_order::slot_order;
 use crate::kind::ProfileKind;
 use crate::names::{NameRef, encode_chunk};
-use crate::profile::{FunctionHash, Profile, Record};
+use crate::profile::{FunctionHash, FunctionId, Profile, Record};
 use crate::summary::{CUTOFFS, Summary};
 use crate::values::{VALUE_KINDS, Values};
 use crate::write::{WriteOptions, functions_to_write};
@@ -19,11 +19,11 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     let layout = Layout::new(options.version.number()).expect("a version that can be written");
     let hashes: Vec<NameRef> = functions
         .iter()
-        .map(|records| records[0].name_ref)
+        .map(|function| profile.name_of(*function).1)
         .collect();
     let buckets = Buckets::build(&hashes);
 
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(capacity(profile, &functions, buckets.len()));
     let kind = profile.kind();
     push(
         &mut out,
@@ -37,28 +37,30 @@ pub fn write(profile: &Profile, options: &WriteOptions) -> Vec<u8> {
     let summaries = if context_sensitive { 2 } else { 1 };
     out.resize(summary_at + summaries * SUMMARY_BYTES, 0);
 
+    let mut records = Vec::new();
     let mut summary = Summary::default();
     let mut context_summary = Summary::default();
     let mut bucket_offsets = Vec::with_capacity(buckets.len());
     for bucket in 0..buckets.len() {
-        let keys: Vec<usize> = buckets.bucket(bucket).collect();
-        if keys.is_empty() {
+        let items = buckets.bucket(bucket).count();
+        if items == 0 {
             bucket_offsets.push(0);
             continue;
         }
         bucket_offsets.push(out.len() as u64);
         // A u16 in the format; that many names in one bucket need a crafted profile.
-        let items = u16::try_from(keys.len()).unwrap_or(u16::MAX);
+        let items = u16::try_from(items).unwrap_or(u16::MAX);
         out.extend(items.to_le_bytes());
-        for key in keys {
-            for record in &functions[key] {
+        for key in buckets.bucket(bucket) {
+            records_in_order(profile, functions[key], &mut records);
+            for record in &records {
                 if record.hash.has_context_bit() {
                     context_summary.add(record);
                 } else {
                     summary.add(record);
                 }
             }
-            write_item(&mut out, &functions[key], layout.bitmaps);
+            write_item(&mut out, &records, layout.bitmaps);
         }
     }
     pad(&mut out);
@@ -132,20 +134,33 @@ fn write_summary(out: &mut Vec<u8>, mut summary: Summary) {
     }
 }
 
-/// Names in ascending byte order, each with its records in LLVM's order.
-fn sorted_functions<'a>(profile: &'a Profile, options: &WriteOptions) -> Vec<Vec<Record<'a>>> {
-    let mut functions: Vec<Vec<Record<'a>>> = functions_to_write(profile, options).collect();
-    functions.sort_unstable_by_key(|records| records[0].name);
-    for records in &mut functions {
-        if records.len() > 1 {
-            let hashes: Vec<FunctionHash> = records.iter().map(|record| record.hash).collect();
-            *records = slot_order(&hashes)
-                .into_iter()
-                .map(|index| records[index])
-                .collect();
-        }
-    }
+/// Functions in ascending byte order of their names.
+fn sorted_functions(profile: &Profile, options: &WriteOptions) -> Vec<FunctionId> {
+    let mut functions: Vec<FunctionId> = functions_to_write(profile, options).collect();
+    functions.sort_unstable_by_key(|function| profile.name_of(*function).0);
     functions
+}
+
+/// About as much as will be written: all but bitmaps, values and what comes once.
+fn capacity(profile: &Profile, functions: &[FunctionId], buckets: usize) -> usize {
+    let names = functions
+        .iter()
+        .map(|function| profile.name_of(*function).0.len());
+    // For each name its hash, its length and that of its records; for each record its hash, the
+    // numbers of its counters and of its bitmap's bytes, and 8 bytes for no values.
+    let words = 3 * functions.len() + 4 * profile.record_count() + profile.count_total() + buckets;
+    names.sum::<usize>() + 8 * words + 2 * buckets + 4096
+}
+
+/// A function's records in LLVM's order.
+fn records_in_order<'a>(profile: &'a Profile, function: FunctionId, records: &mut Vec<Record<'a>>) {
+    records.clear();
+    records.extend(profile.records_under(function));
+    if records.len() > 1 {
+        let hashes: Vec<FunctionHash> = records.iter().map(|record| record.hash).collect();
+        let order = slot_order(&hashes);
+        *records = order.into_iter().map(|index| records[index]).collect();
+    }
 }
 
 /// Writes a section, if it is there, and returns its offset for the header, else 0.
@@ -195,11 +210,10 @@ fn write_item(out: &mut Vec<u8>, records: &[Record<'_>], bitmaps: bool) {
             words * 8 + record.values.map_or(8, value_block_bytes)
         })
         .sum();
-    let name = records[0].name;
-    push(
-        out,
-        [records[0].name_ref.0, name.len() as u64, data_bytes as u64],
-    );
+    let Some(Record { name, name_ref, .. }) = records.first() else {
+        return;
+    };
+    push(out, [name_ref.0, name.len() as u64, data_bytes as u64]);
     out.extend_from_slice(name);
     for record in records {
         push(out, [record.hash.0, record.counts.len() as u64]);

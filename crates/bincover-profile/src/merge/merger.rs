@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
@@ -12,7 +11,7 @@ use crate::merge::sums::{Sums, all_bits};
 use crate::merge::{Cause, Ledger};
 use crate::names::{NameRef, NameTable};
 use crate::profile::{Profile, Pseudo, RecordId};
-use crate::raw::{Counters, Frame, Spot};
+use crate::raw::{Counters, Frame, Functions, Spot};
 use crate::read::{FileRecord, ReadError, Reader, Visitor};
 use crate::salvage::Salvaged;
 use crate::string_map::StringMap;
@@ -106,26 +105,35 @@ impl Merger {
     }
 
     /// Makes room for the functions of a binary at this place in the order of the files, with no
-    /// counts yet; those come as [sums](Merger::add_sums). `names` are the binary's. `None` if its
+    /// counts yet; those come as [sums](Merger::add_sums). `names` are the functions'. `None` if its
     /// files have to be added one by one, because something of each is to be left out.
     ///
     /// When the files are added in that way, the profile is the same as if each had been added at
     /// its place, as long as no count overflows (see [`Merger::add_sums`]) and the profile's kind
-    /// still takes them in the end (see [`Merger::still_takes`]).
-    pub fn add_frame(&mut self, frame: &Frame, names: &Arc<NameTable>) -> Option<Anchor> {
+    /// still takes them in the end (see [`Merger::still_takes`]). One thing is left to the caller:
+    /// the names are not kept for files that have lost theirs (see [`Merger::learn_names_of`]).
+    pub fn add_frame(
+        &mut self,
+        frame: &Frame,
+        functions: &Functions,
+        names: &NameTable,
+    ) -> Option<Anchor> {
         let kind = self.profile.kind().join(frame.kind())?;
         self.profile.set_kind(kind);
-        let mut places = Vec::with_capacity(frame.spots().len());
-        for spot in frame.spots() {
+        let mut places = Vec::with_capacity(functions.spots().len());
+        for spot in functions.spots() {
             let (name, name_ref) = match names.get(spot.name) {
                 Some(name) => (name, spot.name),
                 None => (&b""[..], NameRef::of(b"")),
             };
-            places.push(self.place_of(name, name_ref, spot)?);
+            places.push(Anchored {
+                record: self.place_of(name, name_ref, spot)?,
+                counters: spot.counters.start,
+                bitmap: spot.bitmap.start,
+            });
         }
         for id in frame.binary_ids() {
             self.profile.add_binary_id(id);
-            self.reader.learn_names(id, Arc::clone(names));
         }
         Some(Anchor(places.into()))
     }
@@ -161,17 +169,19 @@ impl Merger {
     #[must_use]
     pub fn add_sums(&mut self, frame: &Frame, anchor: &Anchor, sums: &Sums) -> bool {
         let mut is_exact = true;
-        for (spot, &id) in frame.spots().iter().zip(&anchor.0) {
-            // A spot lies inside its frame's sections.
-            let range = |span: &Range<u32>| span.start as usize..span.end as usize;
-            let counts = &sums.counts[range(&spot.counters)];
-            let stored = self.profile.record_mut(id);
+        if sums.files == 0 {
+            return is_exact;
+        }
+        for place in &anchor.0 {
+            let stored = self.profile.record_mut(place.record);
+            // The function lies inside its frame's sections, and has as many counters as stored.
+            let counts = &sums.counts[place.counters as usize..];
             for (slot, count) in stored.counts.iter_mut().zip(counts) {
                 let sum = slot.saturating_add(*count);
                 is_exact &= sum <= MAX_COUNT;
                 *slot = sum.min(MAX_COUNT);
             }
-            let bitmap = &sums.bitmaps[range(&spot.bitmap)];
+            let bitmap = &sums.bitmaps[place.bitmap as usize..];
             for (slot, byte) in stored.bitmap.iter_mut().zip(bitmap) {
                 *slot |= byte;
             }
@@ -216,9 +226,14 @@ impl Merger {
     }
 
     /// Makes the names of a binary known, for its profiles that have lost theirs. Those of
-    /// profiles that were added are known.
+    /// profiles that were [added](Merger::add) are known.
     pub fn learn_names(&mut self, build_id: &[u8], names: Arc<NameTable>) {
         self.reader.learn_names(build_id, names);
+    }
+
+    /// Makes the names known that a raw profile holds, as [`Merger::learn_names`] does.
+    pub fn learn_names_of(&mut self, bytes: &[u8]) {
+        self.reader.learn_names_of(bytes);
     }
 
     /// Merges what can be saved of a file that was added before in vain; its entry in the ledger
@@ -366,13 +381,21 @@ impl Merger {
 /// Where the records of a binary are in a profile, for the sums of its runs. It belongs to the
 /// merger that gave it.
 #[derive(Clone, Debug)]
-pub struct Anchor(Box<[RecordId]>);
+pub struct Anchor(Box<[Anchored]>);
+
+/// A record of the profile, and where its counters and bitmap begin in the sections of a file.
+#[derive(Clone, Copy, Debug)]
+struct Anchored {
+    record: RecordId,
+    counters: u32,
+    bitmap: u32,
+}
 
 impl Anchor {
     /// How much memory it takes, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.0.len() * size_of::<RecordId>()
+        self.0.len() * size_of::<Anchored>()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::raw::{Counters, Frame};
 
 /// The counters and bitmaps of many runs of one binary, added up. Any number of threads may each
 /// have their own; [`Merger::add_sums`](crate::Merger::add_sums) takes them one after another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sums {
     pub(crate) counts: Vec<u64>,
     pub(crate) bitmaps: Vec<u8>,
@@ -29,63 +29,66 @@ pub enum Unfit {
 impl Sums {
     /// Nothing yet.
     #[must_use]
-    pub fn new(frame: &Frame) -> Self {
-        let (counters, bitmap_bytes) = frame.sizes();
-        Self {
-            counts: vec![0; counters],
-            bitmaps: vec![0; bitmap_bytes],
-            files: 0,
-            most: 0,
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Nothing yet, in the memory of sums that are no longer needed.
-    #[must_use]
-    pub fn reusing(mut self, frame: &Frame) -> Self {
-        let (counters, bitmap_bytes) = frame.sizes();
-        self.counts.clear();
-        self.counts.resize(counters, 0);
-        self.bitmaps.clear();
-        self.bitmaps.resize(bitmap_bytes, 0);
-        Self {
-            files: 0,
-            most: 0,
-            ..self
-        }
-    }
-
-    /// Adds one run: `part` is the part of its file that the frame [asks for](Frame::part); each
-    /// count is multiplied by `weight`.
+    /// Adds one run: `part` is the part of its file that the frame [asks for](Frame::part), which
+    /// is the same for all that are added; each count is multiplied by `weight`.
     ///
     /// # Errors
     /// If it has to go another way.
     pub fn add(&mut self, frame: &Frame, part: &[u8], weight: u64) -> Result<(), Unfit> {
         let (counters, bitmaps) = frame.run_of(part).ok_or(Unfit::Odd)?;
-        let most = all_bits(&counters);
-        if most >= SUSPICIOUS_COUNTER {
-            return Err(Unfit::Odd);
+        if self.files == 0 {
+            self.counts.clear();
+            // Copied, for memory that is zero by itself is given by the system when it is read,
+            // and once more when it is written.
+            counters.decode_into(&mut self.counts);
+            self.bitmaps.clear();
+            self.bitmaps.resize(bitmaps.len(), 0);
+            let all = self.counts.iter().fold(0, |all, count| all | count);
+            self.most = self.most_with(all, weight)?;
+            if weight > 1 {
+                self.counts.iter_mut().for_each(|sum| *sum *= weight);
+            }
+        } else {
+            let mut all = 0;
+            match weight {
+                // Apart, for the multiplication is no vector instruction everywhere.
+                1 => counters.zip_into(&mut self.counts, |sum, count| {
+                    all |= count;
+                    *sum = sum.wrapping_add(count);
+                }),
+                _ => counters.zip_into(&mut self.counts, |sum, count| {
+                    all |= count;
+                    *sum = sum.wrapping_add(count.wrapping_mul(weight));
+                }),
+            }
+            self.most = self.most_with(all, weight).inspect_err(|_| {
+                counters.zip_into(&mut self.counts, |sum, count| {
+                    *sum = sum.wrapping_sub(count.wrapping_mul(weight));
+                });
+            })?;
         }
-        let most = most.checked_mul(weight).ok_or(Unfit::TooLarge)?;
-        let most = most.saturating_add(self.most);
-        if most > MAX_COUNT {
-            return Err(Unfit::TooLarge);
-        }
-        self.most = most;
         self.files += 1;
-        match weight {
-            1 => counters.zip_into(&mut self.counts, |sum, count| *sum += count),
-            _ => counters.zip_into(&mut self.counts, |sum, count| *sum += count * weight),
-        }
         for (sum, byte) in self.bitmaps.iter_mut().zip(bitmaps) {
             *sum |= byte;
         }
         Ok(())
     }
 
-    /// How much memory it takes, in bytes.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.counts.len() * size_of::<u64>() + self.bitmaps.len()
+    /// A bound of the sums with one more run, which has `all` these bits in its counts.
+    fn most_with(&self, all: u64, weight: u64) -> Result<u64, Unfit> {
+        if all >= SUSPICIOUS_COUNTER {
+            return Err(Unfit::Odd);
+        }
+        let most = all.checked_mul(weight).ok_or(Unfit::TooLarge)?;
+        let most = most.saturating_add(self.most);
+        match most > MAX_COUNT {
+            true => Err(Unfit::TooLarge),
+            false => Ok(most),
+        }
     }
 }
 

@@ -45,7 +45,8 @@ impl Identity {
     }
 }
 
-/// A raw profile without its run: where the counters lie and whose they are.
+/// A raw profile without its run: where the counters lie. Whose they are is said by its
+/// [`Functions`].
 #[derive(Clone, Debug)]
 pub struct Frame {
     identity: Identity,
@@ -62,9 +63,13 @@ pub struct Frame {
     /// Where there is no build id, what comes before the counters in that part, and what comes
     /// after the bitmaps.
     shared: Option<[Box<[u8]>; 2]>,
-    spots: Box<[Spot]>,
+    record_count: u64,
     binary_ids: Vec<Box<[u8]>>,
 }
+
+/// The functions that a frame's counters belong to.
+#[derive(Clone, Debug)]
+pub struct Functions(Box<[Spot]>);
 
 /// A record: whose it is, and where its counters and bitmap lie, as indices into the two sections.
 #[derive(Clone, Debug)]
@@ -80,7 +85,7 @@ impl Frame {
     /// holds several profiles, or value data or time stamps, which differ from run to run in more
     /// than counts.
     #[must_use]
-    pub fn of(file: &[u8]) -> Option<Self> {
+    pub fn of(file: &[u8]) -> Option<(Self, Functions)> {
         let identity = Identity::of(file)?;
         let profile = RawProfile::parse(file, 0).ok()?;
         let (header, sections) = (profile.header(), profile.sections());
@@ -103,7 +108,7 @@ impl Frame {
             false => sections.records.start..file.len(),
         };
         let within = |range: &Range<usize>| range.start - part.start..range.end - part.start;
-        Some(Self {
+        let frame = Self {
             identity,
             file_bytes: file.len() as u64,
             kind: header.kind,
@@ -118,12 +123,13 @@ impl Frame {
                 ]
             }),
             part: part.start as u64..part.end as u64,
-            spots: spots.into(),
+            record_count: header.record_count,
             binary_ids: profile
                 .binary_ids()
                 .map(|id| id.ok().map(Box::from))
                 .collect::<Option<_>>()?,
-        })
+        };
+        Some((frame, Functions(spots.into())))
     }
 
     /// What all siblings share.
@@ -148,14 +154,14 @@ impl Frame {
     /// How many functions have counters.
     #[must_use]
     pub fn record_count(&self) -> u64 {
-        self.spots.len() as u64
+        self.record_count
     }
 
     /// How much memory it takes, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
         let shared = self.shared.iter().flatten().map(|bytes| bytes.len());
-        self.spots.len() * size_of::<Spot>() + shared.sum::<usize>()
+        shared.sum()
     }
 
     /// What the counters mean.
@@ -168,8 +174,11 @@ impl Frame {
         self.binary_ids.iter().map(AsRef::as_ref)
     }
 
-    pub(crate) fn spots(&self) -> &[Spot] {
-        &self.spots
+    /// How much memory the sums of its runs take, in bytes.
+    #[must_use]
+    pub fn sums_memory(&self) -> usize {
+        let (counters, bitmap_bytes) = self.sizes();
+        counters * size_of::<u64>() + bitmap_bytes
     }
 
     /// How many counters and how many bytes of bitmaps there are.
@@ -190,6 +199,12 @@ impl Frame {
             _ => Counters::Words(counters, self.endian),
         };
         Some((counters, &part[self.bitmaps.clone()]))
+    }
+}
+
+impl Functions {
+    pub(crate) fn spots(&self) -> &[Spot] {
+        &self.0
     }
 }
 

@@ -21,7 +21,7 @@ mod reader;
 mod record;
 
 pub(crate) use frame::Spot;
-pub use frame::{Frame, Identity};
+pub use frame::{Frame, Functions, Identity};
 pub use head::RawHead;
 pub use header::RawHeader;
 pub use image::{Placed, RawImage, RawShape};

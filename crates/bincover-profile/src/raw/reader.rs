@@ -3,6 +3,7 @@
 use crate::bytes::{Cursor, pad8};
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{Chunks, NameRef, NameTable};
+use crate::raw::frame::Functions;
 use crate::raw::header::{RawHeader, Sections};
 use crate::raw::layout::Layout;
 use crate::raw::record::RawRecords;
@@ -197,6 +198,18 @@ impl<'a> RawProfile<'a> {
             .map_err(|error| error.in_context(self.header.layout))
     }
 
+    /// As [`RawProfile::names_knowing`], but keeps only the names of these functions: a program has
+    /// the names of all functions that were compiled, and a good deal of them was not linked.
+    ///
+    /// # Errors
+    /// As [`NameTable::decode`].
+    pub fn names_of(&self, functions: &Functions, chunks: &mut Chunks) -> Result<NameTable> {
+        let (blob, offset) = self.names_blob();
+        let wanted = functions.spots().iter().map(|spot| spot.name);
+        NameTable::decode_wanted(chunks, wanted, blob, offset)
+            .map_err(|error| error.in_context(self.header.layout))
+    }
+
     /// Decodes the names of the vtables.
     ///
     /// # Errors
@@ -227,7 +240,7 @@ impl<'a> RawProfile<'a> {
                 self.offset + start as u64,
                 layout.endian,
             ),
-            functions: self.function_addresses(),
+            functions: Addresses::new(self.function_addresses()),
             vtables: self.vtable_addresses(),
         }
     }
@@ -337,7 +350,7 @@ fn binary_id<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
 pub struct RawValues<'a> {
     layout: Layout,
     cursor: Cursor<'a>,
-    functions: Vec<(u64, NameRef)>,
+    functions: Addresses,
     vtables: Vec<(u64, u64, u64)>,
 }
 
@@ -356,7 +369,7 @@ impl RawValues<'_> {
     pub fn next_into(&mut self, values: &mut Values) -> Result<()> {
         let (functions, vtables) = (&self.functions, &self.vtables);
         read_value_block(&mut self.cursor, values, |kind, value| match kind {
-            0 => function_at(functions, value),
+            0 => functions.at(value),
             2 => vtable_at(vtables, value),
             _ => value,
         })
@@ -364,11 +377,57 @@ impl RawValues<'_> {
     }
 }
 
-fn function_at(functions: &[(u64, NameRef)], address: u64) -> u64 {
-    let index = functions.partition_point(|(start, _)| *start < address);
-    match functions.get(index) {
-        Some((start, name)) if *start == address => name.0,
-        _ => 0,
+/// Functions by address.
+#[derive(Clone, Debug, Default)]
+struct Addresses {
+    /// In ascending order.
+    functions: Vec<(u64, NameRef)>,
+    /// The addresses from the first one on are cut into pieces of `1 << shift`; for each, the index
+    /// of the first function that is in it or after it. So few functions are left to be searched.
+    pieces: Vec<u32>,
+    shift: u32,
+}
+
+impl Addresses {
+    fn new(functions: Vec<(u64, NameRef)>) -> Self {
+        let (Some((first, _)), Some((last, _))) = (functions.first(), functions.last()) else {
+            return Self::default();
+        };
+        let span = last - first;
+        // About two pieces for each function, which is a record in memory.
+        let wanted = 2 * functions.len() as u64;
+        let shift = (span / wanted).checked_ilog2().map_or(0, |log| log + 1);
+        let mut pieces = Vec::with_capacity(usize::try_from((span >> shift) + 2).unwrap_or(0));
+        for (index, (address, _)) in (0..).zip(&functions) {
+            let piece = usize::try_from((address - first) >> shift).unwrap_or(usize::MAX);
+            if pieces.len() <= piece {
+                pieces.resize(piece + 1, index);
+            }
+        }
+        Self {
+            functions,
+            pieces,
+            shift,
+        }
+    }
+
+    fn at(&self, address: u64) -> u64 {
+        let first = self.functions.first().map_or(0, |(first, _)| *first);
+        let Some(piece) = address.checked_sub(first) else {
+            return 0;
+        };
+        let piece = usize::try_from(piece >> self.shift).unwrap_or(usize::MAX);
+        let Some(&start) = self.pieces.get(piece) else {
+            return 0;
+        };
+        let end = self.pieces.get(piece + 1);
+        let end = end.map_or(self.functions.len(), |end| *end as usize);
+        let near = &self.functions[start as usize..end];
+        let index = near.partition_point(|(start, _)| *start < address);
+        match near.get(index) {
+            Some((start, name)) if *start == address => name.0,
+            _ => 0,
+        }
     }
 }
 

@@ -63,6 +63,24 @@ impl Counters<'_> {
         }
     }
 
+    /// Appends the counts to `target`.
+    pub(crate) fn decode_into(&self, target: &mut Vec<u64>) {
+        match *self {
+            Self::Words(bytes, Endian::Little) => {
+                let words = bytes.as_chunks().0.iter();
+                target.extend(words.map(|word| u64::from_le_bytes(*word)));
+            }
+            Self::Words(bytes, Endian::Big) => {
+                let words = bytes.as_chunks().0.iter();
+                target.extend(words.map(|word| u64::from_be_bytes(*word)));
+            }
+            Self::Bytes(bytes) => {
+                target.extend(bytes.iter().map(|byte| u64::from(*byte == 0)));
+            }
+            Self::Decoded(counts) => target.extend_from_slice(counts),
+        }
+    }
+
     /// The first count, without decoding the others.
     pub(crate) fn first(&self) -> Option<u64> {
         let mut first = [0];

@@ -1,9 +1,8 @@
 //! Profiles on disk to a merged one.
 
 mod batch;
+mod board;
 mod input;
-mod layouts;
-mod queue;
 mod worker;
 
 use std::num::NonZeroUsize;
