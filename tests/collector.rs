@@ -16,8 +16,8 @@ use bincover::model::Coverage;
 use bincover::profile::{Cause, Profile};
 use bincover::run::{ErrorKind, RUSTC_FLAGS};
 use bincover::{
-    Collected, Collector, Command, Ending, Error, Obtained, ProfileInput, Signal, Stdin, Uncovered,
-    merge_files, profiles_below,
+    Collected, Collector, Command, Ending, Error, Obtained, ProfileInput, Rescuing, Signal, Stdin,
+    Store, Uncovered, merge_files, profiles_below,
 };
 use support::{compile, line_of, names_in};
 use tempfile::TempDir;
@@ -270,21 +270,90 @@ fn a_run_that_takes_too_long_is_ended() {
 }
 
 #[test]
-fn counters_that_cannot_be_moved_need_an_exit() {
-    let (_folder, merged) = scratch();
-    let collector = collector(&merged);
-    let run = |how: &str| {
-        let run = collector.command(not_relocatable()).arg(how).run().unwrap();
-        assert!(!run.output.stderr.starts_with(b"LLVM"), "{:?}", run.output);
-        run.obtained
-    };
-    assert_eq!(run("return"), Obtained::Exit);
-    assert_eq!(run("panic"), Obtained::Exit);
-    assert_eq!(run("abort"), Obtained::None(Uncovered::NotWritten));
-    let collected = collector.finish().unwrap();
-    assert_eq!(runs_of_main(&collected.merged.profile), 2);
-    assert_eq!(count(&coverage(&collected), "panic"), 1);
-    assert_eq!(count(&coverage(&collected), "abort"), 0);
+fn counters_that_cannot_be_moved_need_an_exit_or_a_rescue() {
+    for (rescuing, of_abort, mains) in [
+        (Rescuing::Off, Obtained::None(Uncovered::NotWritten), 2),
+        (Rescuing::Auto, Obtained::Rescued, 3),
+    ] {
+        let (_folder, merged) = scratch();
+        let builder = Collector::builder(&merged).rescue(rescuing);
+        let collector = builder.build().unwrap();
+        let run = |how: &str| {
+            let run = collector.command(not_relocatable()).arg(how).run().unwrap();
+            assert!(!run.output.stderr.starts_with(b"LLVM"), "{:?}", run.output);
+            run.obtained
+        };
+        assert_eq!(run("return"), Obtained::Exit);
+        assert_eq!(run("panic"), Obtained::Exit);
+        assert_eq!(run("abort"), of_abort);
+        let collected = collector.finish().unwrap();
+        assert_eq!(runs_of_main(&collected.merged.profile), mains);
+        assert_eq!(count(&coverage(&collected), "panic"), 1);
+        assert_eq!(count(&coverage(&collected), "abort"), mains - 2);
+    }
+}
+
+#[test]
+fn a_store_has_the_runs_of_all_collectors() {
+    let (folder, merged) = scratch();
+    let store = Store::new(folder.path().join("store"));
+    for (number, program) in [covered(), not_relocatable()].into_iter().enumerate() {
+        let builder = Collector::builder(&merged).store(store.clone());
+        let collector = builder.build().unwrap();
+        assert_eq!(collector.profiles(), None);
+        std::thread::scope(|scope| {
+            for ending in ["return", "abort", "panic"] {
+                let collector = &collector;
+                scope.spawn(move || {
+                    let command = collector.command(program).arg(ending).label(ending);
+                    assert!(command.run().unwrap().obtained.is_some());
+                });
+            }
+        });
+        let collected = collector.finish().unwrap();
+        assert_eq!(collected.runs.len(), 3);
+        let runs = 3 * (number as u64 + 1);
+        assert_eq!(runs_of_main(&collected.merged.profile), runs);
+        assert_eq!(store.runs().unwrap().len() as u64, runs);
+        assert_eq!(count(&coverage(&collected), "abort"), runs / 3);
+    }
+    let mut contexts: Vec<_> = store
+        .runs()
+        .unwrap()
+        .into_iter()
+        .map(|run| run.context)
+        .collect();
+    contexts.sort();
+    contexts.dedup();
+    let labels = ["abort", "panic", "return"].map(|label| Some(label.to_owned()));
+    assert_eq!(contexts, labels);
+    assert_eq!(names_in(&folder.path().join("store/runs")), [""; 0]);
+}
+
+/// One that is still there when the collector finishes is in the result as far as it got.
+#[test]
+fn those_that_outlive_their_program_are_in_the_result() {
+    for with_store in [false, true] {
+        let (folder, merged) = scratch();
+        let mut builder = Collector::builder(&merged);
+        if with_store {
+            builder = builder.store(Store::new(folder.path().join("store")));
+        }
+        let collector = builder.build().unwrap();
+        // It says something once it is in `main`.
+        let script = "\"$0\" spin >said & while [ ! -s said ]; do sleep 0.01; done";
+        let run = collector
+            .command("sh")
+            .args(["-c", script])
+            .arg(not_relocatable())
+            .current_dir(folder.path())
+            .run()
+            .unwrap();
+        assert!(run.output.status.success(), "{:?}", run.output);
+        let collected = collector.finish().unwrap();
+        assert_eq!(runs_of_main(&collected.merged.profile), 1);
+        assert_eq!(count(&coverage(&collected), "spin"), 1);
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bincover_mapping::Instrumentation;
 use bincover_profile::{Merged, indexed};
-use bincover_run::{Ending, Mechanism, Output, ProcessHandle, Stdin, Stream};
+use bincover_run::{
+    Ending, Mechanism, Output, PROFILE_FILE_VARIABLE, ProcessHandle, Stdin, Stream,
+};
 use tempfile::TempDir;
 
 use crate::error::{CallbackError, Error, Result};
@@ -46,6 +48,8 @@ pub struct Collector {
     rescuing: Rescuing,
     /// Runs of which processes that are followed have outlived their programs.
     living: Mutex<Vec<Living>>,
+    /// Runs that somebody else starts.
+    guests: Mutex<Vec<Going>>,
     /// Instrumented binaries of processes that were followed.
     binaries: Mutex<BTreeSet<PathBuf>>,
     /// `None`: coverage is off.
@@ -169,6 +173,7 @@ impl CollectorBuilder {
             store,
             rescuing: self.rescuing,
             living: Mutex::default(),
+            guests: Mutex::default(),
             binaries: Mutex::default(),
             profiles,
             keep_profiles: self.keep_profiles,
@@ -221,6 +226,61 @@ impl Collector {
         }
     }
 
+    /// The store that runs are recorded in, if there is one.
+    #[must_use]
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// A variable for a command that somebody else starts, such as one of the crate `assert_cmd` or
+    /// of a test suite's own: with it in the environment, what `program` and all that it starts
+    /// reach is in the collector's result. `None` if coverage is off.
+    ///
+    /// Such processes are not followed, so a program that is killed has to be
+    /// [built for that](bincover_run::RUSTC_FLAGS). How it ends is not known here, and it is not
+    /// among the [`runs`](Self::runs); a store records it with an unknown end.
+    ///
+    /// ```no_run
+    /// # let collector = bincover::Collector::builder("merged.profdata").build()?;
+    /// let mut command = std::process::Command::new("target/debug/server");
+    /// command.envs(collector.guest("target/debug/server", Some("serves"))?);
+    /// # Ok::<(), bincover::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the folder for its profiles cannot be made, or there is a `%` in its path, which LLVM's
+    /// runtime cannot be told.
+    pub fn guest(
+        &self,
+        program: impl AsRef<OsStr>,
+        label: Option<&str>,
+    ) -> Result<Option<(OsString, OsString)>> {
+        let program = program.as_ref();
+        let number = self.next_run.fetch_add(1, Ordering::Relaxed);
+        let command = bincover_run::Command::new(program);
+        let file = find_program(program, &command);
+        let found = self.inspect(file.as_deref());
+        let (folder, mechanism) = match (&self.store, self.profiles()) {
+            (Some(store), _) => {
+                let argv = vec![program.to_owned()];
+                let label = label.map(str::to_owned);
+                let going = store.begin(argv, label, &command, Rescuing::Off)?;
+                let place = (going.folder().to_owned(), going.mechanism());
+                lock(&self.guests).push(going);
+                place
+            }
+            (None, Some(all)) => {
+                let folder = all.join(format!("{number:06}"));
+                std::fs::create_dir(&folder).map_err(|source| Error::write(&folder, source))?;
+                self.note_binaries(file.into_iter().collect());
+                (folder, mechanism_for(found.as_ref()))
+            }
+            (None, None) => return Ok(None),
+        };
+        let pattern = bincover_run::profile_path::pattern(&folder, mechanism)?;
+        Ok(Some((PROFILE_FILE_VARIABLE.into(), pattern)))
+    }
+
     /// The folder of the runs' profiles; `None` if coverage is off or goes to a store.
     #[must_use]
     pub fn profiles(&self) -> Option<&Path> {
@@ -242,6 +302,8 @@ impl Collector {
     /// # Errors
     /// If the merged profile cannot be written. Nothing is lost then: the profiles stay.
     pub fn finish(mut self) -> Result<Collected> {
+        // Without their owners, the runs of guests are settled like those of runners that are gone.
+        lock(&self.guests).clear();
         let living = std::mem::take(&mut *lock(&self.living));
         for living in living {
             match living {

@@ -57,9 +57,38 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     } else {
         PARTIAL_RESULTS
     });
-    fs::write(path, report::write(&machine, &results))?;
+    let mut text = report::write(&machine, &results);
+    if options.names.is_empty() {
+        text.push_str(&runs(options.is_quick)?);
+    }
+    fs::write(path, text)?;
     eprintln!("{}", path.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What runs cost: benches of their own, which print tables.
+fn runs(is_quick: bool) -> Result<String, Failure> {
+    const BENCHES: [(&str, &str, &str); 2] = [
+        ("bincover-cli", "launches", "Cost of a run"),
+        ("bincover", "trace", "Cost of being followed"),
+    ];
+    let mut text = String::new();
+    for (package, bench, title) in BENCHES {
+        eprintln!("== {bench}");
+        let mut cargo = command::cargo();
+        cargo.args(["bench", "--locked", "-q", "--target-dir", "target"]);
+        cargo.args(["-p", package, "--bench", bench]);
+        if is_quick {
+            cargo.args(["--", "--test"]);
+        }
+        let table = command::stdout(&mut cargo)?;
+        let quick = if is_quick { " -- --test" } else { "" };
+        text += &format!(
+            "\n## {title}\n\n`cargo bench -p {package} --bench {bench}{quick}` ([source]({bench}.rs)). Medians.\n\n{}\n",
+            table.trim()
+        );
+    }
+    Ok(text)
 }
 
 struct Options {
