@@ -44,7 +44,7 @@ struct Way {
 enum Kind {
     Bare(PathBuf),
     CommandLine(PathBuf, &'static str),
-    Collector(Collector),
+    Collector(Box<Collector>),
 }
 
 fn measure(launches: usize) -> Result<(), Failed> {
@@ -55,7 +55,7 @@ fn measure(launches: usize) -> Result<(), Failed> {
     let collector = |name: &str, rescuing| -> Result<Kind, Failed> {
         let builder = Collector::builder(path(&format!("{name}.profdata")));
         let builder = builder.store(Store::new(path(name))).rescue(rescuing);
-        Ok(Kind::Collector(builder.build()?))
+        Ok(Kind::Collector(Box::new(builder.build()?)))
     };
     let way = |name, program: &Path, kind| Way {
         name,

@@ -62,8 +62,10 @@ const OWNED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// The files with unsafe code: asking for a lease, mapping an object, mapping as programs do.
+/// The files with unsafe code: forking, tracing, asking for a lease, mapping an object, mapping as programs do.
 const UNSAFE: &[&str] = &[
+    "crates/bincover-cli/src/front.rs",
+    "crates/bincover-run/src/trace/sys.rs",
     "crates/bincover/src/fold/in_use.rs",
     "crates/bincover/src/input.rs",
     "tests/fold.rs",

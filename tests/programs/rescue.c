@@ -190,6 +190,22 @@ int main(int count, char **given) {
     while (wait(NULL) > 0) {}
     return 0;
   }
+  // Threads, forks and programs begin and end, until somebody kills them all. Any number of steps
+  if (is("storm")) {
+    if (count == 2) { fork(); fork(); }
+    for (int i = 0;; i++) {
+      step();
+      pthread_t thread = start(one_step, 0);
+      if (i % 3 == 0) pthread_join(thread, NULL); else pthread_detach(thread);
+      if (i % 7 == 0) { pid_t child = fork(); if (child == 0) exit(0); wait_for(child); }
+      if (i % 11 == 0) {
+        pid_t child = vfork();
+        if (child == 0) { execl("/bin/true", "true", (char *)NULL); _exit(0); }
+        wait_for(child);
+      }
+      if (i == 30) execl("/proc/self/exe", args[0], "storm", "again", (char *)NULL);
+    }
+  }
   // As many threads as is said, one after another, and one more step.
   if (is("threads")) {
     for (int i = atoi(args[2]); i > 0; i--) pthread_join(start(one_step, 0), NULL);

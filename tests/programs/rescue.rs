@@ -1,8 +1,7 @@
 //! As `rescue.c`, for what Rust programs do. Each has one step, unless its comment says more.
 
-#[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn step() {}
+fn step() {}
 
 struct Guard;
 

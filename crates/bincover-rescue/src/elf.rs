@@ -176,3 +176,54 @@ where
     }
     Some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use bincover_testkit::{fixtures_ending, rng::Rng};
+
+    use super::*;
+
+    fn parsed(bytes: &[u8]) -> Option<Instrumented> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        parse(file)
+    }
+
+    #[test]
+    fn broken_files_are_no_harm() {
+        let mut instrumented = 0;
+        for path in fixtures_ending("object", "") {
+            let bytes = std::fs::read(&path).unwrap();
+            if !bytes.starts_with(&elf::ELFMAG) || bytes.len() > 200_000 {
+                continue;
+            }
+            let Some(found) = parsed(&bytes) else {
+                continue;
+            };
+            instrumented += 1;
+            assert!(found.counters.bytes > 0 && matches!(found.pointer_bytes, 4 | 8));
+            let mut random = Rng::new(6);
+            for _ in 0..40 {
+                let below = |random: &mut Rng, end: usize| {
+                    usize::try_from(random.below(end as u64)).unwrap()
+                };
+                let cut = below(&mut random, bytes.len());
+                parsed(&bytes[..cut]);
+                let mut changed = bytes.clone();
+                for _ in 0..8 {
+                    // The headers are at the start and at the end.
+                    let near = below(&mut random, 512.min(changed.len()));
+                    let at = match random.below(2) {
+                        0 => near,
+                        _ => changed.len() - 1 - near,
+                    };
+                    changed[at] = u8::try_from(random.below(256)).unwrap();
+                }
+                parsed(&changed);
+            }
+        }
+        assert!(instrumented > 0, "no fixture is an instrumented ELF file");
+    }
+}

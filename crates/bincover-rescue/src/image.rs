@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bincover_profile::bytes::Endian;
 use bincover_profile::raw::{Placed, RawHeader, RawImage, RawShape};
 
+use crate::Snapshot;
 use crate::elf::{self, Instrumented, Section};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_REMEMBERED, MAX_SECTION_BYTES};
@@ -126,7 +127,7 @@ impl Reader {
     /// # Errors
     ///
     /// As [`snapshot`](crate::snapshot).
-    pub fn snapshot(&self, pid: u32) -> Result<Vec<(Image, Vec<u8>)>> {
+    pub fn snapshot(&self, pid: u32) -> Result<Snapshot> {
         let memory = Memory::open(readable_thread(pid))?;
         let images = self.images_in(&memory)?;
         let profile = |image: Image| {

@@ -45,6 +45,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use image::{Counters, Image, Reader};
 pub use memory::Memory;
 
+/// The instrumented binaries of a process, each with its raw profile.
+pub type Snapshot = Vec<(Image, Vec<u8>)>;
+
 /// The profiles of a live process, which goes on meanwhile: one for each instrumented binary that is
 /// mapped in it.
 ///
@@ -53,7 +56,7 @@ pub use memory::Memory;
 /// # Errors
 ///
 /// There is no such process, it may not be read, or nothing in it is instrumented.
-pub fn snapshot(pid: u32) -> Result<Vec<(Image, Vec<u8>)>> {
+pub fn snapshot(pid: u32) -> Result<Snapshot> {
     Reader::new().snapshot(pid)
 }
 

@@ -67,7 +67,7 @@ enum Living {
     /// It has a folder of its own.
     Beside(Followed),
     /// It is in the store.
-    Stored(Going),
+    Stored(Box<Going>),
 }
 
 /// One run, as the collector remembers it.
@@ -613,7 +613,7 @@ impl<'c> Command<'c> {
                 };
                 let obtained = going.end(&output)?.obtained;
                 if going.has_rest() {
-                    lock(&collector.living).push(Living::Stored(going));
+                    lock(&collector.living).push(Living::Stored(Box::new(going)));
                 }
                 (program_file, output, obtained)
             }

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use bincover_rescue::{Counters, ErrorKind, Image, Memory, Reader};
+use bincover_rescue::{Counters, ErrorKind, Image, Memory, Reader, Snapshot};
 use bincover_run::{Traced, Tracer};
 
 /// How the coverage of a process was obtained.
@@ -226,7 +226,7 @@ impl Rescue {
     /// images and their profiles. A forked one has only what it counted itself. Images in continuous
     /// mode are left out: their profile is in the folder.
     #[must_use]
-    pub fn snapshot_all(&self) -> Vec<(u32, bincover_rescue::Result<Vec<(Image, Vec<u8>)>>)> {
+    pub fn snapshot_all(&self) -> Vec<(u32, bincover_rescue::Result<Snapshot>)> {
         let state = self.state();
         let programs = state.programs.iter();
         let mut programs: Vec<_> = programs.map(|(pid, one)| (*pid, one.clone())).collect();
@@ -238,11 +238,7 @@ impl Rescue {
             .collect()
     }
 
-    fn snapshot(
-        &self,
-        pid: u32,
-        program: &Program,
-    ) -> bincover_rescue::Result<Vec<(Image, Vec<u8>)>> {
+    fn snapshot(&self, pid: u32, program: &Program) -> bincover_rescue::Result<Snapshot> {
         let memory = Memory::open(pid)?;
         let images = self.reader.images_in(&memory)?;
         let wanted = images

@@ -24,7 +24,29 @@ struct Process {
     is_guest: bool,
     /// The thread that has asked for another program.
     exec_by: Option<u32>,
+    /// A thread that is kept at its end, so that the memory is there when the last one is gone.
+    keeper: Option<u32>,
 }
+
+impl Process {
+    /// Has a program and a memory of its own.
+    fn is_of_interest(&self) -> bool {
+        self.has_program && !self.is_guest
+    }
+}
+
+/// The signals that end a process without a core dump. Where there is one, older kernels have the
+/// thread that writes it wait for all others to be gone, so that none may be kept.
+const PLAIN_ENDS: &[i32] = &[
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGKILL,
+    libc::SIGPIPE,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
 
 /// When a process remembers more ended threads than this, those that are gone are forgotten.
 const MANY_ENDED: usize = 1024;
@@ -36,11 +58,12 @@ pub(super) struct Follow {
     processes: HashMap<u32, Process>,
     /// Of each thread that has not come to its end, its process.
     threads: HashMap<u32, u32>,
-    /// Those that stopped before whoever started them could tell us, which is still to come.
-    unannounced: HashSet<u32>,
-    /// Of those, the ones that stay stopped until then, with their parents and how they go on: where
-    /// the kernel does not say whether they have a memory of their own, only the announcement does.
-    parked: HashMap<u32, (u32, i32)>,
+    /// Those that have stopped for the first time before whoever started them has told us, and how they
+    /// go on then.
+    parked: HashMap<u32, i32>,
+    /// Those that ended before whoever started them has told us, and the process that will, unless it
+    /// ends, too.
+    ended_unannounced: HashMap<u32, u32>,
     sees_calls: bool,
     main: u32,
 }
@@ -64,8 +87,8 @@ impl Follow {
             channel,
             processes: HashMap::new(),
             threads: HashMap::new(),
-            unannounced: HashSet::new(),
             parked: HashMap::new(),
+            ended_unannounced: HashMap::new(),
             sees_calls: false,
             main: 0,
         }
@@ -172,10 +195,12 @@ impl Follow {
         let pid = match self.threads.get(&id) {
             Some(pid) => *pid,
             None if event == libc::PTRACE_EVENT_EXEC => id,
-            None => match self.adopt(id, signal, event) {
-                Some(pid) => pid,
-                None => return,
-            },
+            // It has executed nothing yet. What it is, its parent's stop will tell, which is near.
+            None if event == libc::PTRACE_EVENT_STOP => {
+                self.parked.insert(id, signal);
+                return;
+            }
+            None => self.adopt(id),
         };
         match event {
             0 => go_on(id, signal),
@@ -212,60 +237,56 @@ impl Follow {
 
     /// A thread tells that it has started `new`, which may have stopped already, or even ended.
     fn announced(&mut self, id: u32, pid: u32, new: u32, may_share: bool) {
-        if !self.unannounced.remove(&new) {
-            self.born(id, pid, new, may_share);
-        } else if let Some((_, signal)) = self.parked.remove(&new) {
-            self.born(id, pid, new, may_share);
+        if self.ended_unannounced.remove(&new).is_some() {
+            return;
+        }
+        // A thread that was killed in this stop may be at its end, and the number its exit status.
+        if !self.parked.contains_key(&new) && Origin::of(new).tracer != Some(sys::own_thread()) {
+            return;
+        }
+        self.born(id, pid, new, may_share);
+        if let Some(signal) = self.parked.remove(&new) {
             go_on_or_stay(new, signal);
         }
     }
 
-    /// A thread that nobody has told us of: its own first stop came before its parent's, or its
-    /// parent was killed before it could tell. Gives back its process, or nothing if it waits.
-    fn adopt(&mut self, id: u32, signal: i32, event: i32) -> Option<u32> {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let number = |name: &str| {
-            let mut lines = status.lines();
-            let value = lines.find_map(|line| line.strip_prefix(name))?;
-            value.trim().parse::<u32>().ok()
-        };
-        // By the time that it is announced it may have ended, and must not be born again.
-        self.unannounced.insert(id);
-        let pid = number("Tgid:").unwrap_or(id);
-        if pid != id {
-            self.add_thread(pid, id);
-            return Some(pid);
+    /// A thread is at its end, of which nobody has told us: it was killed at its beginning, and has
+    /// executed nothing. Gives back its process.
+    fn adopt(&mut self, id: u32) -> u32 {
+        self.parked.remove(&id);
+        let origin = Origin::of(id);
+        if let Some(by) = origin
+            .started_by(id)
+            .filter(|by| self.processes.contains_key(by))
+        {
+            self.ended_unannounced.insert(id, by);
         }
-        // A parent that is gone has given its children away; then there is nobody to ask.
-        let parent = number("PPid:").filter(|parent| self.processes.contains_key(parent));
-        match parent {
-            None => self.add_process(id, None, false),
-            // It was killed while it was parked, and has executed nothing.
-            Some(parent) if self.parked.remove(&id).is_some() => {
-                self.add_process(id, Some(parent), true);
+        match origin.process {
+            Some(pid) if pid != id => {
+                self.add_thread(pid, id);
+                pid
             }
-            Some(parent) => {
-                let is_first_stop = event == libc::PTRACE_EVENT_STOP;
-                if is_first_stop && sys::share_memory(parent, id).is_none() {
-                    self.parked.insert(id, (parent, signal));
-                    return None;
-                }
-                self.born(parent, parent, id, false);
+            _ => {
+                self.add_process(id, origin.parent, true);
+                id
             }
         }
-        Some(id)
     }
 
-    /// The children that a process did not announce before it ended have a memory of their own: a
-    /// parent that has lent out its memory waits until it has it back.
-    fn unpark_children(&mut self, parent: u32) {
-        let children = self.parked.iter().filter(|(_, (by, _))| *by == parent);
-        let children: Vec<(u32, i32)> = children.map(|(id, (_, signal))| (*id, *signal)).collect();
-        for (id, signal) in children {
-            self.parked.remove(&id);
-            self.born(parent, parent, id, false);
-            go_on_or_stay(id, signal);
-        }
+    /// Those that a process has started and can tell no more of: the thread that would have was killed.
+    /// A parent that has lent out its memory waits until it has it back, so theirs is their own.
+    fn unpark(&mut self, pid: u32) {
+        let mut waiting = std::mem::take(&mut self.parked);
+        waiting.retain(|id, signal| {
+            if Origin::of(*id).started_by(*id) != Some(pid) {
+                return true;
+            }
+            self.born(pid, pid, *id, false);
+            go_on_or_stay(*id, *signal);
+            false
+        });
+        self.parked = waiting;
+        self.ended_unannounced.retain(|_, by| *by != pid);
     }
 
     /// `new` is a thread of `pid`, or a process that its thread `parent` has started.
@@ -311,7 +332,7 @@ impl Follow {
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
         };
-        if process.is_guest || !process.has_program {
+        if !process.is_of_interest() {
             return;
         }
         match what {
@@ -336,10 +357,12 @@ impl Follow {
         }
         process.ended.clear();
         process.exec_by = None;
-        let was_its_own = process.has_program && !process.is_guest;
+        let was_its_own = process.is_of_interest();
+        process.keeper = None;
         process.has_program = true;
         process.is_guest = false;
         self.add_thread(pid, pid);
+        self.unpark(pid);
         let traced = self.traced(pid, pid);
         if was_its_own {
             self.tracer.exec_done(&traced);
@@ -350,28 +373,52 @@ impl Follow {
     /// A thread is at its end. It is let go, so that nobody but its real parent hears of what follows.
     fn thread_ends(&mut self, id: u32, pid: u32) {
         if self.forget_thread(id, pid) {
-            self.unpark_children(pid);
-            if let Some(process) = self.processes.get(&pid)
-                && process.has_program
-                && !process.is_guest
-            {
-                self.tracer.process_ends(&self.traced(pid, id));
-            }
+            self.process_ends(pid, Some(id));
             let _ = sys::detach(id);
             self.forget_process(pid);
             return;
         }
+        let sees_calls = self.sees_calls;
+        let Some(process) = self.processes.get_mut(&pid) else {
+            let _ = sys::detach(id);
+            return;
+        };
+        // A thread that was killed when it had just begun may end without a stop. One that is kept
+        // makes good for that; but nobody may wait for it, as a thread that executes a program would.
+        let is_killed = || sys::event_message(id).is_ok_and(is_plain_end);
+        let is_alone = process.exec_by.is_none() && process.keeper.is_none();
+        if process.is_of_interest() && sees_calls && is_alone && is_killed() {
+            process.keeper = Some(id);
+            return;
+        }
         // Another thread has asked for a new program, and is the only one that is left.
-        if let Some(process) = self.processes.get(&pid)
-            && let Some(by) = process.exec_by
+        if let Some(by) = process.exec_by
             && process.threads.len() == 1
             && process.threads.contains(&by)
-            && process.has_program
-            && !process.is_guest
+            && process.is_of_interest()
         {
             self.tracer.about_to_exec(&self.traced(pid, id));
         }
         let _ = sys::detach(id);
+    }
+
+    /// All threads of a process have come to their ends: this one now, if it is there still, and
+    /// perhaps one that was kept.
+    fn process_ends(&mut self, pid: u32, last: Option<u32>) {
+        self.unpark(pid);
+        let Some(process) = self.processes.get(&pid) else {
+            return;
+        };
+        let keeper = process.keeper;
+        if process.is_of_interest() {
+            match last.or(keeper) {
+                Some(thread) => self.tracer.process_ends(&self.traced(pid, thread)),
+                None => self.tracer.process_lost(&self.traced(pid, pid)),
+            }
+        }
+        if let Some(keeper) = keeper {
+            let _ = sys::detach(keeper);
+        }
     }
 
     /// `true`: it was the last one of its process.
@@ -401,13 +448,57 @@ impl Follow {
     /// It was killed where it could not stop.
     fn lost(&mut self, id: u32) {
         let Some(pid) = self.threads.get(&id).copied() else {
-            return;
+            return self.lost_keeper(id);
         };
         if self.forget_thread(id, pid) || id == self.main {
-            self.unpark_children(pid);
-            let traced = self.traced(pid, id);
-            self.tracer.process_lost(&traced);
+            self.process_ends(pid, None);
             self.forget_process(pid);
+        }
+    }
+
+    /// A thread that was kept is gone all the same.
+    fn lost_keeper(&mut self, id: u32) {
+        for process in self.processes.values_mut() {
+            if process.keeper == Some(id) {
+                process.keeper = None;
+            }
+        }
+    }
+}
+
+/// The exit status, as an event tells it, is that of a thread that a signal has ended.
+fn is_plain_end(status: u32) -> bool {
+    i32::try_from(status).is_ok_and(|status| PLAIN_ENDS.contains(&status))
+}
+
+/// Where a thread comes from, as `/proc` says.
+struct Origin {
+    process: Option<u32>,
+    parent: Option<u32>,
+    /// The thread that traces it.
+    tracer: Option<u32>,
+}
+
+impl Origin {
+    fn of(id: u32) -> Self {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let number = |name: &str| {
+            let mut lines = status.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name))?;
+            value.trim().parse::<u32>().ok()
+        };
+        Self {
+            process: number("Tgid:"),
+            parent: number("PPid:"),
+            tracer: number("TracerPid:"),
+        }
+    }
+
+    /// The process that has started the thread `id`.
+    fn started_by(&self, id: u32) -> Option<u32> {
+        match self.process {
+            Some(pid) if pid != id => Some(pid),
+            _ => self.parent,
         }
     }
 }

@@ -64,7 +64,7 @@ impl Database {
     }
 
     /// Waits until it is our turn to write.
-    pub(super) fn to_write(mut self, folder: &Path) -> Result<Self> {
+    pub(super) fn into_writer(mut self, folder: &Path) -> Result<Self> {
         self.turn = Some(take_turn(&folder.join(LOCK))?);
         Ok(self)
     }

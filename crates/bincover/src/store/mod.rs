@@ -509,7 +509,7 @@ impl Going {
             profiles: 0,
         };
         let mut database = match self.database.take() {
-            Some(database) => database.to_write(&self.store.folder)?,
+            Some(database) => database.into_writer(&self.store.folder)?,
             None => Database::write(&self.store.folder)?,
         };
         let left_out = database.change(|to| {

@@ -75,16 +75,18 @@ pub fn combine_stores<P: AsRef<Path>>(
 struct Whole {
     /// By key: the sections, compressed.
     objects: BTreeMap<String, Vec<u8>>,
-    /// By path and stamp.
-    programs: BTreeMap<(PathBuf, String), ProgramRow>,
+    programs: BTreeMap<ProgramKey, ProgramRow>,
     /// By the time of their beginning and their names, with the key of their program.
-    runs: BTreeMap<(u64, String), (StoredRun, Option<(PathBuf, String)>)>,
+    runs: BTreeMap<(u64, String), (StoredRun, Option<ProgramKey>)>,
     totals: BTreeMap<String, TotalRow>,
     /// Indexed profiles, and how many profiles are in each.
     rest: BTreeSet<(Vec<u8>, i64)>,
     left_out: BTreeSet<(String, String, String)>,
     snapshots: BTreeMap<(String, i64, i64), (i64, Vec<u8>)>,
 }
+
+/// Its path and its stamp.
+type ProgramKey = (PathBuf, String);
 
 struct ProgramRow {
     object_key: Option<String>,
