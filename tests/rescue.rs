@@ -1,8 +1,8 @@
 //! Coverage of processes that end without writing it, by every ending that we know.
 //!
-//! Each row of [`endings`] is a program, what it is told, what is done to it from outside, and what must
-//! come of it: how often its function `step` ran, to the unit, and how that was obtained. The counts are
-//! read from the merged profile.
+//! Each of the [`endings`] is what a program is told, what is done to it from outside, and what must come
+//! of it: how often its function `step` ran, to the unit, and how that was obtained. The counts are read
+//! from the merged profile. `docs/exits.md` is made from them.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -14,42 +14,124 @@ use std::time::{Duration, Instant};
 
 use bincover::memory::Reader;
 use bincover::profile::Merger;
-use bincover::run::{Command, Ending, Mechanism, Output, Signal, Stream};
+use bincover::run::{Command, Ending as Status, Mechanism, Output, Signal, Stream};
 use bincover::{Cause, Means, Rescue, RescuedProcess};
 use bincover_testkit::top;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tempfile::TempDir;
+
+#[path = "rescue/endings.rs"]
+mod endings;
+#[path = "rescue/page.rs"]
+mod page;
+
+use endings::{Act, Ending, Language};
 
 const CLANG: &str = "clang-22";
 
 /// Set for this program itself, when it is run by one of its tests.
 const WITHIN: &str = "BINCOVER_TEST_WITHIN";
 
-type Test = fn() -> Result<(), Failed>;
+/// A test that is not a row of the table.
+struct Named {
+    name: &'static str,
+    /// As the page says it.
+    told: &'static str,
+    needs_clang: bool,
+    run: fn() -> Result<(), Failed>,
+}
+
+const TESTS: &[Named] = &[
+    Named {
+        name: "equals_what_the_runtime_writes",
+        told: "What is read from memory is the file that LLVM's runtime writes, byte for byte: C, C++ with \
+               MC/DC, without build id, with relocated counters, with one-byte counters, Rust, stripped.",
+        needs_clang: true,
+        run: equals_the_runtime,
+    },
+    Named {
+        name: "libraries",
+        told: "An instrumented shared library: opened with `dlopen`, and loaded with the program; killed in both.",
+        needs_clang: true,
+        run: libraries,
+    },
+    Named {
+        name: "a_stripped_program",
+        told: "A stripped program, plain and continuous, that aborts.",
+        needs_clang: true,
+        run: stripped,
+    },
+    Named {
+        name: "a_program_that_is_deleted_meanwhile",
+        told: "A program whose file is deleted and replaced while it runs, and that is killed.",
+        needs_clang: true,
+        run: deleted,
+    },
+    Named {
+        name: "many_runs_at_once",
+        told: "64 runs at once, which abort, fork, return and execute themselves.",
+        needs_clang: true,
+        run: many_at_once,
+    },
+    Named {
+        name: "a_live_process",
+        told: "A snapshot of a process that goes on.",
+        needs_clang: true,
+        run: live,
+    },
+    Named {
+        name: "a_daemon_can_be_waited_for",
+        told: "A daemon that has outlived the program is waited for, and a snapshot of it is taken meanwhile.",
+        needs_clang: true,
+        run: daemon,
+    },
+    Named {
+        name: "a_program_that_is_not_there",
+        told: "A program that cannot be started is said to be so, and nobody is followed.",
+        needs_clang: false,
+        run: not_there,
+    },
+    Named {
+        name: "an_older_file_of_the_same_id",
+        told: "An older process with the same number has left a profile of the same name: both count.",
+        needs_clang: true,
+        run: older_file,
+    },
+    Named {
+        name: "a_profile_that_was_cut",
+        told: "A process that is killed while it writes its profile: the rest of a file is replaced.",
+        needs_clang: true,
+        run: cut,
+    },
+    Named {
+        name: "values_are_left_out",
+        told: "A PGO build: its counters are rescued, in a file that LLVM reads.",
+        needs_clang: true,
+        run: values,
+    },
+    Named {
+        name: "where_it_is_forbidden",
+        told: "Where tracing is forbidden the run goes on without, and says so.",
+        needs_clang: true,
+        run: forbidden,
+    },
+    Named {
+        name: "killed_at_any_moment",
+        told: "A storm of threads, forks and programs that is killed at forty moments: whatever is written is whole.",
+        needs_clang: true,
+        run: killed,
+    },
+];
 
 fn main() -> ExitCode {
-    let mut trials: Vec<Trial> = endings().into_iter().map(Row::trial).collect();
     if std::env::var_os(WITHIN).is_some() {
         return within();
     }
-    let tests: [(&str, bool, Test); 13] = [
-        ("equals_what_the_runtime_writes", true, equals_the_runtime),
-        ("libraries", true, libraries),
-        ("a_stripped_program", true, stripped),
-        ("a_program_that_is_deleted_meanwhile", true, deleted),
-        ("many_runs_at_once", true, many_at_once),
-        ("a_live_process", true, live),
-        ("a_daemon_can_be_waited_for", true, daemon),
-        ("a_program_that_is_not_there", false, not_there),
-        ("an_older_file_of_the_same_id", true, older_file),
-        ("a_profile_that_was_cut", true, cut),
-        ("values_are_left_out", true, values),
-        ("where_it_is_forbidden", true, forbidden),
-        ("killed_at_any_moment", true, killed),
-    ];
-    for (name, needs_clang, run) in tests {
-        trials.push(trial(name.to_owned(), needs_clang, run));
+    let mut trials: Vec<Trial> = rows().into_iter().map(Row::trial).collect();
+    for test in TESTS {
+        trials.push(trial(test.name.to_owned(), test.needs_clang, test.run));
     }
+    trials.push(Trial::test("the_page_says_what_is_tested", the_page));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -64,152 +146,6 @@ fn trial(
     Trial::test(name, run).with_ignored_flag(not_here || (is_missing && !is_required))
 }
 
-/// What programs are written in, and how they are built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Language {
-    C,
-    Cpp,
-    Rust,
-    /// With `-C panic=abort`.
-    RustAbort,
-}
-
-/// What is done to a program from outside.
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Nothing,
-    /// It is sent when the program says that it is ready.
-    Signal(Signal),
-    /// It runs into its timeout.
-    Timeout,
-    /// It is stopped when it is ready, and continued 100 ms later.
-    StopAndGo,
-}
-
-/// One ending.
-#[derive(Clone, Debug)]
-struct Row {
-    mechanism: Mechanism,
-    language: Language,
-    args: &'static [&'static str],
-    act: Act,
-    status: &'static str,
-    steps: u64,
-    /// Of the instrumented processes, in any order.
-    means: Vec<Means>,
-}
-
-fn endings() -> Vec<Row> {
-    use Language::{C, Cpp, Rust, RustAbort};
-    use Means::{Exit, Rescued};
-    let mut rows = Vec::new();
-    let mut row = |language, args, status, steps, means: &[Means]| {
-        rows.push(Row {
-            mechanism: Mechanism::Exit,
-            language,
-            args,
-            act: Act::Nothing,
-            status,
-            steps,
-            means: means.to_vec(),
-        });
-    };
-    let both = [Rescued, Rescued];
-    for language in [C, Rust] {
-        row(language, &["return"], "exit code 0", 1, &[Exit]);
-        row(language, &["exit"], "exit code 7", 1, &[Exit]);
-        row(language, &["exit-in-thread"], "exit code 3", 2, &[Exit]);
-        row(language, &["abort"], "signal 6 (SIGABRT)", 1, &[Rescued]);
-    }
-    row(Rust, &["panic"], "exit code 101", 2, &[Exit]);
-    row(RustAbort, &["panic"], "signal 6 (SIGABRT)", 1, &[Rescued]);
-    row(Rust, &["overflow"], "signal 6 (SIGABRT)", 1, &[Rescued]);
-    row(Rust, &["child"], "signal 6 (SIGABRT)", 2, &both);
-    row(Cpp, &["destructor"], "exit code 6", 2, &[Rescued]);
-    row(Cpp, &["throw"], "signal 6 (SIGABRT)", 1, &[Rescued]);
-
-    row(C, &["_exit"], "exit code 5", 1, &[Rescued]);
-    row(C, &["quick"], "exit code 0", 1, &[Rescued]);
-    row(C, &["segv"], "signal 11 (SIGSEGV)", 1, &[Rescued]);
-    row(C, &["overflow"], "signal 11 (SIGSEGV)", 1, &[Rescued]);
-    row(C, &["raise", "9"], "signal 9 (SIGKILL)", 1, &[Rescued]);
-    row(C, &["raise", "15"], "signal 15 (SIGTERM)", 1, &[Rescued]);
-    row(C, &["raise", "34"], "signal 34", 1, &[Rescued]);
-    row(C, &["leave-early"], "exit code 4", 2, &[Rescued]);
-    row(C, &["close-all"], "signal 6 (SIGABRT)", 2, &[Rescued]);
-    row(C, &["main-first"], "exit code 0", 2, &[Rescued]);
-    row(
-        C,
-        &["threads", "200"],
-        "signal 6 (SIGABRT)",
-        201,
-        &[Rescued],
-    );
-
-    row(C, &["exec-true"], "exit code 0", 1, &[Rescued]);
-    row(C, &["exec-fails"], "exit code 0", 2, &[Rescued]);
-    row(C, &["exec-self"], "exit code 0", 2, &[Rescued, Exit]);
-    row(C, &["exec-self-killed"], "exit code 5", 2, &both);
-    row(C, &["exec-in-thread"], "exit code 0", 3, &[Rescued, Exit]);
-    row(C, &["empty-environment"], "exit code 5", 2, &both);
-
-    row(C, &["spawn"], "exit code 0", 2, &[Rescued, Exit]);
-    row(C, &["vfork"], "exit code 0", 3, &[Exit]);
-    row(C, &["fork-exec"], "exit code 0", 3, &[Rescued, Exit]);
-    row(C, &["fork"], "exit code 0", 4, &both);
-    row(C, &["fork-at-once"], "exit code 0", 7, &both);
-    row(C, &["fork-killed"], "exit code 0", 4, &both);
-    row(C, &["fork-orphan"], "signal 9 (SIGKILL)", 4, &both);
-    row(
-        C,
-        &["daemon"],
-        "exit code 0",
-        5,
-        &[Rescued, Rescued, Rescued],
-    );
-    let generations = [Rescued, Rescued, Rescued, Exit, Exit];
-    row(C, &["generations"], "exit code 0", 6, &generations);
-    row(C, &["chain"], "exit code 0", 11, &vec![Rescued; 11]);
-    row(C, &["crowd"], "exit code 0", 17, &vec![Rescued; 9]);
-    if may_set_user() {
-        row(C, &["drop-rights"], "exit code 0", 2, &[Rescued]);
-    }
-
-    let mut row = |language, args, act, status, steps| {
-        let means = match status {
-            "exit code 0" => vec![Exit],
-            _ => vec![Rescued],
-        };
-        rows.push(Row {
-            mechanism: Mechanism::Exit,
-            language,
-            args,
-            act,
-            status,
-            steps,
-            means,
-        });
-    };
-    for language in [C, Rust] {
-        for (signal, status) in [
-            (Signal::TERM, "signal 15 (SIGTERM)"),
-            (Signal::INT, "signal 2 (SIGINT)"),
-            (Signal::HUP, "signal 1 (SIGHUP)"),
-            (Signal::QUIT, "signal 3 (SIGQUIT)"),
-            (Signal::KILL, "signal 9 (SIGKILL)"),
-        ] {
-            row(language, &["ready"], Act::Signal(signal), status, 1);
-        }
-        row(language, &["ready"], Act::Timeout, "timed out", 1);
-    }
-    row(C, &["deaf"], Act::Timeout, "timed out", 1);
-    row(C, &["rest"], Act::StopAndGo, "exit code 0", 2);
-    row(C, &["stop-self"], Act::StopAndGo, "exit code 0", 2);
-    let continuous: Vec<Row> = rows.iter().filter_map(Row::continuous).collect();
-    rows.extend(continuous);
-    rows
-}
-
 /// A program that we start may become another user.
 fn may_set_user() -> bool {
     const CAP_SETUID: u64 = 1 << 7;
@@ -220,53 +156,84 @@ fn may_set_user() -> bool {
     rights.is_some_and(|rights| rights & CAP_SETUID != 0)
 }
 
-impl Row {
-    /// The same with a program whose counters are in a file all the time.
-    fn continuous(&self) -> Option<Self> {
-        // Two processes that count in one file at once may lose a count, with or without us.
-        let is_racy = ["fork-at-once", "crowd"].contains(&self.args[0]);
-        let means = self.means.iter().enumerate().map(|(number, means)| {
-            // The program that was started without an environment does not know of the file.
-            match (self.args[0], number) {
-                ("empty-environment", 1) => means.clone(),
-                _ => Means::Continuous,
-            }
-        });
-        (!is_racy).then(|| Self {
-            mechanism: Mechanism::Continuous,
-            means: means.collect(),
-            ..self.clone()
-        })
-    }
+/// A test of an ending.
+struct Row {
+    ending: Ending,
+    language: Language,
+    mechanism: Mechanism,
+    means: Vec<Means>,
+}
 
+/// Each ending in each language, with both kinds of build.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for ending in endings::all().into_iter().flat_map(|(_, endings)| endings) {
+        for mechanism in [Mechanism::Exit, Mechanism::Continuous] {
+            let Some(means) = ending.means_with(mechanism) else {
+                continue;
+            };
+            let row = |language: &Language| Row {
+                ending: ending.clone(),
+                language: *language,
+                mechanism,
+                means: means.to_vec(),
+            };
+            rows.extend(ending.languages.iter().map(row));
+        }
+    }
+    rows
+}
+
+impl Row {
     fn trial(self) -> Trial {
-        let act = match self.act {
+        let ending = &self.ending;
+        let act = match ending.act {
             Act::Nothing => String::new(),
             Act::Signal(signal) => format!("_{signal}"),
             Act::Timeout => "_timeout".to_owned(),
             Act::StopAndGo => "_stopped_meanwhile".to_owned(),
         };
-        let args = self.args.join("_");
+        let args = ending.args.join("_");
         let name = format!("{:?}_{:?}_{args}{act}", self.mechanism, self.language);
         let needs_clang = matches!(self.language, Language::C | Language::Cpp);
-        trial(name, needs_clang, move || self.check())
+        let is_allowed = ending.args[0] != "drop-rights" || may_set_user();
+        let trial = trial(name, needs_clang, move || self.check());
+        match is_allowed {
+            true => trial,
+            false => trial.with_ignored_flag(true),
+        }
     }
 
     fn check(&self) -> Result<(), Failed> {
+        let ending = &self.ending;
         let path = program_for(self.language, self.mechanism)?;
         let run = follow_as(path, self.mechanism, |command| {
-            let command = command.args(self.args.iter().copied());
-            act(command, self.act)
+            let command = command.args(ending.args.iter().copied());
+            act(command, ending.act)
         })?;
         let status = run.output.status.to_string();
-        same("ending", &status.starts_with(self.status), &true)
+        same("ending", &status.starts_with(ending.status), &true)
             .map_err(|_| format!("it ended with {status}"))?;
-        same("steps", &count(&run.folder(), "step")?, &self.steps)
+        same("steps", &count(&run.folder(), "step")?, &ending.steps)
             .map_err(|error| run.tell(error))?;
         same("means", &run.means(), &sorted(self.means.clone()))
             .map_err(|error| run.tell(error))?;
         let strays = files(&run.folder(), |name| !name.ends_with(".profraw"))?;
         same("files beside the profiles", &strays, &Vec::new())
+    }
+}
+
+/// The page that people read says what is tested here.
+fn the_page() -> Result<(), Failed> {
+    let path = top().join("docs/exits.md");
+    let wanted = page::page(TESTS);
+    if std::env::var_os("BLESS").is_some_and(|set| set == "1") {
+        std::fs::write(&path, &wanted)?;
+    }
+    let found = std::fs::read_to_string(&path)?;
+    match found == wanted {
+        true => Ok(()),
+        false => Err("docs/exits.md is not what the tests say; BLESS=1 writes it anew".into()),
     }
 }
 
@@ -627,18 +594,14 @@ fn equals_the_runtime() -> Result<(), Failed> {
             folder: folder.clone(),
             ..Compare::default()
         });
-        let how = match number {
-            0 | 1 | 6 => "return",
-            _ => "anything-else",
-        };
         let output = Command::new(program)
-            .arg(how)
+            .arg("return")
             .profiles(&folder, Mechanism::Exit)
             .tracer(Arc::clone(&compare) as Arc<dyn bincover::run::Tracer>)
             .run()?;
         same(
             "ended by itself",
-            &matches!(output.status, Ending::Code(0 | 84)),
+            &matches!(output.status, Status::Code(0)),
             &true,
         )?;
         let results = compare.results.lock().expect("nobody panics").clone();
@@ -704,7 +667,7 @@ fn many_at_once() -> Result<(), Failed> {
         let status = status.map_err(|_| "a run panicked")??;
         same(
             "ending",
-            &matches!(status, Ending::Code(0) | Ending::Signal { number: 6, .. }),
+            &matches!(status, Status::Code(0) | Status::Signal { number: 6, .. }),
             &true,
         )?;
     }

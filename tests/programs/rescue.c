@@ -1,6 +1,8 @@
 // A program that counts its steps and then ends as its first argument says. Tests compile it with
 // clang, with coverage. Each way of ending says in its comment how many steps there are.
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

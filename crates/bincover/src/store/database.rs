@@ -59,13 +59,13 @@ impl Database {
     /// Opens the database to write, and makes it if there is none. Waits until it is our turn.
     pub(super) fn write(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|source| Error::write(folder, source))?;
-        let turn = take_turn(&folder.join(LOCK))?;
+        let turn = take_turn(folder)?;
         Self::create(&folder.join(FILE), Some(turn))
     }
 
     /// Waits until it is our turn to write.
     pub(super) fn into_writer(mut self, folder: &Path) -> Result<Self> {
-        self.turn = Some(take_turn(&folder.join(LOCK))?);
+        self.turn = Some(take_turn(folder)?);
         Ok(self)
     }
 
@@ -201,7 +201,10 @@ pub(super) fn store_error(path: &Path, error: &rusqlite::Error) -> Error {
     }
 }
 
-fn take_turn(path: &Path) -> Result<File> {
+/// Waits until it is our turn to write to the store in this folder; it lasts as long as the file is
+/// open.
+pub(super) fn take_turn(folder: &Path) -> Result<File> {
+    let path = &folder.join(LOCK);
     let lock = || -> std::io::Result<File> {
         let file = File::options()
             .create(true)

@@ -20,6 +20,7 @@ mod spool;
 mod totals;
 
 use std::ffi::{OsStr, OsString};
+use std::io::Read as _;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -304,6 +305,7 @@ impl Store {
     pub fn contents(&self) -> Result<Contents> {
         // A store that may not be written to is read as it is.
         let _ = self.settle();
+        let _turn = database::take_turn(&self.folder);
         let Some(database) = Database::read(&self.folder)? else {
             let reason = format!("no runs in `{}`", self.folder.display());
             return Err(Error::NothingToMeasure { reason });
@@ -344,24 +346,16 @@ impl Store {
         Ok(Contents { merged, ..contents })
     }
 
-    /// Adds the profiles of processes that are still running, as they are now.
+    /// Adds the profiles that are in no total yet, as they are now: processes still write to them,
+    /// or their runs are just coming to their ends. The caller has the writers' turn, so that none
+    /// of them becomes part of a total meanwhile.
     fn add_living(&self, database: &Database, merger: &mut Merger) -> Result<()> {
         for folder in spool::folders(&self.folder.join("runs"))? {
-            let run = folder
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            // It may be gone by now: then its profiles are in the totals, of the next report.
-            for path in crate::merge::profiles_below(&folder).unwrap_or_default() {
-                let batch = database.ask(|from| batch_of_run(from, &run))?;
-                let is_added = |of| batch.is_some_and(|last| of <= last);
-                if spool::batch_of(&path).is_some_and(is_added) {
-                    continue;
-                }
-                if let Ok(bytes) = std::fs::read(&path)
-                    && !bytes.is_empty()
-                {
+            let run = folder.file_name().unwrap_or_default().to_string_lossy();
+            let last = database.ask(|from| batch_of_run(from, &run))?;
+            for (path, mut file) in spool::open(&folder, last) {
+                let mut bytes = Vec::new();
+                if file.read_to_end(&mut bytes).is_ok() && !bytes.is_empty() {
                     merger.add(&path.display().to_string(), &bytes, NonZeroU64::MIN);
                 }
             }

@@ -220,6 +220,27 @@ fn aside(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
+/// Opens the profiles in a run's folder that are in no total; `last` is the run's last batch that is.
+/// Its processes and its runner may be at work there.
+pub(super) fn open(folder: &Path, last: Option<u64>) -> Vec<(PathBuf, File)> {
+    let is_added = |path: &PathBuf| batch_of(path).is_some_and(|batch| last >= Some(batch));
+    let attempt = || -> io::Result<Vec<(PathBuf, File)>> {
+        // The folder may be gone by now: then there was nothing more in it.
+        let paths = profiles_below(folder).unwrap_or_default();
+        let paths = paths.into_iter().filter(|path| !is_added(path));
+        let open = |path: PathBuf| match File::open(&path) {
+            Ok(file) => Some(Ok((path, file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Err(error)),
+            Err(_) => None,
+        };
+        paths.filter_map(open).collect()
+    };
+    // One that is not there was renamed after it was listed, by its runner or by the process.
+    const ATTEMPTS: usize = 100;
+    let mut attempts = std::iter::repeat_with(attempt).take(ATTEMPTS);
+    attempts.find_map(Result::ok).unwrap_or_default()
+}
+
 /// The folders of all runs that are going on, or were not tidied up.
 pub(super) fn folders(runs: &Path) -> Result<Vec<PathBuf>> {
     let fail = |source| Error::read(runs, source);

@@ -218,7 +218,8 @@ fn made_up(
 /// Into the only file of a folder.
 fn merge(profiles: &[PathBuf], folder: &Path) -> Result<(), Failure> {
     let mut merge = Command::new(released("bincover-merge"));
-    merge.arg("merge").args(profiles);
+    // Processes that are killed, or fork, among the tests may leave a damaged profile.
+    merge.args(["merge", "-failure-mode=all"]).args(profiles);
     command::run(merge.arg("-o").arg(folder.join("profdata")))
 }
 

@@ -1,0 +1,116 @@
+//! `docs/exits.md`, made from the tests.
+
+use std::fmt::Write;
+
+use bincover::Means;
+use bincover::run::Mechanism;
+
+use super::Named;
+use super::endings::{self, Ending, Language};
+
+const HEAD: &str = "\
+# Every way out
+
+What becomes of a run's coverage, however its processes end. This page is made from
+[the tests](../tests/rescue/endings.rs): each row is run for each language and each kind of build that it
+names, with a real program, and its counts must be right to the unit. A test compares the page with the
+tests; `BLESS=1 cargo test -p bincover --test rescue` writes it anew.
+
+- *LLVM alone*: what the profiling runtime writes of a plain build (`-C instrument-coverage`,
+  `-fprofile-instr-generate`), with nobody to help.
+- *Plain build*: the same build under `bincover run` or a `Collector` on Linux. *Own profile* is what the
+  runtime wrote; *rescued* means that the counters were read out of the process's memory before it was gone.
+- *Continuous build*: built with `-runtime-counter-relocation`, as `CargoBuild` does. The counters are in a
+  file all the time, and whatever happens to the process they stay there.
+";
+
+const TAIL: &str = "
+## What does not hold
+
+- Plain builds are rescued on Linux only, and where one process may trace another. Where it may not, as in
+  some containers, that is said once, and what has ended without writing its profile is recorded as `none`,
+  with the cause. A process that a debugger follows already cannot be followed by us.
+- A process that is killed by SIGKILL in the very moment in which we have stopped it, on a crowded machine,
+  can be gone before it is read. It is recorded as lost. In a test that kills thousands of them while they
+  create threads and processes without pause, it is one of some hundreds; continuous builds are not
+  concerned.
+- What the kernel has not yet written is gone when the machine loses power.
+- The kernel starts a set-user-ID program that is traced without its owner's rights, unless the tracer has
+  more rights than usual. Run such a program with `--rescue off`, built continuously.
+- Values that PGO profiles (indirect calls, sizes) are not rescued, counters are.
+";
+
+/// The page that the tests make.
+pub(crate) fn page(tests: &[Named]) -> String {
+    let mut page = HEAD.to_owned();
+    for (heading, endings) in endings::all() {
+        let _ = write!(
+            page,
+            "\n## {heading}\n\n\
+             | what happens | in | it ends with | LLVM alone | plain build | continuous build |\n\
+             | --- | --- | --- | --- | --- | --- |\n"
+        );
+        for ending in endings {
+            row(&mut page, &ending);
+        }
+    }
+    page += "\n## Tests of their own\n\n";
+    for test in tests {
+        let _ = writeln!(page, "- {}", test.told);
+    }
+    page + TAIL
+}
+
+fn row(page: &mut String, ending: &Ending) {
+    let languages = match ending.languages == Language::ALL {
+        true => "all four".to_owned(),
+        false => {
+            let told = ending.languages.iter().map(|language| language.told());
+            told.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let own = ending
+        .means
+        .iter()
+        .filter(|one| **one == Means::Exit)
+        .count();
+    let alone = match (own, ending.means.len()) {
+        (0, _) => "nothing".to_owned(),
+        (own, all) if own == all => "all".to_owned(),
+        (own, all) => format!("{own} of {all} processes"),
+    };
+    let with = |mechanism| match ending.means_with(mechanism) {
+        Some(means) => told(means),
+        None => match ending.continuous {
+            Err(reason) => format!("cannot hold: {reason}"),
+            Ok(_) => String::new(),
+        },
+    };
+    let _ = writeln!(
+        page,
+        "| {} | {languages} | {} | {alone} | {} | {} |",
+        ending.what,
+        ending.status,
+        with(Mechanism::Exit),
+        with(Mechanism::Continuous)
+    );
+}
+
+/// How the coverage of processes was obtained.
+fn told(means: &[Means]) -> String {
+    let words = [
+        (Means::Continuous, "continuous"),
+        (Means::Rescued, "rescued"),
+        (Means::Exit, "own profile"),
+    ];
+    let count = |wanted: &Means| means.iter().filter(|one| *one == wanted).count();
+    let mut parts = Vec::new();
+    for (wanted, word) in &words {
+        match count(wanted) {
+            0 => {}
+            1 if means.len() == 1 => parts.push((*word).to_owned()),
+            number => parts.push(format!("{number} {word}")),
+        }
+    }
+    parts.join(", ")
+}
