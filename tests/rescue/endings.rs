@@ -121,8 +121,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Ending>)> {
 
 const EXIT: &[Means] = &[Means::Exit];
 const BOTH: &[Means] = &[Means::Rescued, Means::Rescued];
-const RACE: &str = "processes that share one file and count at the same moment lose counts, as with any \
-                    continuous build: counters are added to without a lock";
+const RACE: &str = "processes that share one file and count at the same moment lose counts, \
+                    as threads do: there is no lock";
 
 fn by_itself() -> Vec<Ending> {
     let end = Ending::new;

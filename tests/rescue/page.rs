@@ -16,10 +16,10 @@ What becomes of a run's coverage, however its processes end. This page is made f
 names, with a real program, and its counts must be right to the unit. A test compares the page with the
 tests; `BLESS=1 cargo test -p bincover --test rescue` writes it anew.
 
-- *LLVM alone*: what the profiling runtime writes of a plain build (`-C instrument-coverage`,
-  `-fprofile-instr-generate`), with nobody to help.
-- *Plain build*: the same build under `bincover run` or a `Collector` on Linux. *Own profile* is what the
-  runtime wrote; *rescued* means that the counters were read out of the process's memory before it was gone.
+- *Plain build*: `-C instrument-coverage`, `-fprofile-instr-generate`, under `bincover run` or a `Collector`
+  on Linux. *Own profile* is what LLVM's runtime wrote; *rescued* means that the counters were read out of the
+  process's memory before it was gone. Without us they would be lost, or, of forked processes that write to
+  one file, some of them.
 - *Continuous build*: built with `-runtime-counter-relocation`, as `CargoBuild` does. The counters are in a
   file all the time, and whatever happens to the process they stay there.
 ";
@@ -31,9 +31,8 @@ const TAIL: &str = "
   some containers, that is said once, and what has ended without writing its profile is recorded as `none`,
   with the cause. A process that a debugger follows already cannot be followed by us.
 - A process that is killed by SIGKILL in the very moment in which we have stopped it, on a crowded machine,
-  can be gone before it is read. It is recorded as lost. In a test that kills thousands of them while they
-  create threads and processes without pause, it is one of some hundreds; continuous builds are not
-  concerned.
+  can be gone before it is read. It is recorded as lost. The storm above is killed forty times, with hundreds
+  of processes, and its test bears three such; mostly there is none. Continuous builds are not concerned.
 - What the kernel has not yet written is gone when the machine loses power.
 - The kernel starts a set-user-ID program that is traced without its owner's rights, unless the tracer has
   more rights than usual. Run such a program with `--rescue off`, built continuously.
@@ -47,8 +46,8 @@ pub(crate) fn page(tests: &[Named]) -> String {
         let _ = write!(
             page,
             "\n## {heading}\n\n\
-             | what happens | in | it ends with | LLVM alone | plain build | continuous build |\n\
-             | --- | --- | --- | --- | --- | --- |\n"
+             | what happens | in | it ends with | plain build | continuous build |\n\
+             | --- | --- | --- | --- | --- |\n"
         );
         for ending in endings {
             row(&mut page, &ending);
@@ -69,16 +68,6 @@ fn row(page: &mut String, ending: &Ending) {
             told.collect::<Vec<_>>().join(", ")
         }
     };
-    let own = ending
-        .means
-        .iter()
-        .filter(|one| **one == Means::Exit)
-        .count();
-    let alone = match (own, ending.means.len()) {
-        (0, _) => "nothing".to_owned(),
-        (own, all) if own == all => "all".to_owned(),
-        (own, all) => format!("{own} of {all} processes"),
-    };
     let with = |mechanism| match ending.means_with(mechanism) {
         Some(means) => told(means),
         None => match ending.continuous {
@@ -88,7 +77,7 @@ fn row(page: &mut String, ending: &Ending) {
     };
     let _ = writeln!(
         page,
-        "| {} | {languages} | {} | {alone} | {} | {} |",
+        "| {} | {languages} | {} | {} | {} |",
         ending.what,
         ending.status,
         with(Mechanism::Exit),
