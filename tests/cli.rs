@@ -287,6 +287,35 @@ fn variables_and_a_context_are_given() {
 }
 
 #[test]
+fn a_profile_that_the_user_leads_elsewhere_is_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = folder.path().join("theirs.profraw");
+    let run = |variable: &Path| {
+        let mut command = bincover(folder.path());
+        command.env("LLVM_PROFILE_FILE", variable);
+        command.args(["run", "--"]).arg(covered()).arg("return");
+        check(&mut command, 0)
+    };
+    let said = stderr(&run(&theirs));
+    assert!(said.contains("LLVM_PROFILE_FILE leads elsewhere"), "{said}");
+    assert!(said.contains("hint: unset LLVM_PROFILE_FILE"), "{said}");
+    assert!(theirs.is_file());
+
+    // A run within a run: nobody but bincover itself said so.
+    let outer = folder.path().join("outer");
+    fs::create_dir(&outer).unwrap();
+    fs::write(outer.join("run.json"), "{}").unwrap();
+    let said = stderr(&run(&outer.join("%p-%m%c.profraw")));
+    assert_eq!(said, "");
+    assert_eq!(names_in(&outer), ["run.json"]);
+
+    let runs = stored(folder.path().join(".bincover"));
+    let obtained: Vec<_> = runs.iter().map(|run| run.obtained).collect();
+    let elsewhere = Obtained::None(Uncovered::Elsewhere);
+    assert_eq!(obtained, [elsewhere, Obtained::Continuous]);
+}
+
+#[test]
 fn a_run_that_takes_too_long_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = bincover(folder.path());

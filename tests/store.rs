@@ -369,6 +369,21 @@ fn small() -> (TempDir, Store) {
 }
 
 #[test]
+fn a_store_that_was_deleted_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    run(&store, covered(), &["return"]);
+    // Its connection is kept for the next run. Another store takes its place meanwhile.
+    fs::remove_dir_all(store.folder()).unwrap();
+    run(&Store::new(store.folder()), covered(), &["return"]);
+    run(&store, covered(), &["return"]);
+    assert_eq!(store.runs().unwrap().len(), 2);
+    fs::remove_dir_all(store.folder()).unwrap();
+    run(&store, covered(), &["return"]);
+    assert_eq!(mains(&store.contents().unwrap()), 1);
+}
+
+#[test]
 fn a_store_from_a_newer_version_is_left_alone() {
     let (_folder, store) = small();
     let database = store.folder().join("store.db");

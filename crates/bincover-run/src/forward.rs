@@ -43,10 +43,11 @@ pub(crate) struct Forwarding {
 
 impl Forwarding {
     pub(crate) fn start() -> io::Result<Self> {
+        let dispositions = Dispositions::read();
         let mut users = lock_users();
         let idle = match &users.idle {
             Some(idle) => Arc::clone(idle),
-            None => survive()?,
+            None => survive(&dispositions)?,
         };
         idle.store(false, Ordering::SeqCst);
         users.idle = Some(idle);
@@ -58,7 +59,7 @@ impl Forwarding {
             ids: Vec::new(),
         };
         for signal in FORWARDED {
-            if disposition(signal) != Disposition::Ignored {
+            if dispositions.of(signal) != Disposition::Ignored {
                 made.add(signal)?;
             }
         }
@@ -107,10 +108,10 @@ fn lock_users() -> MutexGuard<'static, Users> {
     USERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn survive() -> io::Result<Arc<AtomicBool>> {
+fn survive(dispositions: &Dispositions) -> io::Result<Arc<AtomicBool>> {
     let idle = Arc::new(AtomicBool::new(false));
     for signal in SURVIVED {
-        if disposition(signal) == Disposition::Default {
+        if dispositions.of(signal) == Disposition::Default {
             register_conditional_default(signal.number(), Arc::clone(&idle))?;
         }
     }
@@ -124,25 +125,41 @@ enum Disposition {
     Caught,
 }
 
-/// What `signal` does to this process now. Asking `sigaction` takes unsafe code, so this reads
-/// `/proc`; where there is none, the answer is the default.
-fn disposition(signal: Signal) -> Disposition {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    parse_disposition(&status, signal)
+/// What signals do to this process now. Asking `sigaction` takes unsafe code, so this reads `/proc`;
+/// where there is none, all do what the system does by default.
+#[derive(Clone, Copy, Debug, Default)]
+struct Dispositions {
+    /// Bit `number - 1` of each signal.
+    ignored: u64,
+    caught: u64,
 }
 
-fn parse_disposition(status: &str, signal: Signal) -> Disposition {
-    let is_in = |name: &str| {
-        let mask = status.lines().find_map(|line| line.strip_prefix(name));
-        let mask = u64::from_str_radix(mask.unwrap_or("0").trim(), 16).unwrap_or(0);
-        mask >> (signal.number() - 1) & 1 == 1
-    };
-    if is_in("SigIgn:") {
-        Disposition::Ignored
-    } else if is_in("SigCgt:") {
-        Disposition::Caught
-    } else {
-        Disposition::Default
+impl Dispositions {
+    fn read() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status");
+        Self::parse(&status.unwrap_or_default())
+    }
+
+    fn parse(status: &str) -> Self {
+        let mask = |name: &str| {
+            let mask = status.lines().find_map(|line| line.strip_prefix(name));
+            u64::from_str_radix(mask.unwrap_or("0").trim(), 16).unwrap_or(0)
+        };
+        Self {
+            ignored: mask("SigIgn:"),
+            caught: mask("SigCgt:"),
+        }
+    }
+
+    fn of(&self, signal: Signal) -> Disposition {
+        let is_in = |mask: u64| mask >> (signal.number() - 1) & 1 == 1;
+        if is_in(self.ignored) {
+            Disposition::Ignored
+        } else if is_in(self.caught) {
+            Disposition::Caught
+        } else {
+            Disposition::Default
+        }
     }
 }
 
@@ -153,10 +170,11 @@ mod tests {
     #[test]
     fn masks_are_read_by_bit() {
         let status = "Name:\tx\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004000\n";
-        let of = |signal| parse_disposition(status, signal);
+        let of = |signal| Dispositions::parse(status).of(signal);
         assert_eq!(of(Signal::HUP), Disposition::Ignored);
         assert_eq!(of(Signal::TERM), Disposition::Caught);
         assert_eq!(of(Signal::INT), Disposition::Default);
-        assert_eq!(parse_disposition("", Signal::INT), Disposition::Default);
+        let none = Dispositions::parse("");
+        assert_eq!(none.of(Signal::INT), Disposition::Default);
     }
 }

@@ -1,10 +1,11 @@
 //! A child process from its start to its reaping.
 //!
 //! A process id is ours only until the child is reaped; after that the system may give it away. So
-//! a thread waits for the end *without* reaping, all signals are sent under a lock, and the child
-//! is reaped under the same lock, last of all.
+//! the end is seen *without* reaping, all signals are sent under a lock, and the child is reaped
+//! under the same lock, last of all. What sees the end is a descriptor of the process, where the
+//! system has such (Linux), else a thread.
 
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::process::{self, Child, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,8 +126,6 @@ impl Running {
             true => None,
             false => Some(Forwarding::start().map_err(failed)?),
         };
-        let (exit, at_exit) = io::pipe().map_err(failed)?;
-
         let tracer = command.tracer.as_ref().map(|one| Arc::clone(&one.0));
         let tracer = tracer.map(|tracer| Prepared::new(std_command, tracer));
         let tracer = tracer.transpose().map_err(failed)?;
@@ -143,7 +142,7 @@ impl Running {
         };
         let tracing = tracer.map(Prepared::started);
         let mut child = Guarded::new(child, command.leads_group());
-        child.watch(at_exit, tracing.clone()).map_err(failed)?;
+        let exit = child.watch(tracing.clone()).map_err(failed)?;
         let pipes = child
             .pipes(exit, signals, command.stdin_bytes())
             .map_err(failed)?;
@@ -269,25 +268,31 @@ impl Guarded {
         }
     }
 
-    /// Closes `at_exit` when the child has ended: the other side can be polled beside its pipes.
-    fn watch(&mut self, at_exit: PipeWriter, tracing: Option<Tracing>) -> io::Result<()> {
+    /// What can be polled beside the child's pipes, and is ready when the child has ended.
+    fn watch(&mut self, tracing: Option<Tracing>) -> io::Result<OwnedFd> {
+        match tracing {
+            // A tracee has ended when its tracer lets go of it.
+            Some(_) => self.watch_by_thread(tracing),
+            None => match descriptor(self.handle.0.pid) {
+                Some(process) => Ok(process),
+                None => self.watch_by_thread(None),
+            },
+        }
+    }
+
+    fn watch_by_thread(&mut self, tracing: Option<Tracing>) -> io::Result<OwnedFd> {
+        let (exit, at_exit) = io::pipe()?;
         let pid = self.handle.0.pid;
         let watcher = std::thread::Builder::new()
             .name(format!("wait-{}", self.handle.id()))
-            .spawn(move || {
-                if let Some(tracing) = tracing {
-                    tracing.wait_released();
-                }
-                wait_without_reaping(pid);
-                drop(at_exit);
-            })?;
+            .spawn(move || wait_for_end(pid, tracing, at_exit))?;
         self.watcher = Some(watcher);
-        Ok(())
+        Ok(exit.into())
     }
 
     fn pipes(
         &mut self,
-        exit: PipeReader,
+        exit: OwnedFd,
         signals: Option<Forwarding>,
         stdin: Option<Vec<u8>>,
     ) -> io::Result<Pipes> {
@@ -320,8 +325,27 @@ impl Drop for Guarded {
     }
 }
 
-fn wait_without_reaping(pid: Pid) {
+/// A descriptor of the process that is readable once it has ended. `None` where the system has none,
+/// or is out of them.
+#[cfg(target_os = "linux")]
+fn descriptor(pid: Pid) -> Option<OwnedFd> {
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn descriptor(_pid: Pid) -> Option<OwnedFd> {
+    None
+}
+
+/// Closes `at_exit` when the process has ended.
+fn wait_for_end(pid: Pid, tracing: Option<Tracing>, at_exit: PipeWriter) {
+    if let Some(tracing) = tracing {
+        tracing.wait_released();
+    }
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     // Any other answer means that there is nothing left to wait for.
     while let Err(Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+    drop(at_exit);
 }

@@ -34,7 +34,8 @@ pub(crate) struct Limits {
 /// Our ends of everything that connects us with the child. None of them blocks.
 #[derive(Debug)]
 pub(crate) struct Pipes {
-    exit: PipeReader,
+    /// Ready when the child has ended.
+    exit: OwnedFd,
     signals: Option<Forwarding>,
     stdin: Option<Feed>,
     stdout: Option<PipeReader>,
@@ -43,7 +44,7 @@ pub(crate) struct Pipes {
 
 impl Pipes {
     pub(crate) fn new(
-        exit: PipeReader,
+        exit: OwnedFd,
         signals: Option<Forwarding>,
         stdin: Option<Feed>,
         stdout: Option<OwnedFd>,

@@ -60,5 +60,5 @@ pub use output::{check_folder, write_atomically, write_reports};
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use store::{
     Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Snapshot, Store, StoredRun,
-    Superseded, Uncovered, combine_stores, snapshot_profile,
+    Superseded, Uncovered, combine_stores, is_of_a_run, snapshot_profile,
 };

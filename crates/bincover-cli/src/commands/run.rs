@@ -1,7 +1,7 @@
 //! `bincover run`: the program is left alone, its coverage is kept.
 
-use bincover::run::{Command, Output, Tracing};
-use bincover::{Error, Going, Obtained, Stdin, Uncovered};
+use bincover::run::{Command, Output, PROFILE_FILE_VARIABLE, Tracing};
+use bincover::{Error, Going, Obtained, Stdin, Uncovered, is_of_a_run};
 
 use crate::args::RunArgs;
 use crate::commands::store;
@@ -85,6 +85,13 @@ fn finish(
 
 fn configured(args: &RunArgs, command: Command) -> Command {
     let mut command = command.inherit();
+    // Whoever set it wants the profile there; unless we did, and this is a run within a run.
+    if let Some(theirs) = std::env::var_os(PROFILE_FILE_VARIABLE)
+        && !theirs.is_empty()
+        && !is_of_a_run(&theirs)
+    {
+        command = command.env(PROFILE_FILE_VARIABLE, theirs);
+    }
     for (name, value) in &args.env {
         command = command.env(name, value);
     }
@@ -113,8 +120,14 @@ fn end(going: &mut Going, output: &Output) {
                     "{NAME}: warning: no coverage of this run ({})",
                     run.obtained
                 ));
-                if cause == Uncovered::NotInstrumented {
-                    ui::say(format_args!("  hint: {}", ui::HOW_TO_INSTRUMENT));
+                match cause {
+                    Uncovered::NotInstrumented => {
+                        ui::say(format_args!("  hint: {}", ui::HOW_TO_INSTRUMENT));
+                    }
+                    Uncovered::Elsewhere => ui::say(format_args!(
+                        "  hint: unset {PROFILE_FILE_VARIABLE}, and it will be in the store"
+                    )),
+                    _ => {}
                 }
             }
         }

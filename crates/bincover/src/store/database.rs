@@ -1,7 +1,9 @@
 //! The store's database: opening it, taking turns, its version.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -27,6 +29,8 @@ const PAGE_BYTES: i64 = 8192;
 pub(super) struct Database {
     connection: Connection,
     path: PathBuf,
+    /// Which file that was when it was opened. There may be another one by now.
+    file: Option<FileId>,
     /// Writers wait for each other here, in the kernel, rather than by SQLite's polling. The lock
     /// is gone with its process, however that ends.
     turn: Option<File>,
@@ -65,8 +69,18 @@ impl Database {
 
     /// Waits until it is our turn to write.
     pub(super) fn into_writer(mut self, folder: &Path) -> Result<Self> {
-        self.turn = Some(take_turn(folder)?);
+        let turn = take_turn(folder)?;
+        if !self.is_current() {
+            // Somebody has deleted the store.
+            return Self::create(&folder.join(FILE), Some(turn));
+        }
+        self.turn = Some(turn);
         Ok(self)
+    }
+
+    /// The file is the one that has this name now.
+    fn is_current(&self) -> bool {
+        self.file.is_some() && self.file == file_id(&self.path)
     }
 
     /// Opens or makes a database in this file.
@@ -106,6 +120,7 @@ impl Database {
         Ok(Self {
             connection,
             path: path.to_owned(),
+            file: file_id(path),
             turn,
         })
     }
@@ -163,6 +178,46 @@ impl Database {
         };
         attempt().map_err(|failure: Failure| failure.at(path))
     }
+}
+
+/// Connections that nobody uses just now: opening one takes as long as a transaction. Clones share
+/// them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Idle(Arc<Mutex<Vec<Database>>>);
+
+impl Idle {
+    /// As many as there are; more at once are opened anew.
+    const MOST: usize = 16;
+
+    /// As [`Database::read`].
+    pub(super) fn read(&self, folder: &Path) -> Result<Option<Database>> {
+        let idle = self.list().pop();
+        match idle.filter(Database::is_current) {
+            Some(database) => Ok(Some(database)),
+            None => Database::read(folder),
+        }
+    }
+
+    /// Ends its turn, and keeps it.
+    pub(super) fn keep(&self, mut database: Database) {
+        database.turn = None;
+        let mut list = self.list();
+        if list.len() < Self::MOST {
+            list.push(database);
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Database>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Why something could not be done with a database whose path the caller knows.

@@ -32,7 +32,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::error::{Error, Result};
 use crate::followed::{Followed, Rescuing, mechanism_for};
 use crate::objects::Objects;
-use database::{Database, Failure};
+use database::{Database, Failure, Idle};
 use programs::{Builds, Program};
 use record::Note;
 use spool::{Profiles, Spool};
@@ -60,6 +60,7 @@ pub const STORE_VARIABLE: &str = "BINCOVER_STORE";
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    idle: Idle,
 }
 
 /// All that a store knows, put together.
@@ -104,6 +105,7 @@ impl Store {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            idle: Idle::default(),
         }
     }
 
@@ -186,7 +188,7 @@ impl Store {
         rescuing: Rescuing,
     ) -> Result<Going> {
         let program_file = argv.first().and_then(|name| find_program(name, command));
-        let database = Database::read(&self.folder)?;
+        let database = self.idle.read(&self.folder)?;
         let program = program_file.as_deref().and_then(|path| match &database {
             Some(database) => database
                 .ask(|connection| Ok(Program::look(Some(connection), path)))
@@ -529,7 +531,7 @@ impl Going {
             run.insert(to, program)?;
             Ok(added.left_out)
         })?;
-        drop(database);
+        self.store.idle.keep(database);
         self.store.keep_left_out(&self.spool, &left_out);
         match self.has_rest {
             true => self.spool.delete(&profiles),
@@ -600,6 +602,14 @@ impl Going {
             .is_some_and(|program| program.counters);
         Obtained::by(output, self.mechanism, is_instrumented, has_coverage)
     }
+}
+
+/// Whether `LLVM_PROFILE_FILE`, which has this value, leads into the folder of a run of any store: it was
+/// set for that run, and not by a person.
+#[must_use]
+pub fn is_of_a_run(profile_file: &OsStr) -> bool {
+    let folder = Path::new(profile_file).parent();
+    folder.is_some_and(spool::is_run)
 }
 
 /// The last batch of a run that is in the totals, if the run is.

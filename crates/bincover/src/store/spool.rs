@@ -173,6 +173,11 @@ fn sweep(folder: &Path) {
     }
 }
 
+/// Whether this is the folder of a run.
+pub(super) fn is_run(folder: &Path) -> bool {
+    folder.join(NOTE).is_file()
+}
+
 /// The batch that a profile belongs to, if it belongs to one.
 pub(super) fn batch_of(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?.strip_prefix(BATCH)?;

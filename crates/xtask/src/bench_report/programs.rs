@@ -87,7 +87,10 @@ pub(super) fn tests() -> Result<Vec<PathBuf>, Failure> {
 
 const TESTS: &[(&str, &[&str])] = &[
     ("bincover", &["coverage-goldens", "same-binary"]),
-    ("bincover-cli", &["bad-input", "cli", "fold", "salvage"]),
+    (
+        "bincover-cli",
+        &["bad-input", "report-ledger", "fold", "salvage"],
+    ),
     ("bincover-mapping", &["fuzz-bodies"]),
     (
         "bincover-profile",
