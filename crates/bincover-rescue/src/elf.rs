@@ -5,8 +5,8 @@ use std::fs::File;
 
 use bincover_profile::bytes::Endian;
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
-use object::{Endian as _, ReadCache, ReadRef};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
+use object::{Endian as _, ReadCache, ReadRef, SectionIndex};
 
 use crate::limits::{MAX_BUILD_ID_BYTES, MAX_BUILD_IDS};
 
@@ -79,6 +79,12 @@ where
     let header = Elf::parse(data).ok()?;
     let endian = header.endian().ok()?;
     let sections = header.sections(endian, data).ok()?;
+    // At once, as with symbols.
+    let names = header.shstrndx(endian, data).ok()?;
+    let names = sections
+        .section(SectionIndex(usize::try_from(names).ok()?))
+        .ok()?;
+    let names = names.data(endian, data).ok()?;
     let mut found = Instrumented {
         endian: match endian.is_little_endian() {
             true => Endian::Little,
@@ -104,10 +110,7 @@ where
         if !flags.contains(elf::SHF_ALLOC) {
             continue;
         }
-        let Ok(name) = sections.section_name(endian, section) else {
-            continue;
-        };
-        let slot = match name {
+        let slot = match name_at(names, section.sh_name(endian)) {
             b"__llvm_prf_cnts" => &mut found.counters,
             b"__llvm_prf_data" => &mut found.data,
             b"__llvm_prf_bits" => &mut found.bitmaps,
@@ -152,20 +155,17 @@ where
             _ => {}
         }
     }
-    if let Ok(symbols) = sections.symbols(endian, data, elf::SHT_SYMTAB) {
-        for symbol in symbols.iter() {
-            let Ok(name) = symbols.symbol_name(endian, symbol) else {
-                continue;
-            };
+    if let Some((symbols, names)) = symbols(&sections, endian, data) {
+        for symbol in symbols {
             // Most names are told apart by their first bytes.
-            if !name.starts_with(b"__llvm_profile_") && name != b"__start___llvm_prf_bits" {
-                continue;
-            }
-            if symbol.is_undefined(endian) {
+            let rest = rest_at(names, symbol.st_name(endian));
+            let is_of_interest = rest.starts_with(b"__llvm_profile_")
+                || rest.starts_with(b"__start___llvm_prf_bits");
+            if !is_of_interest || symbol.is_undefined(endian) {
                 continue;
             }
             let address = Some(symbol.st_value(endian).into());
-            match name {
+            match name_at(names, symbol.st_name(endian)) {
                 b"__llvm_profile_raw_version" => found.version = address,
                 b"__llvm_profile_counter_bias" => found.counter_bias = address,
                 b"__llvm_profile_bitmap_bias" => found.bitmap_bias = address,
@@ -175,6 +175,36 @@ where
         }
     }
     Some(found)
+}
+
+/// A table of names from here on; nothing, if it is not that long.
+fn rest_at(names: &[u8], at: u32) -> &[u8] {
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
+    names.get(at..).unwrap_or_default()
+}
+
+/// The name that begins here.
+fn name_at(names: &[u8], at: u32) -> &[u8] {
+    let mut names = rest_at(names, at).split(|byte| *byte == 0);
+    names.next().unwrap_or_default()
+}
+
+/// The symbols, and the table that their names are in. Each is read at once: of a large binary there are
+/// a hundred thousand.
+fn symbols<'d, Elf, R>(
+    sections: &SectionTable<'d, Elf, R>,
+    endian: Elf::Endian,
+    data: R,
+) -> Option<(&'d [Elf::Sym], &'d [u8])>
+where
+    Elf: FileHeader,
+    R: ReadRef<'d>,
+{
+    let mut all = sections.iter();
+    let table = all.find(|section| section.sh_type(endian) == elf::SHT_SYMTAB)?;
+    let symbols = table.data_as_array(endian, data).ok()?;
+    let names = sections.section(table.link(endian)).ok()?;
+    Some((symbols, names.data(endian, data).ok()?))
 }
 
 #[cfg(test)]
