@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bincover::Rescuing;
+use bincover::gocover::LineRule;
 use bincover::report::Instantiations;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -32,7 +33,7 @@ pub(crate) enum Action {
     ///
     /// Output, input, signals and the exit code are the program's own.
     Run(RunArgs),
-    /// Merge profiles, raw, indexed and text, of any version, into one.
+    /// Merge profiles, raw, indexed and text, of any version, into one; and Go's coverage.
     ///
     /// A file that is unreadable or damaged does not end the merge: what is good is merged, what
     /// was left out is said, and the exit code is 92.
@@ -58,6 +59,18 @@ pub(crate) enum Action {
     /// Neither the programs nor their sources are needed for this.
     #[command(subcommand)]
     Store(StoreAction),
+    /// Coverage of Go programs: textfmt, percent, func, pkglist, merge, subtract, intersect and
+    /// debugdump, as `go tool covdata` has them.
+    #[command(disable_help_flag = true)]
+    Go {
+        /// As after `go tool covdata`.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COVDATA ARGS"
+        )]
+        args: Vec<OsString>,
+    },
     /// Be llvm-cov: export, report and show, with LLVM's own options and output.
     #[command(disable_help_flag = true)]
     LlvmCov {
@@ -274,6 +287,7 @@ Examples:
   bincover report
   bincover report --lcov lcov.info --cobertura cobertura.xml
   bincover report --object target/debug/app --profile merged.profdata --profile more/
+  bincover report --profile gocoverdir/ --lcov lcov.info
   bincover report --lcov - --instantiations union --demangle --ledger left-out.json
 
 Exit code 91 means that there was nothing to measure, 92 that the report is there but
@@ -282,12 +296,19 @@ some inputs were left out (and listed).";
 #[derive(Debug, ClapArgs)]
 #[command(after_help = REPORT_EXAMPLES)]
 pub(crate) struct ReportArgs {
-    /// A profile, or a folder of them; can be repeated [default: those of the store's runs]
+    /// A profile, or a folder of them, of LLVM or of Go (GOCOVERDIR, text profile); can be repeated
+    /// [default: those of the store's runs]
     #[arg(long, value_name = "PATH", help_heading = "Inputs")]
     pub(crate) profile: Vec<PathBuf>,
     /// An instrumented binary; can be repeated [default: those of the store's runs]
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(crate) object: Vec<PathBuf>,
+    /// A folder of a Go module whose sources are wanted; can be repeated [default: the working folder]
+    ///
+    /// The module is that of the folder or of one above. With it come the members of its go.work, the
+    /// targets of replace, its vendor folder and the module cache.
+    #[arg(long, value_name = "DIR", help_heading = "Inputs")]
+    pub(crate) go_module: Vec<PathBuf>,
     #[command(flatten, next_help_heading = "Inputs")]
     pub(crate) store: StoreArgs,
     /// Write lcov to this file; - for standard output, instead of the table
@@ -313,11 +334,38 @@ pub(crate) struct ReportArgs {
     /// branches are the same whatever is chosen.
     #[arg(long, value_name = "POLICY", help_heading = "Reports")]
     pub(crate) instantiations: Option<Policy>,
+    /// Which lines a block of Go has, and how often a line ran
+    #[arg(
+        long,
+        value_name = "RULE",
+        default_value = "max",
+        help_heading = "Reports"
+    )]
+    pub(crate) go_lines: GoLines,
     /// Names of Rust and C++ functions in source form in lcov too; Cobertura always has them so
     ///
     /// Functions of one file that would have the same name keep their symbols' names.
     #[arg(long, help_heading = "Reports")]
     pub(crate) demangle: bool,
+}
+
+/// Which lines a block of Go has, and how often a line ran.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum GoLines {
+    /// Lines with code of the block, as often as the block on the line that ran most
+    #[default]
+    Max,
+    /// From the block's first line to its last, blocks added up, as gcov2lcov does
+    Sum,
+}
+
+impl From<GoLines> for LineRule {
+    fn from(lines: GoLines) -> Self {
+        match lines {
+            GoLines::Max => Self::Max,
+            GoLines::Sum => Self::Sum,
+        }
+    }
 }
 
 /// How instantiations are listed and counted.

@@ -7,9 +7,11 @@ use std::path::Path;
 use bincover::mapping::{self, ErrorKind, Evaluation, LeftOut, Reason, Unmapped};
 use bincover::profile::{Cause, Ledger};
 use bincover::report::demangled;
-use bincover::{Covered, Error};
+use bincover::{Covered, Error, GoEntry, GoLedger};
 use bstr::ByteSlice;
 use serde::Serialize;
+
+use crate::go::convert::error_of;
 
 /// The version of the schema; it grows when a field changes its meaning or goes.
 const VERSION: u32 = 1;
@@ -136,22 +138,22 @@ impl fmt::Display for MismatchCause {
 }
 
 /// The ledger's JSON, with a line feed at the end.
-pub(crate) fn json(ledger: &Ledger) -> String {
-    with_objects(ledger, Vec::new(), None)
+pub(crate) fn json(ledger: &Ledger, go: &GoLedger) -> String {
+    with_objects(ledger, go, Vec::new(), None)
 }
 
 /// As [`json`], with the object for which there is no report.
-pub(crate) fn failed_json(ledger: &Ledger, error: &Error) -> String {
+pub(crate) fn failed_json(ledger: &Ledger, go: &GoLedger, error: &Error) -> String {
     let objects = match error {
         Error::Object { path, source } => vec![of_unused(path, source)],
         _ => Vec::new(),
     };
-    with_objects(ledger, objects, None)
+    with_objects(ledger, go, objects, None)
 }
 
 /// As [`json`], with what was left out when the merged profile met the objects. The evaluation is
 /// one that was asked to explain.
-pub(crate) fn report_json(ledger: &Ledger, covered: &Covered) -> String {
+pub(crate) fn report_json(ledger: &Ledger, go: &GoLedger, covered: &Covered) -> String {
     let evaluation = &covered.evaluation;
     let left_out = evaluation
         .left_out
@@ -161,11 +163,12 @@ pub(crate) fn report_json(ledger: &Ledger, covered: &Covered) -> String {
     let functions = left_out.chain(unmapped).collect();
     let unused = covered.without_mapping.iter().chain(&covered.damaged);
     let objects = unused.map(|(path, error)| of_unused(path, error));
-    with_objects(ledger, objects.collect(), Some(functions))
+    with_objects(ledger, go, objects.collect(), Some(functions))
 }
 
 fn with_objects<'l>(
     ledger: &'l Ledger,
+    go: &'l GoLedger,
     objects: Vec<Entry<'l>>,
     functions: Option<Vec<Mismatch<'l>>>,
 ) -> String {
@@ -177,13 +180,31 @@ fn with_objects<'l>(
     });
     let json = Json {
         version: VERSION,
-        inputs: ledger.inputs,
+        inputs: ledger.inputs + go.inputs,
         records: ledger.records,
-        entries: entries.chain(objects).collect(),
+        entries: entries
+            .chain(go.entries.iter().map(of_go))
+            .chain(objects)
+            .collect(),
         functions,
     };
     let text = serde_json::to_string_pretty(&json);
     text.expect("strings and numbers are valid JSON") + "\n"
+}
+
+/// Of Go's files.
+fn of_go(entry: &GoEntry) -> Entry<'_> {
+    let error = error_of(&entry.cause);
+    Entry {
+        file: entry.path.to_string_lossy(),
+        cause: entry.cause.name(),
+        message: entry.cause.to_string(),
+        what: error.map(bincover::gocover::Error::what),
+        offset: error.and_then(bincover::gocover::Error::offset),
+        expected: error.map(|error| error.expected().to_owned()),
+        found: error.map(|error| error.found().to_owned()),
+        ..Entry::default()
+    }
 }
 
 /// An object that is not in the report.

@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod exit;
 mod front;
+mod go;
 mod ledger;
 mod llvm;
 mod merge_args;
@@ -44,6 +45,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),
         args::Action::Store(action) => commands::shards::run(&action),
+        args::Action::Go { args } => return go::run(args.into_iter()).into(),
         args::Action::LlvmCov { args } => {
             let program = llvm::options::Program::new("llvm-cov".as_ref());
             return llvm::cov::run(&program, args.into_iter()).into();

@@ -17,7 +17,7 @@ Examples:
   find . -name '*.profraw' -print0 | bincover-merge -o merged.profdata --files-from - --null
   bincover-merge merge -sparse -o merged.profdata *.profraw     as llvm-profdata is called";
 
-/// Merge LLVM profiles, raw, indexed and text, of any version, into one.
+/// Merge LLVM profiles, raw, indexed and text, of any version, into one; and Go's coverage.
 ///
 /// A file that is unreadable or damaged does not end the merge: what is good is merged, what was
 /// left out is said, and the exit code is 92. With one of llvm-profdata's commands (merge, show,
@@ -31,7 +31,7 @@ pub(crate) struct Merge {
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
-    /// Profiles, folders of them, patterns such as 'runs/*.profraw', or @FILE with one of those on
+    /// Profiles of LLVM and of Go, folders of them, patterns such as 'runs/*.profraw', or @FILE with one of those on
     /// each line
     #[arg(value_name = "INPUT", help_heading = "Inputs")]
     pub(crate) inputs: Vec<PathBuf>,
@@ -54,9 +54,13 @@ pub(crate) struct MergeArgs {
     /// Leave out functions that were never reached
     #[arg(long, help_heading = "What to merge")]
     pub(crate) sparse: bool,
-    /// Where the merged profile goes; - for standard output
+    /// Where the merged profile goes; - for standard output. Of Go's data alone, a text profile, or
+    /// a folder (that exists, or ends in /) for what such folders hold
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: PathBuf,
+    /// Where Go's data goes if there are LLVM profiles too: a text profile or a folder, as with -o
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    pub(crate) go_output: Option<PathBuf>,
     /// Write text
     #[arg(long, help_heading = "Output")]
     pub(crate) text: bool,

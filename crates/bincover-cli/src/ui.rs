@@ -5,10 +5,10 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bincover::Error;
 use bincover::mapping::Evaluation;
 use bincover::profile::Ledger;
 use bincover::report::Options;
+use bincover::{Error, GoLedger};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ledger::MismatchCause;
@@ -48,6 +48,22 @@ pub(crate) fn ledger(command: &str, ledger: &Ledger) {
     const SHOWN: usize = 20;
     for entry in ledger.entries.iter().take(SHOWN) {
         say(format_args!("{command}: left out: {entry}"));
+    }
+    let rest = ledger.entries.len().saturating_sub(SHOWN);
+    if rest > 0 {
+        say(format_args!("{command}: left out: {rest} more"));
+    }
+}
+
+/// The same of Go's files.
+pub(crate) fn go_ledger(command: &str, ledger: &GoLedger) {
+    const SHOWN: usize = 20;
+    for entry in ledger.entries.iter().take(SHOWN) {
+        let what = match entry.cause.is_loss() {
+            true => "left out",
+            false => "warning",
+        };
+        say(format_args!("{command}: {what}: {entry}"));
     }
     let rest = ledger.entries.len().saturating_sub(SHOWN);
     if rest > 0 {

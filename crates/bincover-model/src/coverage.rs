@@ -45,6 +45,60 @@ impl Coverage {
         &self.functions[id.0 as usize]
     }
 
+    /// Both together: files by name, the functions of `other` after those of this. Where both have
+    /// a file, its lines ran as often as in that of the two where they ran most, and all else of it
+    /// is there twice.
+    #[must_use]
+    pub fn join(mut self, mut other: Self) -> Self {
+        let shift = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+        for file in &mut other.files {
+            let groups = file.groups.iter_mut().flat_map(|group| &mut group.members);
+            let expansions = file.expansions.iter_mut();
+            let ids = file.functions.iter_mut().chain(groups);
+            let ids = ids.chain(expansions.map(|expansion| &mut expansion.function));
+            for id in ids.chain(file.mcdc.iter_mut().map(|mcdc| &mut mcdc.function)) {
+                id.0 += shift;
+            }
+        }
+        // Each file with its place before, in this or in the other.
+        let all = |files: Vec<File>, of| {
+            let numbered = (0..=u32::MAX).map(FileId).zip(files);
+            numbered.map(move |(id, file)| (file, [(of, id)].to_vec()))
+        };
+        let mut files: Vec<(File, Vec<(usize, FileId)>)> =
+            all(std::mem::take(&mut self.files), 0).collect();
+        files.extend(all(std::mem::take(&mut other.files), 1));
+        files.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        files.dedup_by(|(new, new_places), (old, places)| {
+            let is_same = new.name == old.name;
+            if is_same {
+                old.absorb(std::mem::take(new));
+                places.append(new_places);
+            }
+            is_same
+        });
+        let mut renumbered = [vec![FileId(0); files.len()], vec![FileId(0); files.len()]];
+        for (new, (_, places)) in (0..=u32::MAX).map(FileId).zip(&files) {
+            for (of, old) in places {
+                renumbered[*of][old.0 as usize] = new;
+            }
+        }
+        self.files = files.into_iter().map(|(file, _)| file).collect();
+        for (functions, renumbered) in [&mut self.functions, &mut other.functions]
+            .into_iter()
+            .zip(&renumbered)
+        {
+            for id in functions
+                .iter_mut()
+                .flat_map(|function| &mut function.files)
+            {
+                *id = renumbered[id.0 as usize];
+            }
+        }
+        self.functions.append(&mut other.functions);
+        self
+    }
+
     /// The sum of the files' summaries.
     #[must_use]
     pub fn totals(&self) -> Summary {
@@ -79,8 +133,34 @@ pub struct File {
     /// The file's numbers: the sum of its groups' (see [`Group::summary`]).
     ///
     /// These are LLVM's: a line that belongs to two functions (a closure inside a function) counts
-    /// in both, so `summary.lines.total` may differ from `lines.len()`.
+    /// in both, so `summary.lines.total` may differ from `lines.len()`. Of Go, lines, regions and
+    /// statements are the file's, each counted once.
     pub summary: Summary,
+}
+
+impl File {
+    /// Takes in what another reader found in the same file.
+    fn absorb(&mut self, other: Self) {
+        let start = |segment: &Segment| segment.start;
+        self.segments.extend(other.segments);
+        self.segments.sort_by_key(start);
+        self.lines.extend(other.lines);
+        self.lines.sort_by_key(|line| line.number);
+        self.lines.dedup_by(|new, old| {
+            let is_same = new.number == old.number;
+            if is_same {
+                old.count = old.count.max(new.count);
+            }
+            is_same
+        });
+        self.branches.extend(other.branches);
+        self.expansions.extend(other.expansions);
+        self.mcdc.extend(other.mcdc);
+        self.functions.extend(other.functions);
+        self.groups.extend(other.groups);
+        self.groups.sort_by_key(|group| group.start);
+        self.summary += other.summary;
+    }
 }
 
 /// How often a line that holds code was executed (LLVM: `LineCoverageStats`, mapped lines only).
@@ -198,6 +278,8 @@ pub struct Function {
     pub files: Vec<FileId>,
     /// The file that no expansion leads to (LLVM: main view file); `None` if there is no such.
     pub main_file: Option<LocalFile>,
+    /// Where its declaration begins, where that is not its first region.
+    pub declared: Option<Position>,
     /// Regions in the order in which they were stored, which is by [`LocalFile`]; never branches.
     pub regions: Vec<Region>,
     /// Branches in the order in which they were stored, which is by [`LocalFile`]; constant ones
@@ -210,10 +292,11 @@ pub struct Function {
 }
 
 impl Function {
-    /// Where the function starts: its first region.
+    /// Where the function starts: its declaration, if that is known, or else its first region.
     #[must_use]
     pub fn start(&self) -> Option<Position> {
-        self.regions.first().map(|region| region.start)
+        let first = self.regions.first();
+        self.declared.or_else(|| first.map(|region| region.start))
     }
 }
 

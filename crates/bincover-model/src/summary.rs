@@ -62,7 +62,7 @@ impl AddAssign for Tally {
 
 /// The tallies of a function, an instantiation group, a file or everything.
 ///
-/// Field order is the order of llvm-cov's `report` columns.
+/// Field order is the order of llvm-cov's `report` columns; it has no statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Code regions, macro bodies included.
@@ -77,6 +77,8 @@ pub struct Summary {
     pub branches: Tally,
     /// Conditions of MC/DC decisions, those that are constant left out of the total.
     pub mcdc: Tally,
+    /// Statements, which Go counts; 0 for what LLVM measured.
+    pub statements: Tally,
 }
 
 impl Summary {
@@ -90,6 +92,7 @@ impl Summary {
             lines: self.lines.max(other.lines),
             branches: self.branches.max(other.branches),
             mcdc: self.mcdc.max(other.mcdc),
+            statements: self.statements.max(other.statements),
         }
     }
 }
@@ -102,6 +105,7 @@ impl AddAssign for Summary {
         self.lines += other.lines;
         self.branches += other.branches;
         self.mcdc += other.mcdc;
+        self.statements += other.statements;
     }
 }
 

@@ -133,6 +133,7 @@ fn summary() -> impl Strategy<Value = Summary> {
             lines,
             branches,
             mcdc,
+            ..Summary::default()
         },
     )
 }
@@ -187,6 +188,7 @@ fn function() -> impl Strategy<Value = Function> {
                 count,
                 files,
                 main_file,
+                declared: None,
                 regions,
                 branches,
                 mcdc,

@@ -2,7 +2,7 @@
 //!
 //! The numbers are [`File::summary`](bincover_model::File::summary) and [`Coverage::totals`], the
 //! same as in lcov's `LF` and `LH`. Each metric has two columns, covered/total and a percentage;
-//! `-` stands for a percentage of nothing. Branches are shown if there are any.
+//! `-` stands for a percentage of nothing. Branches and Go's statements are shown if there are any.
 //!
 //! Percentages are rounded down to one decimal, so that 100.0% is always complete and what is shown
 //! never looks better than what a threshold sees.
@@ -77,7 +77,7 @@ struct Metric {
     tally: fn(&Summary) -> Tally,
 }
 
-static METRICS: [Metric; 4] = [
+static METRICS: [Metric; 5] = [
     Metric {
         heading: "Lines",
         tally: |summary| summary.lines,
@@ -93,6 +93,10 @@ static METRICS: [Metric; 4] = [
     Metric {
         heading: "Branches",
         tally: |summary| summary.branches,
+    },
+    Metric {
+        heading: "Statements",
+        tally: |summary| summary.statements,
     },
 ];
 
@@ -137,8 +141,10 @@ impl MetricLayout {
 
 impl Layout {
     fn new(rows: &[(String, Summary)], totals: Summary, options: &Options) -> Self {
-        let is_shown =
-            |metric: &&'static Metric| metric.heading != "Branches" || totals.branches.total > 0;
+        let is_shown = |metric: &&'static Metric| match metric.heading {
+            "Branches" | "Statements" => (metric.tally)(&totals).total > 0,
+            _ => true,
+        };
         let metrics = METRICS
             .iter()
             .filter(is_shown)
@@ -326,7 +332,7 @@ mod tests {
             instantiations: functions,
             lines,
             branches,
-            mcdc: Tally::default(),
+            ..Summary::default()
         }
     }
 

@@ -196,7 +196,7 @@ pub(crate) fn one_of_everything() -> Coverage {
         instantiations: tally(2, 2),
         lines: tally(12, 13),
         branches: tally(6, 10),
-        mcdc: tally(0, 0),
+        ..Summary::default()
     };
     Coverage {
         files: vec![file],

@@ -23,9 +23,11 @@
 //! - [`Folder`]: a folder into which programs write profiles, kept as small as one of them;
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
-//! - [`Store`]: a folder of runs that several processes add to, for the command line.
+//! - [`Store`]: a folder of runs that several processes add to, for the command line;
+//! - [`GoReader`]: coverage of Go programs, from the folders that they write into and from text
+//!   profiles; [`GoModules`] finds their sources.
 //!
-//! The engine's own crates are public under their names: [`profile`], [`mapping`], [`model`],
+//! The engine's own crates are public under their names: [`profile`], [`mapping`], [`gocover`], [`model`],
 //! [`report`], [`run`]; and `bincover-rescue` as [`memory`].
 //!
 //! Deliberately not here: byte layouts, a command line, printing. What could not be used is data:
@@ -35,6 +37,7 @@ mod collector;
 mod error;
 mod fold;
 mod followed;
+mod go;
 mod input;
 mod merge;
 mod objects;
@@ -42,6 +45,7 @@ mod output;
 mod rescue;
 mod store;
 
+pub use bincover_gocover as gocover;
 pub use bincover_mapping as mapping;
 pub use bincover_model as model;
 pub use bincover_profile as profile;
@@ -54,6 +58,10 @@ pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRec
 pub use error::{CallbackError, Error, Result};
 pub use fold::{Folded, Folder};
 pub use followed::Rescuing;
+pub use go::{
+    GoEntry, GoInputs, GoLedger, GoMerged, GoModules, GoPod, GoProgram, GoReader, go_counter_name,
+    write_pods,
+};
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{check_folder, write_atomically, write_reports};

@@ -38,7 +38,7 @@ impl Bytes {
 }
 
 /// Coverage, and which objects it is of.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Covered {
     /// The coverage and the functions that are not in it.
     pub evaluation: Evaluation,

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use bincover::profile::{Ledger, WriteOptions, indexed, text};
 use bincover::{
-    BinaryNames, Error, FileMerge, ProfileInput, check_folder, profiles_below, write_atomically,
+    BinaryNames, Error, FileMerge, GoInputs, GoMerged, ProfileInput, check_folder, profiles_below,
+    write_atomically,
 };
 
 use crate::exit::Exit;
+use crate::go::convert;
 use crate::merge_args::MergeArgs;
 use crate::ui;
 
@@ -22,43 +24,70 @@ pub(crate) fn run(name: &str, args: &MergeArgs) -> Result<Exit, Error> {
         ));
         return Ok(Exit::Usage);
     }
-    let files = [&args.output].into_iter().filter(|_| !to_stdout);
-    for path in files.chain(&args.ledger) {
+    let is_file = |path: &&PathBuf| *path != Path::new("-") && !convert::is_folder(path);
+    let outputs = [&args.output].into_iter().chain(&args.go_output);
+    for path in outputs.filter(is_file).chain(&args.ledger) {
         check_folder(path)?;
     }
-    let inputs = inputs(args)?;
+    let mut go = GoInputs::default();
+    let inputs = inputs(args, &mut go)?;
+    let go_output = match (&args.go_output, inputs.is_empty()) {
+        (Some(path), _) => path,
+        (None, true) => &args.output,
+        (None, false) if go.is_empty() => &args.output,
+        (None, false) => {
+            ui::say(format_args!(
+                "{name}: error: one file does not hold profiles of LLVM and of Go: give \
+                 --go-output PATH for the latter"
+            ));
+            return Ok(Exit::Usage);
+        }
+    };
     let binaries = args.object.iter().map(|path| BinaryNames::of(path));
     let merge = FileMerge::new().knowing(binaries.collect::<Result<_, _>>()?);
     let merged = merge.run(&inputs);
     ui::ledger(name, &merged.ledger);
+    let mut go_merged = match go.is_empty() {
+        true => GoMerged::default(),
+        false => convert::read(name, &go),
+    };
     if let Some(path) = &args.ledger {
-        let json = crate::ledger::json(&merged.ledger);
+        let json = crate::ledger::json(&merged.ledger, &go_merged.ledger);
         write_atomically(path, |out| out.write_all(json.as_bytes()))?;
     }
-    if let Some(reason) = failure(&merged.ledger, args.strict) {
+    let of_llvm = || failure(&merged.ledger, args.strict).filter(|_| !inputs.is_empty());
+    let of_go = || convert::failure(&go_merged.ledger, args.strict).filter(|_| !go.is_empty());
+    if let Some(reason) = of_llvm().or_else(of_go) {
         return Err(Error::NothingToMerge { reason });
     }
-    let options = WriteOptions {
-        sparse: args.sparse,
-        version: args.write_version,
-    };
-    let bytes = match args.text {
-        true => text::write(&merged.profile, &options),
-        false => indexed::write(&merged.profile, &options),
-    };
-    if to_stdout {
-        ui::print(&bytes)?;
-    } else {
-        write_atomically(&args.output, |out| out.write_all(&bytes))?;
+    if !go.is_empty() {
+        convert::write(name, &mut go_merged, go_output)?;
     }
-    Ok(match merged.ledger.has_losses() {
-        true => Exit::LeftOut,
-        false => Exit::Done,
-    })
+    if !inputs.is_empty() {
+        let options = WriteOptions {
+            sparse: args.sparse,
+            version: args.write_version,
+        };
+        let bytes = match args.text {
+            true => text::write(&merged.profile, &options),
+            false => indexed::write(&merged.profile, &options),
+        };
+        if to_stdout {
+            ui::print(&bytes)?;
+        } else {
+            write_atomically(&args.output, |out| out.write_all(&bytes))?;
+        }
+    }
+    Ok(
+        match merged.ledger.has_losses() || go_merged.ledger.has_losses() {
+            true => Exit::LeftOut,
+            false => Exit::Done,
+        },
+    )
 }
 
-/// The inputs in the order in which they were given, weighted ones last.
-fn inputs(args: &MergeArgs) -> Result<Vec<ProfileInput>, Error> {
+/// The inputs in the order in which they were given, weighted ones last; those of Go apart.
+fn inputs(args: &MergeArgs, go: &mut GoInputs) -> Result<Vec<ProfileInput>, Error> {
     let mut words = Vec::new();
     for input in &args.inputs {
         match input.as_os_str().as_bytes().strip_prefix(b"@") {
@@ -71,7 +100,7 @@ fn inputs(args: &MergeArgs) -> Result<Vec<ProfileInput>, Error> {
     }
     let mut inputs = Vec::new();
     for word in &words {
-        for path in matching(word)? {
+        for path in convert::split(&matching(word)?, go)? {
             inputs.extend(profiles_below(&path)?.into_iter().map(ProfileInput::from));
         }
     }
@@ -80,7 +109,7 @@ fn inputs(args: &MergeArgs) -> Result<Vec<ProfileInput>, Error> {
         let below = profiles_below(&weighted.path)?.into_iter();
         inputs.extend(below.map(|path| ProfileInput { path, weight }));
     }
-    if inputs.is_empty() {
+    if inputs.is_empty() && go.is_empty() {
         let reason = "no inputs were given, or folders without profiles".to_owned();
         return Err(Error::NothingToMerge { reason });
     }

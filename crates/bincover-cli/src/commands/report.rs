@@ -7,26 +7,37 @@ use bincover::profile::Merged;
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::Format;
 use bincover::{
-    Contents, Error, Objects, ProfileInput, check_folder, merge_files, profiles_below,
-    write_atomically, write_reports,
+    Contents, Covered, Error, GoInputs, GoMerged, Objects, ProfileInput, check_folder, merge_files,
+    profiles_below, write_atomically, write_reports,
 };
 
 use crate::args::ReportArgs;
 use crate::commands::store;
 use crate::exit::Exit;
+use crate::go::convert;
 use crate::ui;
 
 const NAME: &str = "bincover";
 
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let reports = Reports::new(args)?;
-    let Inputs { merged, objects } = inputs(args)?;
+    let mut go = GoInputs::default();
+    let profiles = convert::split(&args.profile, &mut go)?;
+    let mut go_merged = match go.is_empty() {
+        true => GoMerged::default(),
+        false => convert::read(NAME, &go),
+    };
+    let Inputs { merged, objects } = match go.is_empty() {
+        true => inputs(args, &profiles)?,
+        false => beside_go(args, &profiles)?,
+    };
     ui::ledger(NAME, &merged.ledger);
     let ledger = &merged.ledger;
-    if ledger.unused_inputs() == ledger.inputs {
-        write_ledger(args, || crate::ledger::json(ledger))?;
+    let inputs = ledger.inputs + go_merged.ledger.inputs;
+    if ledger.unused_inputs() + go_merged.ledger.unused_inputs() == inputs {
+        write_ledger(args, || crate::ledger::json(ledger, &go_merged.ledger))?;
         return Err(Error::NothingToMeasure {
-            reason: match ledger.inputs {
+            reason: match inputs {
                 0 => "none of the runs left a profile".to_owned(),
                 inputs => format!("none of {inputs} profiles could be used"),
             },
@@ -36,13 +47,24 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         explain: true,
         ..Options::default()
     };
-    let covered = match objects.coverage_with(&merged.profile, &explain) {
+    let covered = match &objects {
+        Some(objects) => objects.coverage_with(&merged.profile, &explain),
+        None => Ok(Covered::default()),
+    };
+    let mut covered = match covered {
         Ok(covered) => covered,
         Err(error) => {
-            write_ledger(args, || crate::ledger::failed_json(ledger, &error))?;
+            let go = &go_merged.ledger;
+            write_ledger(args, || crate::ledger::failed_json(ledger, go, &error))?;
             return Err(error);
         }
     };
+    if go_merged.mode().is_some() {
+        let rule = args.go_lines.into();
+        let of_go = convert::evaluate(NAME, &mut go_merged, &args.go_module, rule)?;
+        let coverage = std::mem::take(&mut covered.evaluation.coverage);
+        covered.evaluation.coverage = coverage.join(of_go);
+    }
     for (path, error) in covered.without_mapping.iter().chain(&covered.damaged) {
         ui::say(format_args!(
             "{NAME}: left out: {}: {error}",
@@ -50,7 +72,8 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         ));
     }
 
-    write_ledger(args, || crate::ledger::report_json(ledger, &covered))?;
+    let go = &go_merged.ledger;
+    write_ledger(args, || crate::ledger::report_json(ledger, go, &covered))?;
     if let Some(path) = &args.profdata {
         let bytes = indexed::write(&merged.profile, &WriteOptions::default());
         write_atomically(path, |out| out.write_all(&bytes))?;
@@ -67,8 +90,10 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     in_memory.expect("writing to memory does not fail");
     ui::print(&text)?;
     ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
-    let left_out =
-        ledger.has_losses() || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
+    let left_out = ledger.has_losses()
+        || go_merged.ledger.has_losses()
+        || !covered.without_mapping.is_empty()
+        || !covered.damaged.is_empty();
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
 }
 
@@ -119,15 +144,45 @@ pub(crate) fn format(name: &str) -> &'static Format {
 /// What is reported on.
 struct Inputs {
     merged: Merged,
-    objects: Objects,
+    /// None where there is Go's data alone.
+    objects: Option<Objects>,
+}
+
+/// What there is beside Go's data: nothing, or profiles and objects that were given.
+fn beside_go(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
+    let mut files = Vec::new();
+    for path in profiles {
+        files.extend(profiles_below(path)?);
+    }
+    if files.is_empty() && args.object.is_empty() {
+        return Ok(Inputs {
+            merged: merge_files([]),
+            objects: None,
+        });
+    }
+    if files.is_empty() {
+        return Err(Error::NothingToMeasure {
+            reason: "objects were given, and no profile of LLVM for them".to_owned(),
+        });
+    }
+    if args.object.is_empty() {
+        return Err(Error::NothingToMeasure {
+            reason: "profiles of LLVM were given beside those of Go, and no object for them"
+                .to_owned(),
+        });
+    }
+    Ok(Inputs {
+        merged: merge_files(files.into_iter().map(ProfileInput::from)),
+        objects: Some(Objects::open(&args.object)?),
+    })
 }
 
 /// The profiles and objects that were given; in place of either, the store's.
-fn inputs(args: &ReportArgs) -> Result<Inputs, Error> {
-    if !args.profile.is_empty() && !args.object.is_empty() {
+fn inputs(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
+    if !profiles.is_empty() && !args.object.is_empty() {
         return Ok(Inputs {
-            merged: given(&args.profile)?,
-            objects: Objects::open(&args.object)?,
+            merged: given(profiles)?,
+            objects: Some(Objects::open(&args.object)?),
         });
     }
     let store = store(&args.store)?;
@@ -135,7 +190,7 @@ fn inputs(args: &ReportArgs) -> Result<Inputs, Error> {
         Error::NothingToMeasure { .. } => Error::NothingToMeasure {
             reason: format!(
                 "{} was given, and there are no runs in `{}` (`bincover run` makes some)",
-                match args.profile.is_empty() {
+                match profiles.is_empty() {
                     true => "no profile",
                     false => "no object",
                 },
@@ -144,10 +199,10 @@ fn inputs(args: &ReportArgs) -> Result<Inputs, Error> {
         },
         other => other,
     })?;
-    if !args.profile.is_empty() {
+    if !profiles.is_empty() {
         return Ok(Inputs {
-            merged: given(&args.profile)?,
-            objects: contents.objects,
+            merged: given(profiles)?,
+            objects: Some(contents.objects),
         });
     }
     say_of_store(&contents);
@@ -157,7 +212,7 @@ fn inputs(args: &ReportArgs) -> Result<Inputs, Error> {
     };
     Ok(Inputs {
         merged: contents.merged,
-        objects,
+        objects: Some(objects),
     })
 }
 
