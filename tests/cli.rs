@@ -297,7 +297,10 @@ fn a_profile_that_the_user_leads_elsewhere_is_theirs() {
         check(&mut command, 0)
     };
     let said = stderr(&run(&theirs));
-    assert!(said.contains("LLVM_PROFILE_FILE leads elsewhere"), "{said}");
+    assert!(
+        said.contains("LLVM_PROFILE_FILE or GOCOVERDIR leads elsewhere"),
+        "{said}"
+    );
     assert!(said.contains("hint: unset LLVM_PROFILE_FILE"), "{said}");
     assert!(theirs.is_file());
 

@@ -16,7 +16,7 @@ use crate::ledger::MismatchCause;
 /// What makes a program's coverage measurable.
 pub(crate) const HOW_TO_INSTRUMENT: &str = "build it with coverage: RUSTFLAGS=\"-C instrument-coverage \
      -C llvm-args=-runtime-counter-relocation\" cargo build, or clang -fprofile-instr-generate \
-     -fcoverage-mapping -mllvm -runtime-counter-relocation";
+     -fcoverage-mapping -mllvm -runtime-counter-relocation, or go build -cover";
 
 /// A line to standard error. If nobody listens any more, there is nobody to tell.
 pub(crate) fn say(line: impl Display) {

@@ -1,7 +1,7 @@
 //! What an object says of its instrumentation, without its mapping being read.
 
 use bincover_profile::NameTable;
-use object::{File, Object, ObjectSymbol};
+use object::{File, Object, ObjectSection, ObjectSymbol};
 
 use crate::container::parse;
 use crate::error::{Error, Result};
@@ -20,6 +20,9 @@ pub struct Instrumentation {
     pub relocatable_counters: Option<bool>,
     /// The GNU build id, empty if there is none.
     pub build_id: Vec<u8>,
+    /// `None` if it is no program of Go, else whether it was built with `-cover`: its build settings
+    /// say so (`go version -m`), since Go 1.20.
+    pub go_cover: Option<bool>,
 }
 
 /// Looks at an object's section and symbol tables.
@@ -33,6 +36,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Instrumentation> {
         mapping: sections::has(&file, Kind::Covmap),
         relocatable_counters: relocatable_counters(&file),
         build_id: build_id_of(&file),
+        go_cover: go_cover(&file),
     })
 }
 
@@ -42,6 +46,14 @@ pub fn inspect(bytes: &[u8]) -> Result<Instrumentation> {
 /// If it is not an object file.
 pub fn build_id(bytes: &[u8]) -> Result<Vec<u8>> {
     parse(bytes).map(|file| build_id_of(&file))
+}
+
+fn go_cover(file: &File<'_>) -> Option<bool> {
+    const SETTING: &[u8] = b"build\t-cover=true\n";
+    let names = [".go.buildinfo", "__go_buildinfo"];
+    let section = names.iter().find_map(|name| file.section_by_name(name))?;
+    let settings = section.data().unwrap_or_default();
+    Some(settings.windows(SETTING.len()).any(|part| part == SETTING))
 }
 
 fn build_id_of(file: &File<'_>) -> Vec<u8> {

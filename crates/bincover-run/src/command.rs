@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Stream};
 use crate::process::{ProcessHandle, Running};
-use crate::profile_path::{Mechanism, PROFILE_FILE_VARIABLE, ProfileTarget};
+use crate::profile_path::{GO_FOLDER_VARIABLE, Mechanism, PROFILE_FILE_VARIABLE, ProfileTarget};
 use crate::trace::{Observing, Tracer};
 
 /// What the child reads as its standard input.
@@ -276,20 +276,22 @@ impl Command {
 
     /// A profile folder was asked for, and the caller's own variable wins.
     pub(crate) fn overrides_profile_file(&self) -> bool {
-        self.profiles.is_some() && self.sets_profile_file()
+        self.profiles.is_some() && self.sets(PROFILE_FILE_VARIABLE)
     }
 
-    fn sets_profile_file(&self) -> bool {
-        let own = self.env.get(OsStr::new(PROFILE_FILE_VARIABLE));
-        matches!(own, Some(Some(_)))
+    /// The same, for programs of Go.
+    pub(crate) fn overrides_go_folder(&self) -> bool {
+        self.profiles.is_some() && self.sets(GO_FOLDER_VARIABLE)
+    }
+
+    fn sets(&self, variable: &str) -> bool {
+        matches!(self.env.get(OsStr::new(variable)), Some(Some(_)))
     }
 
     fn prepare_profiles(&self) -> Result<Option<ProfileTarget>> {
         match &self.profiles {
-            Some((folder, mechanism)) if !self.overrides_profile_file() => {
-                ProfileTarget::prepare(folder, *mechanism).map(Some)
-            }
-            _ => Ok(None),
+            Some((folder, mechanism)) => ProfileTarget::prepare(folder, *mechanism).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -322,8 +324,13 @@ impl Command {
             };
         }
         if let Some(profiles) = profiles {
-            command.env(PROFILE_FILE_VARIABLE, &profiles.pattern);
-        } else if self.discard_profiles && !self.sets_profile_file() {
+            if !self.overrides_profile_file() {
+                command.env(PROFILE_FILE_VARIABLE, &profiles.pattern);
+            }
+            if !self.overrides_go_folder() {
+                command.env(GO_FOLDER_VARIABLE, &profiles.folder);
+            }
+        } else if self.discard_profiles && !self.sets(PROFILE_FILE_VARIABLE) {
             command.env(PROFILE_FILE_VARIABLE, "/dev/null");
         }
     }

@@ -49,6 +49,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use instrument::{BuiltBinary, CargoBuild, RUSTC_FLAGS};
 pub use output::{Chunk, Ending, Output, Stream};
 pub use process::{ProcessHandle, Running};
-pub use profile_path::{Mechanism, PROFILE_FILE_VARIABLE};
+pub use profile_path::{GO_FOLDER_VARIABLE, Mechanism, PROFILE_FILE_VARIABLE};
 pub use signal::{Signal, signal_name};
 pub use trace::{Traced, Tracer, Tracing};

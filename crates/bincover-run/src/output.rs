@@ -126,6 +126,8 @@ pub struct Output {
     pub profiles: Option<PathBuf>,
     /// The caller's environment set `LLVM_PROFILE_FILE`, and that won over the profile folder.
     pub profile_file_overridden: bool,
+    /// The caller's environment set `GOCOVERDIR`, and that won over the profile folder.
+    pub go_folder_overridden: bool,
     /// When reading stopped, another process (a descendant of the child) still held a pipe open:
     /// what that one writes later is lost.
     pub pipes_left_open: bool,

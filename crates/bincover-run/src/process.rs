@@ -227,6 +227,7 @@ fn output_so_far(
         Some(profiles) => (Some(profiles.folder), profiles.alias),
         None => (None, None),
     };
+    let folder = folder.filter(|_| !command.overrides_profile_file());
     Output {
         // Overwritten at the end; nobody sees an output before that.
         status: Ending::Code(0),
@@ -238,6 +239,7 @@ fn output_so_far(
         label,
         profiles: folder,
         profile_file_overridden: command.overrides_profile_file(),
+        go_folder_overridden: command.overrides_go_folder(),
         pipes_left_open: false,
         tracing,
         _alias: alias,

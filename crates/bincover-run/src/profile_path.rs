@@ -25,6 +25,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// The environment variable that the profile runtime reads when the program starts.
 pub const PROFILE_FILE_VARIABLE: &str = "LLVM_PROFILE_FILE";
 
+/// The environment variable in which a Go program built with `-cover` finds the folder to write into. A
+/// program that does not find it says so on its standard error.
+pub const GO_FOLDER_VARIABLE: &str = "GOCOVERDIR";
+
 /// When the counters reach the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mechanism {

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::error::{CallbackError, Error, Result};
 use crate::followed::{Followed, Rescuing, mechanism_for};
+use crate::go::{GoInputs, GoMerged, GoReader};
 use crate::merge::{ProfileInput, merge_files, profiles_below};
 use crate::objects::{Covered, Objects, instrumentation};
 use crate::output::{check_folder, private_folder, write_atomically};
@@ -109,6 +110,8 @@ pub struct Collected {
     pub merged_profile: Option<PathBuf>,
     /// The merged profile, and what was left out of it.
     pub merged: Merged,
+    /// What programs of Go reached, and what was left out of it.
+    pub go: GoMerged,
     /// The binaries of the store, if the runs went to one.
     objects: Option<Objects>,
     /// The runs, in the order in which they began.
@@ -323,6 +326,7 @@ impl Collector {
             return Ok(Collected {
                 merged_profile: Some(self.merged_profile.clone()),
                 merged: contents.merged,
+                go: contents.go,
                 objects: Some(contents.objects),
                 runs,
                 programs,
@@ -333,6 +337,7 @@ impl Collector {
             return Ok(Collected {
                 merged_profile: None,
                 merged: Merged::default(),
+                go: GoMerged::default(),
                 objects: None,
                 runs,
                 programs,
@@ -341,10 +346,13 @@ impl Collector {
         };
         let inputs = profiles_below(folder)?;
         let merged = merge_files(inputs.into_iter().map(ProfileInput::from));
+        let mut go = GoInputs::default();
+        go.add(folder)?;
+        let go = GoReader::new().read(&go);
         write_profile(&self.merged_profile, &merged)?;
 
         self.is_finished = true;
-        let is_whole = !merged.ledger.has_losses();
+        let is_whole = !merged.ledger.has_losses() && !go.ledger.has_losses();
         let profiles = self.profiles.take().and_then(|folder| {
             if self.keep_profiles || !is_whole {
                 Some(folder.keep())
@@ -357,6 +365,7 @@ impl Collector {
         Ok(Collected {
             merged_profile: Some(self.merged_profile.clone()),
             merged,
+            go,
             objects: None,
             runs,
             programs,
@@ -387,8 +396,7 @@ impl Collector {
             command = followed.prepare(command);
         }
         let output = command.run()?;
-        let is_instrumented = found.is_some_and(|found| found.counters);
-        let mut obtained = obtained(&output, folder.as_deref(), mechanism, is_instrumented)?;
+        let mut obtained = obtained(&output, folder.as_deref(), mechanism, found.as_ref())?;
         if let Some(mut followed) = followed {
             followed.ended(&output);
             if obtained.is_some() && followed.has_rescued() {
@@ -648,7 +656,7 @@ fn obtained(
     output: &Output,
     folder: Option<&Path>,
     mechanism: Mechanism,
-    is_instrumented: bool,
+    found: Option<&Instrumentation>,
 ) -> Result<Obtained> {
     let Some(folder) = folder else {
         return Ok(Obtained::Off);
@@ -659,8 +667,12 @@ fn obtained(
         false => Vec::new(),
     };
     let has_bytes = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
-    let has_coverage = profiles.iter().any(has_bytes);
-    let obtained = Obtained::by(output, mechanism, is_instrumented, has_coverage);
+    let mut go = GoInputs::default();
+    let is_of_go = folder.is_dir() && go.add(folder)? && go.has_counters();
+    let has_coverage = profiles.iter().any(has_bytes) || is_of_go;
+    let is_go = found.is_some_and(|found| found.go_cover.is_some());
+    let is_instrumented = found.is_some_and(|found| found.counters || found.go_cover == Some(true));
+    let obtained = Obtained::by(output, mechanism, is_instrumented, is_go, has_coverage);
     Ok(obtained)
 }
 
@@ -670,9 +682,24 @@ impl Collected {
     /// # Errors
     /// If none of them is instrumented, or one's mapping cannot be read.
     pub fn coverage(&self) -> Result<Covered> {
-        match &self.objects {
+        let covered = match &self.objects {
             Some(objects) => objects.coverage(&self.merged.profile),
-            None => Objects::open(&self.programs)?.coverage(&self.merged.profile),
+            None => {
+                Objects::open(&self.programs).and_then(|all| all.coverage(&self.merged.profile))
+            }
+        };
+        if self.go.programs.is_empty() {
+            return covered;
         }
+        // There need be no other programs than Go's.
+        let covered = match covered {
+            Err(Error::NothingToMeasure { .. }) => Covered::default(),
+            other => other?,
+        };
+        let files = self
+            .runs
+            .iter()
+            .filter_map(|run| run.program_file.as_deref());
+        Ok(covered.join_go(&self.go, files))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bincover_gocover::LineRule;
 use bincover_mapping::{
     ErrorKind, Evaluation, Instrumentation, Mapping, Members, Options, ParseOptions, ThinMember,
     thin_members,
@@ -13,6 +14,7 @@ use bstr::{BString, ByteSlice as _};
 use memmap2::Mmap;
 
 use crate::error::{Error, Result};
+use crate::go::{GoMerged, GoModules};
 use crate::input::map_object;
 
 /// Object files, opened; with those that thin archives among them name.
@@ -52,6 +54,26 @@ pub struct Covered {
     pub damaged: Vec<(PathBuf, bincover_mapping::Error)>,
 }
 
+impl Covered {
+    /// Adds what programs of Go reached. Their sources are looked for in the modules of the working
+    /// folder and of the folders with these program files.
+    #[must_use]
+    pub(crate) fn join_go<'p>(
+        mut self,
+        go: &GoMerged,
+        program_files: impl IntoIterator<Item = &'p Path>,
+    ) -> Self {
+        let mut modules = GoModules::of_environment().with_folder(Path::new("."));
+        for folder in program_files.into_iter().filter_map(Path::parent) {
+            modules = modules.with_folder(folder);
+        }
+        let of_go = go.coverage(&modules, LineRule::default());
+        let coverage = std::mem::take(&mut self.evaluation.coverage);
+        self.evaluation.coverage = coverage.join(of_go);
+        self
+    }
+}
+
 impl Objects {
     /// Opens object files.
     ///
@@ -80,6 +102,12 @@ impl Objects {
     pub fn in_memory(objects: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
         let read = |(path, bytes)| (path, Bytes::Read(bytes));
         Self::with_members(objects.into_iter().map(read).collect())
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     fn with_members(files: Vec<(PathBuf, Bytes)>) -> Self {

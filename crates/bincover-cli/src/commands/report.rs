@@ -27,10 +27,17 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         true => GoMerged::default(),
         false => convert::read(NAME, &go),
     };
-    let Inputs { merged, objects } = match go.is_empty() {
+    let Inputs {
+        merged,
+        objects,
+        stored_go,
+    } = match go.is_empty() {
         true => inputs(args, &profiles)?,
         false => beside_go(args, &profiles)?,
     };
+    if let Some(stored) = stored_go {
+        go_merged = stored;
+    }
     ui::ledger(NAME, &merged.ledger);
     let ledger = &merged.ledger;
     let inputs = ledger.inputs + go_merged.ledger.inputs;
@@ -146,6 +153,8 @@ struct Inputs {
     merged: Merged,
     /// None where there is Go's data alone.
     objects: Option<Objects>,
+    /// Go's data, if it is the store's.
+    stored_go: Option<GoMerged>,
 }
 
 /// What there is beside Go's data: nothing, or profiles and objects that were given.
@@ -158,6 +167,7 @@ fn beside_go(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         return Ok(Inputs {
             merged: merge_files([]),
             objects: None,
+            stored_go: None,
         });
     }
     if files.is_empty() {
@@ -174,6 +184,7 @@ fn beside_go(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
     Ok(Inputs {
         merged: merge_files(files.into_iter().map(ProfileInput::from)),
         objects: Some(Objects::open(&args.object)?),
+        stored_go: None,
     })
 }
 
@@ -183,6 +194,7 @@ fn inputs(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         return Ok(Inputs {
             merged: given(profiles)?,
             objects: Some(Objects::open(&args.object)?),
+            stored_go: None,
         });
     }
     let store = store(&args.store)?;
@@ -203,16 +215,19 @@ fn inputs(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         return Ok(Inputs {
             merged: given(profiles)?,
             objects: Some(contents.objects),
+            stored_go: None,
         });
     }
     say_of_store(&contents);
     let objects = match args.object.is_empty() {
-        true => contents.objects,
-        false => Objects::open(&args.object)?,
+        true if contents.objects.is_empty() && !contents.go.programs.is_empty() => None,
+        true => Some(contents.objects),
+        false => Some(Objects::open(&args.object)?),
     };
     Ok(Inputs {
         merged: contents.merged,
-        objects: Some(objects),
+        objects,
+        stored_go: Some(contents.go),
     })
 }
 

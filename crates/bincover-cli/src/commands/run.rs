@@ -1,6 +1,6 @@
 //! `bincover run`: the program is left alone, its coverage is kept.
 
-use bincover::run::{Command, Output, PROFILE_FILE_VARIABLE, Tracing};
+use bincover::run::{Command, GO_FOLDER_VARIABLE, Output, PROFILE_FILE_VARIABLE, Tracing};
 use bincover::{Error, Going, Obtained, Stdin, Uncovered, is_of_a_run};
 
 use crate::args::RunArgs;
@@ -85,12 +85,14 @@ fn finish(
 
 fn configured(args: &RunArgs, command: Command) -> Command {
     let mut command = command.inherit();
-    // Whoever set it wants the profile there; unless we did, and this is a run within a run.
-    if let Some(theirs) = std::env::var_os(PROFILE_FILE_VARIABLE)
-        && !theirs.is_empty()
-        && !is_of_a_run(&theirs)
-    {
-        command = command.env(PROFILE_FILE_VARIABLE, theirs);
+    for variable in [PROFILE_FILE_VARIABLE, GO_FOLDER_VARIABLE] {
+        // Whoever set it wants the profile there; unless we did, and this is a run within a run.
+        if let Some(theirs) = std::env::var_os(variable)
+            && !theirs.is_empty()
+            && !is_of_a_run(&theirs)
+        {
+            command = command.env(variable, theirs);
+        }
     }
     for (name, value) in &args.env {
         command = command.env(name, value);
@@ -125,7 +127,8 @@ fn end(going: &mut Going, output: &Output) {
                         ui::say(format_args!("  hint: {}", ui::HOW_TO_INSTRUMENT));
                     }
                     Uncovered::Elsewhere => ui::say(format_args!(
-                        "  hint: unset {PROFILE_FILE_VARIABLE}, and it will be in the store"
+                        "  hint: unset {PROFILE_FILE_VARIABLE} and {GO_FOLDER_VARIABLE}, and it will be in \
+                         the store"
                     )),
                     _ => {}
                 }

@@ -85,6 +85,13 @@ impl GoInputs {
         self.files.is_empty() && self.texts.is_empty()
     }
 
+    /// There are counters among them, of any run.
+    #[must_use]
+    pub fn has_counters(&self) -> bool {
+        let mut names = self.files.iter().filter_map(|found| name(&found.path));
+        !self.texts.is_empty() || names.any(|name| name.kind == Kind::Counters)
+    }
+
     fn next_origin(&mut self) -> usize {
         self.origins += 1;
         self.origins - 1

@@ -9,9 +9,13 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bincover_gocover::{Cause, CounterFile, Hash, Mode, Profile, Program, Sums, TextProfile};
+use bincover_gocover::{
+    Cause, CounterFile, Hash, LineRule, Mode, Profile, Program, Sums, TextProfile,
+};
+use bincover_model::Coverage;
 
 use super::inputs::{GoInputs, GoPod};
+use super::locate::GoModules;
 
 /// Starting a thread costs about as much as reading this many small files.
 const FILES_PER_THREAD: usize = 16;
@@ -390,5 +394,27 @@ impl GoMerged {
             }
         }
         profile
+    }
+
+    /// The coverage of all of it, with the sources where these modules have them; without what is odd
+    /// about it going into the ledger.
+    #[must_use]
+    pub fn coverage(&self, modules: &GoModules, rule: LineRule) -> Coverage {
+        let mut profile = Profile::new(self.mode().unwrap_or(Mode::Set));
+        for one in &self.programs {
+            for sums in &one.sums {
+                profile.add_program(&one.program, sums, |_| true);
+            }
+        }
+        for (_, bytes, _) in &self.texts {
+            if let Ok(text) = TextProfile::parse(bytes) {
+                profile.add_text(&text);
+            }
+        }
+        bincover_gocover::coverage(
+            &profile,
+            &mut |file, module| modules.locate(file, module),
+            rule,
+        )
     }
 }

@@ -12,6 +12,7 @@
 //! whose runner was killed are found by whoever uses the store next.
 
 mod database;
+mod go;
 mod programs;
 mod record;
 mod shard;
@@ -31,7 +32,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Error, Result};
 use crate::followed::{Followed, Rescuing, mechanism_for};
-use crate::objects::Objects;
+use crate::go::GoMerged;
+use crate::objects::{Covered, Objects};
 use database::{Database, Failure, Idle};
 use programs::{Builds, Program};
 use record::Note;
@@ -69,6 +71,10 @@ pub struct Contents {
     /// All profiles, merged, and what was left out of this. Profiles of processes that are still
     /// running are in it as they are now.
     pub merged: Merged,
+    /// Programs of Go, with the runs of each.
+    pub go: GoMerged,
+    /// Where those programs' files are, as far as that is known.
+    pub go_program_files: Vec<PathBuf>,
     /// The coverage sections of the newest build of each binary.
     pub objects: Objects,
     /// Builds that are not in it, since the same file has a newer one.
@@ -86,8 +92,16 @@ impl Contents {
     ///
     /// # Errors
     /// As [`Objects::coverage`].
-    pub fn coverage(&self) -> Result<crate::objects::Covered> {
-        self.objects.coverage(&self.merged.profile)
+    pub fn coverage(&self) -> Result<Covered> {
+        if self.go.programs.is_empty() {
+            return self.objects.coverage(&self.merged.profile);
+        }
+        let covered = match self.objects.is_empty() {
+            true => Covered::default(),
+            false => self.objects.coverage(&self.merged.profile)?,
+        };
+        let files = self.go_program_files.iter().map(PathBuf::as_path);
+        Ok(covered.join_go(&self.go, files))
     }
 }
 
@@ -264,7 +278,8 @@ impl Store {
                 _ => (None, object_of_run(to, run)?),
             };
             snapshot::supersede(to, run, &profiles.free)?;
-            let added = totals::add(to, run, &profiles.free, object_key.as_deref())?;
+            let object_key = object_key.as_deref();
+            let added = totals::add(to, run, &profiles.free, object_key, program)?;
             match known {
                 Some(_) if profiles.free.is_empty() => {}
                 Some(_) => {
@@ -319,6 +334,7 @@ impl Store {
             let unwanted = totals::merge_all(from, &mut merger, |key| builds.wants(key))?;
             snapshot::merge_all(from, &mut merger)?;
             let objects = builds.sections(from)?;
+            let (go, go_program_files) = go::read_all(from)?;
             let count = |sql| from.query_row(sql, [], |row| row.get::<_, i64>(0));
             let runs = count("SELECT count(*) FROM run")?;
             let uncovered = count("SELECT count(*) FROM run WHERE obtained = 'none'")?;
@@ -334,6 +350,8 @@ impl Store {
             left_out = rows.collect::<Result<Vec<_>, _>>()?;
             Ok(Contents {
                 merged: Merged::default(),
+                go,
+                go_program_files,
                 objects: Objects::in_memory(objects),
                 superseded: builds.superseded,
                 superseded_profiles: unwanted,
@@ -520,7 +538,8 @@ impl Going {
                 other.note(to, copied.as_ref(), self.started_ms)?;
             }
             snapshot::supersede(to, &run.name, &profiles.free)?;
-            let added = totals::add(to, &run.name, &profiles.free, object_key.as_deref())?;
+            let object_key = object_key.as_deref();
+            let added = totals::add(to, &run.name, &profiles.free, object_key, program)?;
             let is_written_to = self.mechanism == Mechanism::Continuous
                 && profiles.in_use.iter().any(|path| has_bytes(path));
             run.profiles = added.profiles;
@@ -596,20 +615,19 @@ impl Going {
         if has_coverage && has_rescued {
             return Obtained::Rescued;
         }
-        let is_instrumented = self
-            .program
-            .as_ref()
-            .is_some_and(|program| program.counters);
-        Obtained::by(output, self.mechanism, is_instrumented, has_coverage)
+        let program = self.program.as_ref();
+        let is_instrumented = program.is_some_and(|program| program.counters);
+        let is_go = program.is_some_and(|program| program.is_go);
+        Obtained::by(output, self.mechanism, is_instrumented, is_go, has_coverage)
     }
 }
 
-/// Whether `LLVM_PROFILE_FILE`, which has this value, leads into the folder of a run of any store: it was
-/// set for that run, and not by a person.
+/// Whether a variable with this value, `LLVM_PROFILE_FILE` or `GOCOVERDIR`, leads into the folder of a run
+/// of any store: it was set for that run, and not by a person.
 #[must_use]
-pub fn is_of_a_run(profile_file: &OsStr) -> bool {
-    let folder = Path::new(profile_file).parent();
-    folder.is_some_and(spool::is_run)
+pub fn is_of_a_run(variable: &OsStr) -> bool {
+    let path = Path::new(variable);
+    spool::is_run(path) || path.parent().is_some_and(spool::is_run)
 }
 
 /// The last batch of a run that is in the totals, if the run is.

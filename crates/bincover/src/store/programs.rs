@@ -25,7 +25,9 @@ pub(super) struct Program {
     /// The file, mapped, if the store does not know it: the file that is run, whatever takes its
     /// place meanwhile.
     file: Option<Mmap>,
+    /// Has counters, LLVM's or Go's.
     pub(super) counters: bool,
+    pub(super) is_go: bool,
     /// `None` if it has no symbols that would tell.
     pub(super) relocatable: Option<bool>,
     /// Its object's key in the store.
@@ -49,7 +51,8 @@ impl Program {
             stamp,
             id: None,
             file: file.filter(|_| found.mapping),
-            counters: found.counters,
+            counters: found.counters || found.go_cover == Some(true),
+            is_go: found.go_cover.is_some(),
             relocatable: found.relocatable_counters,
             object_key: None,
         })
@@ -58,7 +61,7 @@ impl Program {
     fn known(store: &Connection, path: &Path, stamp: &str) -> rusqlite::Result<Option<Self>> {
         store
             .prepare_cached(
-                "SELECT program.id, counters, relocatable, object.key FROM program \
+                "SELECT program.id, counters, relocatable, object.key, go FROM program \
                  LEFT JOIN object ON object.id = object_id WHERE path = ? AND stamp = ?",
             )?
             .query_row(params![path_column(path), stamp], |row| {
@@ -70,6 +73,7 @@ impl Program {
                     counters: row.get(1)?,
                     relocatable: row.get(2)?,
                     object_key: row.get(3)?,
+                    is_go: row.get(4)?,
                 })
             })
             .optional()
@@ -135,8 +139,8 @@ impl Program {
             None => None,
         };
         to.execute(
-            "INSERT INTO program (path, stamp, object_id, counters, relocatable, last_run_ms) \
-             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path, stamp) DO UPDATE \
+            "INSERT INTO program (path, stamp, object_id, counters, relocatable, go, last_run_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path, stamp) DO UPDATE \
              SET last_run_ms = max(last_run_ms, excluded.last_run_ms)",
             params![
                 path_column(&self.path),
@@ -144,6 +148,7 @@ impl Program {
                 object_id,
                 self.counters,
                 self.relocatable,
+                self.is_go,
                 whole(now_ms)
             ],
         )?;

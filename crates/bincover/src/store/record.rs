@@ -40,7 +40,8 @@ pub enum Uncovered {
     NotInstrumented,
     /// The program ended before it wrote its profile, and its counters could not be had elsewhere.
     NotWritten,
-    /// The caller set `LLVM_PROFILE_FILE` for this run: the profile is where that says.
+    /// The caller set `LLVM_PROFILE_FILE` for this run, or for a program of Go `GOCOVERDIR`: the profile
+    /// is where that says.
     Elsewhere,
     /// A profile is there, and nothing of it could be used.
     Unusable,
@@ -60,6 +61,7 @@ impl Obtained {
         output: &Output,
         mechanism: Mechanism,
         is_instrumented: bool,
+        is_go: bool,
         has_coverage: bool,
     ) -> Self {
         if has_coverage {
@@ -68,7 +70,11 @@ impl Obtained {
                 Mechanism::Exit => Self::Exit,
             };
         }
-        Self::None(if output.profile_file_overridden {
+        let is_elsewhere = match is_go {
+            true => output.go_folder_overridden,
+            false => output.profile_file_overridden,
+        };
+        Self::None(if is_elsewhere {
             Uncovered::Elsewhere
         } else if is_instrumented {
             Uncovered::NotWritten
@@ -143,7 +149,7 @@ impl fmt::Display for Uncovered {
         f.write_str(match self {
             Self::NotInstrumented => "not instrumented",
             Self::NotWritten => "ended before writing it",
-            Self::Elsewhere => "LLVM_PROFILE_FILE leads elsewhere",
+            Self::Elsewhere => "LLVM_PROFILE_FILE or GOCOVERDIR leads elsewhere",
             Self::Unusable => "the profile could not be used",
             Self::RunnerLost => "whoever ran it was killed",
         })

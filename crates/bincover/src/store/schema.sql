@@ -18,10 +18,12 @@ CREATE TABLE program (
     stamp TEXT NOT NULL,
     -- Null if it has no coverage mapping.
     object_id INTEGER REFERENCES object (id),
-    -- 1 if it has counters.
+    -- 1 if it has counters (LLVM's, or those of `go build -cover`).
     counters INTEGER NOT NULL,
     -- 1 if its counters can live in a file, 0 if not, null if it does not say.
     relocatable INTEGER,
+    -- 1 if it is a program of Go.
+    go INTEGER NOT NULL,
     last_run_ms INTEGER NOT NULL,
     UNIQUE (path, stamp)
 ) STRICT;
@@ -78,6 +80,22 @@ CREATE TABLE rest (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     profile BLOB NOT NULL,
     profiles INTEGER NOT NULL
+) STRICT;
+
+-- Programs of Go, with the runs of each added up.
+CREATE TABLE go_total (
+    id INTEGER PRIMARY KEY,
+    -- The hash of its metadata, in hexadecimal.
+    hash TEXT NOT NULL UNIQUE,
+    -- The file that it was last seen to be. Null if that is not known: it was not the program that was
+    -- run, but started by that.
+    program_id INTEGER REFERENCES program (id),
+    -- A covmeta file, compressed (zlib).
+    meta BLOB NOT NULL,
+    -- How many counter files were added.
+    profiles INTEGER NOT NULL,
+    -- A covcounters file with the sums, compressed (zlib).
+    counters BLOB NOT NULL
 ) STRICT;
 
 -- The latest state of processes that were looked at while they ran, until their own profile comes.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 
 use super::Store;
 use super::database::{Database, Failure};
+use super::go;
 use super::record::{StoredRun, column_path, path_column};
 use super::totals::{compress, inflate};
 use crate::error::{Error, Result};
@@ -79,6 +80,8 @@ struct Whole {
     /// By the time of their beginning and their names, with the key of their program.
     runs: BTreeMap<(u64, String), (StoredRun, Option<ProgramKey>)>,
     totals: BTreeMap<String, TotalRow>,
+    /// By the hash of the metadata, with the key of the program.
+    go_totals: BTreeMap<String, (go::Row, Option<ProgramKey>)>,
     /// Indexed profiles, and how many profiles are in each.
     rest: BTreeSet<(Vec<u8>, i64)>,
     left_out: BTreeSet<(String, String, String)>,
@@ -92,6 +95,7 @@ struct ProgramRow {
     object_key: Option<String>,
     counters: bool,
     relocatable: Option<bool>,
+    is_go: bool,
     last_run_ms: i64,
 }
 
@@ -114,7 +118,7 @@ impl Whole {
         }
         let mut ids = BTreeMap::new();
         let mut statement = from.prepare(
-            "SELECT program.id, path, stamp, object.key, counters, relocatable, last_run_ms \
+            "SELECT program.id, path, stamp, object.key, counters, relocatable, last_run_ms, go \
              FROM program LEFT JOIN object ON object.id = object_id",
         )?;
         let mut rows = statement.query([])?;
@@ -129,6 +133,7 @@ impl Whole {
                 counters: row.get(4)?,
                 relocatable: row.get(5)?,
                 last_run_ms: row.get(6)?,
+                is_go: row.get(7)?,
             };
             all.programs.insert(key, program);
         }
@@ -162,6 +167,15 @@ impl Whole {
                 profiles: row.get(5)?,
             };
             all.totals.insert(row.get(0)?, total);
+        }
+        let mut statement =
+            from.prepare("SELECT hash, meta, counters, profiles, program_id FROM go_total")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let program: Option<i64> = row.get(4)?;
+            let program = program.and_then(|id| ids.get(&id)).cloned();
+            let total = (row.get(1)?, row.get(2)?, row.get(3)?);
+            all.go_totals.insert(row.get(0)?, (total, program));
         }
         all.read_small(from)?;
         Ok(all)
@@ -197,8 +211,8 @@ impl Whole {
         }
         for ((path, stamp), program) in &self.programs {
             to.prepare_cached(
-                "INSERT INTO program (path, stamp, object_id, counters, relocatable, last_run_ms) \
-                 VALUES (?, ?, (SELECT id FROM object WHERE key = ?), ?, ?, ?)",
+                "INSERT INTO program (path, stamp, object_id, counters, relocatable, go, last_run_ms) \
+                 VALUES (?, ?, (SELECT id FROM object WHERE key = ?), ?, ?, ?, ?)",
             )?
             .execute(params![
                 path_column(path),
@@ -206,17 +220,12 @@ impl Whole {
                 program.object_key,
                 program.counters,
                 program.relocatable,
+                program.is_go,
                 program.last_run_ms
             ])?;
         }
         for (run, program) in self.runs.values() {
-            let program = match program {
-                Some((path, stamp)) => to
-                    .prepare_cached("SELECT id FROM program WHERE path = ? AND stamp = ?")?
-                    .query_row(params![path_column(path), stamp], |row| row.get(0))?,
-                None => None,
-            };
-            run.insert(to, program)?;
+            run.insert(to, id_of(to, program.as_ref())?)?;
         }
         for (key, total) in &self.totals {
             to.prepare_cached("INSERT INTO total (key, object_key, template) VALUES (?, ?, ?)")?
@@ -230,6 +239,13 @@ impl Whole {
                 total.counters,
                 total.bitmaps
             ])?;
+        }
+        for (hash, ((meta, counters, profiles), program)) in &self.go_totals {
+            to.execute(
+                "INSERT INTO go_total (hash, program_id, meta, profiles, counters) \
+                 VALUES (?, ?, ?, ?, ?)",
+                params![hash, id_of(to, program.as_ref())?, meta, profiles, counters],
+            )?;
         }
         for (profile, profiles) in &self.rest {
             to.execute(
@@ -270,6 +286,17 @@ impl Whole {
         drop(database);
         std::fs::rename(&path, &target).map_err(fail)
     }
+}
+
+/// A program's row.
+fn id_of(from: &Connection, program: Option<&ProgramKey>) -> Result<Option<i64>, Failure> {
+    let Some((path, stamp)) = program else {
+        return Ok(None);
+    };
+    let id = from
+        .prepare_cached("SELECT id FROM program WHERE path = ? AND stamp = ?")?
+        .query_row(params![path_column(path), stamp], |row| row.get(0))?;
+    Ok(Some(id))
 }
 
 /// Stores being combined.
@@ -339,6 +366,14 @@ impl Combined {
                 }
             }
         }
+        for (hash, (total, program)) in other.go_totals {
+            let (total, program) = match self.all.go_totals.remove(&hash) {
+                // The program is the same, but may be in several places.
+                Some((known, place)) => (go::sum(known, total)?, place.max(program)),
+                None => (total, program),
+            };
+            self.all.go_totals.insert(hash, (total, program));
+        }
         self.all.rest.extend(other.rest);
         self.all.left_out.extend(other.left_out);
         self.all.snapshots.extend(other.snapshots);
@@ -392,7 +427,7 @@ impl Combined {
 /// Deletes everything.
 pub(super) fn clear(to: &Connection) -> Result<(), Failure> {
     to.execute_batch(
-        "DELETE FROM run; DELETE FROM program; DELETE FROM object; DELETE FROM counts; \
+        "DELETE FROM run; DELETE FROM go_total; DELETE FROM program; DELETE FROM object; DELETE FROM counts; \
          DELETE FROM total; DELETE FROM rest; DELETE FROM snapshot; DELETE FROM left_out;",
     )?;
     Ok(())

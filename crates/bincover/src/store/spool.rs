@@ -10,6 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bincover_gocover::FileName;
+
 use crate::error::{Error, Result};
 use crate::fold::in_use::{Use, use_of};
 use crate::merge::profiles_below;
@@ -120,7 +122,9 @@ impl Spool {
     /// `batch`, which is the last that is in the totals.
     pub(super) fn take(&self, batch: u64) -> Result<Profiles> {
         let mut profiles = Profiles::default();
-        for path in profiles_below(&self.folder)? {
+        let mut paths = profiles_below(&self.folder)?;
+        paths.extend(go_files(&self.folder)?);
+        for path in paths {
             let fail = |source| Error::write(&path, source);
             match batch_of(&path) {
                 Some(number) if number <= batch => {
@@ -159,6 +163,7 @@ impl Spool {
         self.delete(profiles);
         if profiles.in_use.is_empty() {
             let _ = std::fs::remove_file(self.folder.join(NOTE));
+            remove_unfinished(&self.folder);
         }
         let _ = std::fs::remove_dir(&self.folder);
     }
@@ -193,6 +198,42 @@ pub(super) fn original_name(path: &Path) -> String {
     };
     let name = after(&name, BATCH).unwrap_or_else(|| name.into_owned());
     after(&name, TAKEN).unwrap_or(name)
+}
+
+/// A file of Go's coverage, by the name that the process gave it.
+pub(super) fn is_go(path: &Path) -> bool {
+    FileName::parse(original_name(path).as_bytes()).is_some()
+}
+
+/// Go's files in a run's folder. A process gives them their names when they are whole.
+fn go_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = files_in(folder)?;
+    found.retain(|path| is_go(path));
+    Ok(found)
+}
+
+/// Deletes what processes of Go left that were killed while they wrote.
+fn remove_unfinished(folder: &Path) {
+    for path in files_in(folder).unwrap_or_default() {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(b"tmp.covmeta.") || name.starts_with(b"tmp.covcounters.") {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let fail = |source| Error::read(folder, source);
+    let entries = std::fs::read_dir(folder).map_err(fail)?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fail)?;
+        if entry.file_type().map_err(fail)?.is_file() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn to_batch(path: &Path, number: u64) -> io::Result<PathBuf> {

@@ -17,8 +17,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::database::Failure;
+use super::go;
 use super::record::whole;
-use super::spool::original_name;
+use super::spool::{is_go, original_name};
 
 /// What became of some profiles.
 #[derive(Debug, Default)]
@@ -40,12 +41,14 @@ struct Sum {
     is_changed: bool,
 }
 
-/// Adds finished profiles of one run. `object_key` is the object of those without a build id.
+/// Adds finished profiles of one run. `object_key` is the object of those without a build id, and
+/// `program` the row of the run's program.
 pub(super) fn add(
     to: &Connection,
     run: &str,
     files: &[PathBuf],
     object_key: Option<&str>,
+    program: Option<i64>,
 ) -> Result<Added, Failure> {
     let mut totals = Totals {
         to,
@@ -55,6 +58,10 @@ pub(super) fn add(
     };
     let mut added = Added::default();
     let mut odd = Vec::new();
+    let (of_go, files): (Vec<&PathBuf>, Vec<&PathBuf>) = files.iter().partition(|path| is_go(path));
+    if !of_go.is_empty() {
+        go::add(to, &of_go, program, &mut added)?;
+    }
     for path in files {
         match totals.add(path)? {
             Some(true) => added.profiles += 1,

@@ -1,0 +1,186 @@
+//! Go's coverage data: of each program its metadata, and the sum of its runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bincover_gocover::{Cause, CounterFile, Hash, Kind, Program, Sums, counters};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::database::Failure;
+use super::record::{column_path, whole};
+use super::totals::{Added, compress, inflate};
+use crate::error::Error;
+use crate::go::{GoMerged, GoProgram};
+
+/// A program, being added to.
+struct Total {
+    program: Program,
+    sums: Sums,
+    profiles: u64,
+}
+
+/// Adds the files of one run. `program` is the row of the program that was run.
+pub(super) fn add(
+    to: &Connection,
+    files: &[&PathBuf],
+    program: Option<i64>,
+    added: &mut Added,
+) -> Result<(), Failure> {
+    let mut totals: BTreeMap<String, Total> = BTreeMap::new();
+    let mut counters: Vec<(&Path, Vec<u8>)> = Vec::new();
+    for path in files {
+        match std::fs::read(path) {
+            Err(error) => leave_out(added, path, &Cause::Inaccessible(error)),
+            Ok(bytes) if Kind::sniff(&bytes) == Some(Kind::Meta) => match Program::parse(bytes) {
+                Err(error) => leave_out(added, path, &Cause::Unreadable(error)),
+                Ok(program) => {
+                    let key = program.meta().hash.to_string();
+                    if let Some(known) = total_of(to, &key)? {
+                        totals.insert(key, known);
+                    } else {
+                        let sums = Sums::new(&program, program.meta().mode);
+                        let profiles = 0;
+                        totals.entry(key).or_insert(Total {
+                            program,
+                            sums,
+                            profiles,
+                        });
+                    }
+                }
+            },
+            Ok(bytes) => counters.push((path, bytes)),
+        }
+    }
+    let mut file = CounterFile::default();
+    let mut causes = Vec::new();
+    for (path, bytes) in counters {
+        if let Err(error) = file.read(&bytes) {
+            leave_out(added, path, &Cause::Unreadable(error));
+            continue;
+        }
+        let key = file.hash.to_string();
+        if !totals.contains_key(&key)
+            && let Some(known) = total_of(to, &key)?
+        {
+            totals.insert(key.clone(), known);
+        }
+        let Some(total) = totals.get_mut(&key) else {
+            let name = format!("covmeta.{key}").into();
+            leave_out(added, path, &Cause::NoMetadata { name });
+            continue;
+        };
+        total.sums.add(&total.program, &file, &mut causes);
+        total.profiles += 1;
+        added.profiles += 1;
+        if !causes.is_empty() {
+            let causes: Vec<String> = causes.drain(..).map(|cause| cause.to_string()).collect();
+            added.left_out.push((path.to_owned(), causes.join("; ")));
+        }
+    }
+    let program = match program {
+        // Of several it is not known which one was run, and of none it was a script, say.
+        Some(id) if totals.len() == 1 && is_go(to, id)? => Some(id),
+        _ => None,
+    };
+    for (key, total) in &totals {
+        write(to, key, total, program)?;
+    }
+    Ok(())
+}
+
+fn is_go(from: &Connection, program: i64) -> Result<bool, Failure> {
+    let sql = "SELECT go FROM program WHERE id = ?";
+    Ok(from.query_row(sql, [program], |row| row.get(0))?)
+}
+
+fn leave_out(added: &mut Added, path: &Path, cause: &Cause) {
+    added.left_out.push((path.to_owned(), cause.to_string()));
+}
+
+fn write(to: &Connection, key: &str, total: &Total, program: Option<i64>) -> Result<(), Failure> {
+    let Total {
+        program: of,
+        sums,
+        profiles,
+    } = total;
+    let counters = counters::write(of.meta().hash, &sums.args(), &sums.records(of));
+    to.prepare_cached(
+        "INSERT INTO go_total (hash, program_id, meta, profiles, counters) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (hash) DO UPDATE SET profiles = excluded.profiles, \
+         counters = excluded.counters, program_id = coalesce(excluded.program_id, program_id)",
+    )?
+    .execute(params![
+        key,
+        program,
+        compress(of.bytes()),
+        whole(*profiles),
+        compress(&counters)
+    ])?;
+    Ok(())
+}
+
+fn total_of(from: &Connection, key: &str) -> Result<Option<Total>, Failure> {
+    let row: Option<Row> = from
+        .prepare_cached("SELECT meta, counters, profiles FROM go_total WHERE hash = ?")?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    row.map(read).transpose()
+}
+
+/// Metadata and counters, compressed, and the number of profiles.
+pub(super) type Row = (Vec<u8>, Vec<u8>, i64);
+
+fn read((meta, counters, profiles): Row) -> Result<Total, Failure> {
+    let broken = |error: bincover_gocover::Error| Error::Store {
+        path: PathBuf::from("store.db"),
+        reason: format!("expected a total of Go's coverage, found: {error}"),
+    };
+    let program = Program::parse(inflate(&meta)?).map_err(broken)?;
+    let mut file = CounterFile::default();
+    file.read(&inflate(&counters)?).map_err(broken)?;
+    let mut sums = Sums::new(&program, program.meta().mode);
+    if profiles > 0 {
+        sums.add(&program, &file, &mut Vec::new());
+    }
+    Ok(Total {
+        program,
+        sums,
+        profiles: u64::try_from(profiles).unwrap_or(0),
+    })
+}
+
+/// Two totals of one program as one.
+pub(super) fn sum(a: Row, b: Row) -> Result<Row, Failure> {
+    let (mut a, b) = (read(a)?, read(b)?);
+    a.sums.join(&b.sums);
+    let hash: Hash = a.program.meta().hash;
+    let counters = counters::write(hash, &a.sums.args(), &a.sums.records(&a.program));
+    let profiles = whole(a.profiles.saturating_add(b.profiles));
+    Ok((compress(a.program.bytes()), compress(&counters), profiles))
+}
+
+/// All programs, but for builds of which the same file has a newer one.
+pub(super) fn read_all(from: &Connection) -> Result<(GoMerged, Vec<PathBuf>), Failure> {
+    let mut statement = from.prepare(
+        "SELECT hash, meta, go_total.counters, profiles, own.path FROM go_total \
+         LEFT JOIN program AS own ON own.id = program_id WHERE own.id IS NULL OR NOT EXISTS \
+         (SELECT 1 FROM program AS newer JOIN go_total AS other ON other.program_id = newer.id \
+          WHERE newer.path = own.path AND (newer.last_run_ms, newer.id) > (own.last_run_ms, own.id)) \
+         ORDER BY hash",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut merged = GoMerged::default();
+    let mut files = Vec::new();
+    while let Some(row) = rows.next()? {
+        let hash: String = row.get(0)?;
+        let total = read((row.get(1)?, row.get(2)?, row.get(3)?))?;
+        files.extend(column_path(row.get_ref(4)?));
+        merged.ledger.inputs += total.profiles;
+        merged.programs.push(GoProgram {
+            path: PathBuf::from(format!("covmeta.{hash}")),
+            program: total.program,
+            sums: vec![total.sums],
+        });
+    }
+    Ok((merged, files))
+}
