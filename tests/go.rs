@@ -798,7 +798,7 @@ fn a_report_of_llvm_and_go() -> Result<(), Failed> {
         );
     }
     assert!(
-        lcov.contains("FN:20,main.main") || lcov.contains(",main.run"),
+        lcov.contains("FN:21,alpha.main\nFN:30,alpha.run\n"),
         "{lcov}"
     );
     assert!(std::fs::read_to_string(xml)?.contains("filename=\""));
