@@ -11,7 +11,15 @@ mod bodies;
 
 type Body = fn(&[u8]);
 
-const BODIES: [Body; 4] = [bodies::raw, bodies::indexed, bodies::text, bodies::mapping];
+const BODIES: [Body; 7] = [
+    bodies::raw,
+    bodies::indexed,
+    bodies::text,
+    bodies::mapping,
+    bodies::go_meta,
+    bodies::go_counters,
+    bodies::go_text,
+];
 
 /// The files of a folder of `testdata/` that end in this, contents that repeat left out.
 fn files(folder: &str, suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -71,6 +79,24 @@ fn damaged_indexed_profiles() {
 #[test]
 fn damaged_text_profiles() {
     all_damaged(bodies::text, "text", "input.proftext", 5);
+}
+
+/// One program of each release; the others differ in little but counts.
+#[test]
+fn damaged_go_data() {
+    for release in ["go1.21", "go1.27"] {
+        for (path, bytes) in files(&format!("go/data/{release}/echoarg/count"), "") {
+            println!("{}", path.display());
+            let is_meta = path.to_string_lossy().contains("covmeta");
+            let body = if is_meta {
+                bodies::go_meta
+            } else {
+                bodies::go_counters
+            };
+            damaged(body, &bytes, 3);
+        }
+    }
+    all_damaged(bodies::go_text, "go/text", "joined.out", 5);
 }
 
 /// What is damaged already may be damaged a little more.

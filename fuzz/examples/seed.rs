@@ -19,6 +19,10 @@ fn main() -> io::Result<()> {
     for path in fixtures_ending("", "") {
         let bytes = fs::read(&path)?;
         let name = flat_name(&path);
+        if let Some(target) = of_go(&path) {
+            put(target, &name, &bytes)?;
+            continue;
+        }
         match path.extension().and_then(|suffix| suffix.to_str()) {
             Some("profraw") => put("raw", &name, &bytes)?,
             Some("profdata") => put("indexed", &name, &bytes)?,
@@ -37,6 +41,20 @@ fn main() -> io::Result<()> {
     put("merge", "saturated", &[0xf0; 128])?;
     println!("{count} seeds in {}", corpus.display());
     Ok(())
+}
+
+/// The target for a file of `testdata/go/`.
+fn of_go(path: &Path) -> Option<&'static str> {
+    let below = path.strip_prefix(top().join("testdata/go")).ok()?;
+    let name = below.file_name()?.to_string_lossy();
+    if name.starts_with("covmeta.") {
+        return Some("go_meta");
+    }
+    if name.contains("covcounters.") {
+        return Some("go_counters");
+    }
+    // Sources too: the target takes its bytes for both.
+    (name.ends_with(".out") || name.ends_with(".go")).then_some("go_text")
 }
 
 /// The path below `testdata/`, as one name.

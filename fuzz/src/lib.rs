@@ -9,11 +9,16 @@
 //! | [`text`] | a text profile | the same, and as text where text can say it |
 //! | [`mapping`] | an ELF file; the sections of one; a recipe for them | the evaluation is in order |
 //! | [`merge`] | a recipe for raw files | order, grouping, weight, format |
+//! | [`go_meta`] | Go's metadata, or anything with its magic put over it | round trip; the evaluation is in order |
+//! | [`go_counters`] | Go's counters, likewise | round trip; twice is double |
+//! | [`go_text`] | Go's text profile, and source | written and read back it is the same |
 
+mod go;
 mod mapping;
 mod merge;
 mod profile;
 
+pub use go::{go_counters, go_meta, go_text};
 pub use mapping::{mapping, split_object};
 pub use merge::merge;
 pub use profile::{indexed, raw, text};

@@ -84,6 +84,11 @@ impl<'a> Cursor<'a> {
             self.offset += 1;
             return Ok(u32::from(*byte));
         }
+        if let [low, high @ 0..=0x7f, rest @ ..] = self.rest {
+            self.rest = rest;
+            self.offset += 2;
+            return Ok(u32::from(*low & 0x7f) | u32::from(*high) << 7);
+        }
         self.long_uleb32(what)
     }
 

@@ -237,11 +237,12 @@ impl Gathered<'_> {
         file
     }
 
-    /// A source that has fewer lines than there are blocks is not what was compiled.
+    /// A source that ends before all blocks is not what was compiled. That it ends before some is
+    /// what `//line` directives do.
     fn check_source(&mut self) {
         let lines = self.source.as_ref().map_or(0, Source::line_count);
         let is_beyond = |(unit, _): &(Unit, u64)| unit.start_line > lines;
-        if self.blocks.iter().any(is_beyond) {
+        if self.blocks.iter().all(is_beyond) {
             self.source = None;
         }
     }

@@ -6,6 +6,7 @@
 //! [`Target`](targets::Target).
 
 mod coverage;
+mod go;
 mod inputs;
 mod machine;
 mod programs;

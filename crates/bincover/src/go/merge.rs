@@ -86,7 +86,21 @@ pub struct GoMerged {
     pub ledger: GoLedger,
 }
 
-/// How files are read.
+/// How files are read, and then [`read`](Self::read).
+///
+/// ```no_run
+/// use bincover::{GoInputs, GoReader, gocover::text};
+///
+/// let mut inputs = GoInputs::default();
+/// inputs.add("gocoverdir".as_ref())?;
+/// let mut merged = GoReader::new().read(&inputs);
+/// if let Some(mode) = merged.mode() {
+///     let profile = merged.profile(mode, |_import_path| true);
+///     std::fs::write("profile.txt", text::write(&profile))?;
+/// }
+/// assert!(!merged.ledger.has_losses(), "{:?}", merged.ledger);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GoReader {
     by_origin: bool,

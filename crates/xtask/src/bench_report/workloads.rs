@@ -7,12 +7,12 @@ use std::process::Command;
 
 use bincover_testkit::raw::{Assembled, Function, RawFile, Shape, binary, run};
 
-use super::coverage;
 use super::inputs::Site;
 use super::programs::{self, CxxProgram, RustFamily};
 use super::race::{Race, Racer, Role, digest};
 use super::released;
 use super::targets::Target;
+use super::{coverage, go};
 use crate::{Failure, command};
 
 /// A section of the report.
@@ -138,6 +138,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     coverage::GROUP,
+    go::GROUP,
 ];
 
 /// For what takes minutes.
