@@ -178,9 +178,10 @@ fn variables_are_set_removed_and_cleared() {
             .env("AFTER", "1")
     });
     let cleared = lines(cleared);
-    assert_eq!(cleared.len(), 2, "{cleared:?}");
+    assert_eq!(cleared.len(), 3, "{cleared:?}");
     assert!(has(&cleared, "AFTER=1"));
     assert!(has(&cleared, "LLVM_PROFILE_FILE="));
+    assert!(has(&cleared, "GOCOVERDIR="));
 }
 
 #[test]
