@@ -11,6 +11,7 @@ mod front;
 mod ledger;
 mod llvm;
 mod merge_args;
+mod report_args;
 mod ui;
 
 use std::ffi::OsString;
@@ -40,6 +41,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Merge(args) => commands::merge::run("bincover", &args),
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
+        args::Action::Missing(args) => commands::missing::run(&args),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),

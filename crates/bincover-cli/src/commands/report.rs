@@ -5,26 +5,58 @@ use std::path::{Path, PathBuf};
 use bincover::mapping::Options;
 use bincover::profile::Merged;
 use bincover::profile::indexed::{self, WriteOptions};
-use bincover::report::Format;
 use bincover::{
-    Contents, Error, Objects, ProfileInput, check_folder, merge_files, profiles_below,
-    write_atomically, write_reports,
+    Contents, Covered, Error, Objects, ProfileInput, SourceFiles, check_folder, merge_files,
+    profiles_below, write_atomically,
 };
 
-use crate::args::ReportArgs;
+use crate::args::{InputArgs, ReportArgs};
 use crate::commands::store;
 use crate::exit::Exit;
+use crate::report_args::Reports;
 use crate::ui;
 
 const NAME: &str = "bincover";
 
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
-    let reports = Reports::new(args)?;
+    let reports = Reports::new(&args.formats)?;
+    for path in args.profdata.iter().chain(&args.ledger) {
+        check_folder(path)?;
+    }
+    let evaluated = evaluated(&args.inputs, args.ledger.as_deref())?;
+    let Evaluated { merged, covered } = &evaluated;
+    if let Some(path) = &args.profdata {
+        let bytes = indexed::write(&merged.profile, &WriteOptions::default());
+        write_atomically(path, |out| out.write_all(&bytes))?;
+    }
+    let coverage = &covered.evaluation.coverage;
+    let sources = SourceFiles::of(covered.objects.iter().map(PathBuf::as_path));
+    reports.write(coverage, &args.look.options(coverage), &sources)?;
+    ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
+    let missed = args.gates.missed(coverage);
+    for (option, missed) in &missed {
+        ui::say(format_args!("{NAME}: {option}: {missed}"));
+    }
+    Ok(match (missed.is_empty(), left_out(&evaluated)) {
+        (false, _) => Exit::Threshold,
+        (true, true) => Exit::LeftOut,
+        (true, false) => Exit::Done,
+    })
+}
+
+/// The merged profile and what it covers.
+pub(crate) struct Evaluated {
+    pub(crate) merged: Merged,
+    pub(crate) covered: Covered,
+}
+
+/// Merges and evaluates; says what is left out, and writes it to `ledger_path`.
+pub(crate) fn evaluated(args: &InputArgs, ledger_path: Option<&Path>) -> Result<Evaluated, Error> {
     let Inputs { merged, objects } = inputs(args)?;
     ui::ledger(NAME, &merged.ledger);
     let ledger = &merged.ledger;
     if ledger.unused_inputs() == ledger.inputs {
-        write_ledger(args, || crate::ledger::json(ledger))?;
+        write_ledger(ledger_path, || crate::ledger::json(ledger))?;
         return Err(Error::NothingToMeasure {
             reason: match ledger.inputs {
                 0 => "none of the runs left a profile".to_owned(),
@@ -39,7 +71,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let covered = match objects.coverage_with(&merged.profile, &explain) {
         Ok(covered) => covered,
         Err(error) => {
-            write_ledger(args, || crate::ledger::failed_json(ledger, &error))?;
+            write_ledger(ledger_path, || crate::ledger::failed_json(ledger, &error))?;
             return Err(error);
         }
     };
@@ -49,71 +81,22 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
             path.display()
         ));
     }
+    write_ledger(ledger_path, || crate::ledger::report_json(ledger, &covered))?;
+    Ok(Evaluated { merged, covered })
+}
 
-    write_ledger(args, || crate::ledger::report_json(ledger, &covered))?;
-    if let Some(path) = &args.profdata {
-        let bytes = indexed::write(&merged.profile, &WriteOptions::default());
-        write_atomically(path, |out| out.write_all(&bytes))?;
-    }
-    let options = bincover::report::Options {
-        demangle: args.demangle,
-        instantiations: args.instantiations.map(Into::into),
-        ..ui::report_options()
-    };
-    let coverage = &covered.evaluation.coverage;
-    write_reports(coverage, &options, reports.files)?;
-    let mut text = Vec::new();
-    let in_memory = (reports.stdout.emit)(coverage, &options, &mut text);
-    in_memory.expect("writing to memory does not fail");
-    ui::print(&text)?;
-    ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
-    let left_out =
-        ledger.has_losses() || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
-    Ok(if left_out { Exit::LeftOut } else { Exit::Done })
+/// Whether something is missing that was to be in the report.
+pub(crate) fn left_out(Evaluated { merged, covered }: &Evaluated) -> bool {
+    merged.ledger.has_losses() || !covered.without_mapping.is_empty() || !covered.damaged.is_empty()
 }
 
 /// Writes the ledger, which is not made unless it was asked for.
-fn write_ledger(args: &ReportArgs, json: impl FnOnce() -> String) -> Result<(), Error> {
-    let Some(path) = &args.ledger else {
+fn write_ledger(path: Option<&Path>, json: impl FnOnce() -> String) -> Result<(), Error> {
+    let Some(path) = path else {
         return Ok(());
     };
     let json = json();
     write_atomically(path, |out| out.write_all(json.as_bytes()))
-}
-
-/// Which reports go where.
-struct Reports {
-    stdout: &'static Format,
-    files: Vec<(&'static Format, PathBuf)>,
-}
-
-impl Reports {
-    /// Decides, and checks the files' folders before anything is computed.
-    fn new(args: &ReportArgs) -> Result<Self, Error> {
-        let mut reports = Self {
-            stdout: format("table"),
-            files: Vec::new(),
-        };
-        for (name, path) in [("lcov", &args.lcov), ("cobertura", &args.cobertura)] {
-            match path {
-                Some(path) if path == Path::new("-") => reports.stdout = format(name),
-                Some(path) => {
-                    check_folder(path)?;
-                    reports.files.push((format(name), path.clone()));
-                }
-                None => {}
-            }
-        }
-        for path in args.profdata.iter().chain(&args.ledger) {
-            check_folder(path)?;
-        }
-        Ok(reports)
-    }
-}
-
-/// A format by its name in the table of formats.
-pub(crate) fn format(name: &str) -> &'static Format {
-    Format::named(name).expect("the table of formats has the names that are used here")
 }
 
 /// What is reported on.
@@ -123,7 +106,7 @@ struct Inputs {
 }
 
 /// The profiles and objects that were given; in place of either, the store's.
-fn inputs(args: &ReportArgs) -> Result<Inputs, Error> {
+fn inputs(args: &InputArgs) -> Result<Inputs, Error> {
     if !args.profile.is_empty() && !args.object.is_empty() {
         return Ok(Inputs {
             merged: given(&args.profile)?,
