@@ -52,7 +52,7 @@ pub fn emit(
         write!(out, ",\"coverage\":[")?;
         let mut next: u32 = 1;
         for line in &lines {
-            for _ in next..line.line.number {
+            while next < line.line.number {
                 write!(out, "{}null", if next == 1 { "" } else { "," })?;
                 next += 1;
             }
