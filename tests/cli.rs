@@ -146,7 +146,7 @@ fn mistakes_are_told_apart_from_failures() {
             &["run", "--env", "=x", "--", "true"],
             "expected NAME=VALUE, found `=x`",
         ),
-        (&["report", "--html", "x"], "--html"),
+        (&["report", "--pdf", "x"], "--pdf"),
         (&["demo", "extra"], "extra"),
     ];
     for (args, words) in cases {

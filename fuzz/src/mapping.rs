@@ -4,7 +4,7 @@
 use bincover_mapping::{Evaluation, Mapping, evaluate};
 use bincover_profile::bytes::{Cursor, Endian};
 use bincover_profile::{Profile, decode_blob, md5_low64};
-use bincover_report::{FORMATS, Options};
+use bincover_report::{Emit, FORMATS, NoSources, Options, Outputs};
 use bincover_testkit::elf;
 use bincover_testkit::raw::{Function, RawFile, Shape, name_ref, names_blob};
 
@@ -220,7 +220,22 @@ fn check_evaluation(evaluation: &Evaluation, function_count: usize) {
     }
     for format in FORMATS {
         let mut report = Vec::new();
-        let emitted = (format.emit)(coverage, &Options::default(), &mut report);
+        let options = Options::default();
+        let emitted = match format.emit {
+            Emit::File(emit) => emit(coverage, &options, &mut report),
+            Emit::Sourced(emit) => emit(coverage, &options, &NoSources, &mut report),
+            Emit::Folder(emit) => emit(coverage, &options, &NoSources, &mut Nowhere),
+        };
         assert!(emitted.is_ok(), "{}: {emitted:?}", format.name);
+    }
+}
+
+/// Where a report's pages go.
+struct Nowhere;
+
+impl Outputs for Nowhere {
+    fn file(&mut self, name: &str, _: &[u8]) -> std::io::Result<()> {
+        assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".." || part == "."));
+        Ok(())
     }
 }

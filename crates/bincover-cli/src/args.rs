@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bincover::Rescuing;
 use bincover::gocover::LineRule;
-use bincover::report::Instantiations;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
+use crate::report_args::{FormatArgs, GateArgs, LookArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,8 +43,13 @@ pub(crate) enum Action {
     /// Profiles that a process still writes to, or has mapped, are left alone. A crash at any
     /// moment loses nothing and counts nothing twice. Several of these may run at once.
     Fold(FoldArgs),
-    /// Merge the profiles of all runs and report.
+    /// Merge the profiles of all runs and report, in any number of formats at once.
     Report(ReportArgs),
+    /// List what the runs did not reach: the places, their functions, and why.
+    ///
+    /// A place is code that was never executed, as long as it is in one piece, or a branch that was
+    /// always decided alike.
+    Missing(MissingArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -285,17 +290,38 @@ pub(crate) struct FoldArgs {
 const REPORT_EXAMPLES: &str = "\
 Examples:
   bincover report
-  bincover report --lcov lcov.info --cobertura cobertura.xml
+  bincover report --lcov lcov.info --cobertura cobertura.xml --html coverage/ --json
+  bincover report --sort missed --fail-under-lines 80 --fail-under-lines 'src/parser/**=95'
   bincover report --object target/debug/app --profile merged.profdata --profile more/
   bincover report --profile gocoverdir/ --lcov lcov.info
   bincover report --lcov - --instantiations union --demangle --ledger left-out.json
 
-Exit code 91 means that there was nothing to measure, 92 that the report is there but
-some inputs were left out (and listed).";
+Exit code 90 means that a threshold was missed, 91 that there was nothing to measure,
+92 that the report is there but some inputs were left out (and listed).";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = REPORT_EXAMPLES)]
 pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+    #[command(flatten)]
+    pub(crate) formats: FormatArgs,
+    /// Write the merged profile to this file
+    #[arg(long, value_name = "FILE", help_heading = "More to write")]
+    pub(crate) profdata: Option<PathBuf>,
+    /// Write what was left out to this file, as JSON: profiles, objects, and by name each function
+    /// that was dropped or counts as not executed since profile and object do not fit
+    #[arg(long, value_name = "FILE", help_heading = "More to write")]
+    pub(crate) ledger: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
+}
+
+/// What is reported on.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InputArgs {
     /// A profile, or a folder of them, of LLVM or of Go (GOCOVERDIR, text profile); can be repeated
     /// [default: those of the store's runs]
     #[arg(long, value_name = "PATH", help_heading = "Inputs")]
@@ -311,42 +337,14 @@ pub(crate) struct ReportArgs {
     pub(crate) go_module: Vec<PathBuf>,
     #[command(flatten, next_help_heading = "Inputs")]
     pub(crate) store: StoreArgs,
-    /// Write lcov to this file; - for standard output, instead of the table
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub(crate) lcov: Option<PathBuf>,
-    /// Write Cobertura XML to this file; - for standard output, instead of the table
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub(crate) cobertura: Option<PathBuf>,
-    /// Write the merged profile to this file
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub(crate) profdata: Option<PathBuf>,
-    /// Write what was left out to this file, as JSON: profiles, objects, and by name each function
-    /// that was dropped or counts as not executed since profile and object do not fit
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub(crate) ledger: Option<PathBuf>,
-    /// What counts as a function where several start at one place of the source, as the
-    /// instantiations of a generic one do [default: union; lcov: as llvm-cov]
-    ///
-    /// The table counts places, with `each` instantiations. Cobertura has a method, and lcov an FN
-    /// and an FNDA line, for each place, with `each` for each instantiation; their hits are those
-    /// of all instantiations together (union) or of the one with the most (max). By default lcov is
-    /// llvm-cov's to the byte: it lists each, and FNF and FNH count places. Lines, regions and
-    /// branches are the same whatever is chosen.
-    #[arg(long, value_name = "POLICY", help_heading = "Reports")]
-    pub(crate) instantiations: Option<Policy>,
     /// Which lines a block of Go has, and how often a line ran
     #[arg(
         long,
         value_name = "RULE",
         default_value = "max",
-        help_heading = "Reports"
+        help_heading = "Inputs"
     )]
     pub(crate) go_lines: GoLines,
-    /// Names of Rust and C++ functions in source form in lcov too; Cobertura always has them so
-    ///
-    /// Functions of one file that would have the same name keep their symbols' names.
-    #[arg(long, help_heading = "Reports")]
-    pub(crate) demangle: bool,
 }
 
 /// Which lines a block of Go has, and how often a line ran.
@@ -368,25 +366,20 @@ impl From<GoLines> for LineRule {
     }
 }
 
-/// How instantiations are listed and counted.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Policy {
-    /// One for each place, executed as often as all instantiations together
-    Union,
-    /// One for each place, executed as often as the instantiation that was executed most
-    Max,
-    /// Each instantiation by itself
-    Each,
-}
+const MISSING_EXAMPLES: &str = "\
+Examples:
+  bincover missing                 each place, its function, and why
+  bincover missing --compact       a line for each file
+  bincover missing --object target/debug/app --profile merged.profdata";
 
-impl From<Policy> for Instantiations {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Union => Self::Union,
-            Policy::Max => Self::Max,
-            Policy::Each => Self::Each,
-        }
-    }
+#[derive(Debug, ClapArgs)]
+#[command(after_help = MISSING_EXAMPLES)]
+pub(crate) struct MissingArgs {
+    /// A line for each file
+    #[arg(long)]
+    pub(crate) compact: bool,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
 }
 
 /// A number with a unit: `ms`, `s`, `m`; a bare number is seconds.

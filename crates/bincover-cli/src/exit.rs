@@ -13,6 +13,8 @@ pub enum Exit {
     Failure,
     /// 2: the command line was not understood.
     Usage,
+    /// 90: a threshold was missed.
+    Threshold,
     /// 91: there was nothing to measure.
     Nothing,
     /// 92: done, but some inputs were left out, and listed.
@@ -54,6 +56,7 @@ impl Exit {
             Exit::Done => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
+            Exit::Threshold => 90,
             Exit::Nothing => 91,
             Exit::LeftOut => 92,
             Exit::NotExecutable => 126,

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincover::mapping::Evaluation;
+use bincover::model::{Coverage, File};
 use bincover::profile::Ledger;
 use bincover::report::Options;
 use bincover::{Error, GoLedger};
+use bstr::{BString, ByteVec};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ledger::MismatchCause;
@@ -138,6 +140,21 @@ pub(crate) fn print(text: &[u8]) -> Result<(), Error> {
         }),
         _ => Ok(()),
     }
+}
+
+/// The repository that the working folder is in, if files of it are covered: the nearest folder
+/// above that has a `.git`.
+pub(crate) fn repository(coverage: &Coverage) -> Option<BString> {
+    let here = std::env::current_dir().ok()?;
+    let root = here
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())?;
+    let root = Vec::from_path_lossy(root).into_owned();
+    let is_inside = |file: &File| {
+        let rest = file.name.strip_prefix(root.as_slice());
+        rest.is_some_and(|rest| rest.starts_with(b"/"))
+    };
+    coverage.files.iter().any(is_inside).then(|| root.into())
 }
 
 /// How reports look: as wide as the terminal on standard output, in colour if it wants that, and

@@ -5,12 +5,12 @@ use bincover_model::{
     LocalFile, McdcId, McdcRecord, Position, Region, RegionKind, Segment, Summary, Tally,
     TestVector,
 };
-use bstr::BString;
+use bstr::{BStr, BString};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::cobertura::tests::assert_sound;
-use crate::{FORMATS, Format, Instantiations, Options};
+use crate::{FORMATS, Format, Instantiations, NoSources, Options, Outputs, Source, Sources, html};
 
 /// How many files and functions there are: ids stay below, which is all that the model promises.
 const FILES: u32 = 3;
@@ -267,7 +267,11 @@ fn file() -> impl Strategy<Value = File> {
 fn coverage() -> impl Strategy<Value = Coverage> {
     let size = FILES as usize;
     let functions = vec(function(), FUNCTIONS as usize);
-    (vec(file(), 0..=size), functions).prop_map(|(files, functions)| Coverage { files, functions })
+    let all = (vec(file(), size), functions);
+    prop_oneof![
+        9 => all.prop_map(|(files, functions)| Coverage { files, functions }),
+        1 => Just(Coverage::default()),
+    ]
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -291,24 +295,50 @@ fn options() -> impl Strategy<Value = Options> {
                 colour,
                 demangle,
                 instantiations,
+                ..Options::default()
             },
         )
 }
 
 fn report(format: &Format, coverage: &Coverage, options: &Options) -> Vec<u8> {
     let mut out = Vec::new();
-    (format.emit)(coverage, options, &mut out).expect("a Vec takes everything");
+    let written = format.write(coverage, options, &NoSources, &mut out);
+    written.expect("a Vec takes everything");
     out
 }
 
 proptest! {
     #[test]
     fn any_model_is_reported(coverage in coverage(), options in options()) {
-        for format in FORMATS {
+        for format in FORMATS.iter().filter(|format| !format.is_folder()) {
             let once = report(format, &coverage, &options);
             let twice = report(format, &coverage, &options);
             prop_assert_eq!(&once, &twice, "{} is deterministic", format.name);
         }
+    }
+
+    #[test]
+    fn any_model_makes_pages(coverage in coverage(), text in vec(any::<u8>(), 0..200)) {
+        struct All(Vec<u8>);
+        impl Sources for All {
+            fn read(&self, _: &BStr) -> Source {
+                Source::Text { text: self.0.clone(), is_changed: false }
+            }
+        }
+        struct Pages(usize);
+        impl Outputs for Pages {
+            fn file(&mut self, _: &str, contents: &[u8]) -> std::io::Result<()> {
+                self.0 += 1;
+                let text = std::str::from_utf8(contents).expect("pages are UTF-8");
+                assert!(!text.contains('\0'));
+                Ok(())
+            }
+        }
+        let mut pages = Pages(0);
+        html::emit(&coverage, &Options::default(), &All(text), &mut pages)
+            .expect("memory takes everything");
+        // The index, its style and its script.
+        prop_assert_eq!(pages.0, coverage.files.len() + 3);
     }
 
     #[test]
@@ -320,9 +350,11 @@ proptest! {
 
     #[test]
     fn no_control_character_reaches_the_terminal(coverage in coverage(), options in options()) {
-        let table = Format::named("table").expect("it is in the table");
         let options = Options { colour: false, ..options };
-        let text = String::from_utf8(report(table, &coverage, &options)).expect("the table is UTF-8");
-        prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", text);
+        for name in ["table", "text", "missing", "markdown", "github"] {
+            let format = Format::named(name).expect("it is in the table");
+            let text = String::from_utf8(report(format, &coverage, &options)).expect("it is UTF-8");
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{}: {:?}", name, text);
+        }
     }
 }

@@ -29,19 +29,15 @@
 //! that XML 1.0 has no way to write become U+FFFD.
 
 use std::collections::{BTreeMap, BinaryHeap};
-use std::io::{self, BufWriter, Write};
+use std::io;
 
-use bincover_model::{
-    Coverage, File, Function, FunctionId, Line, LineBranch, Region, RegionKind, Tally,
-};
+use bincover_model::{Coverage, File, Function, FunctionId, Line, Region, RegionKind, Tally};
 use bstr::ByteSlice;
-use quick_xml::Writer;
-use quick_xml::events::attributes::Attribute;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
-use quick_xml::name::QName;
 
+use crate::listed::{ListedLine, Rates, both_sides, listed};
 use crate::names::demangled;
 use crate::paths::{common_directory, components, relative};
+use crate::xml::{Xml, printable};
 use crate::{Instantiations, Options};
 
 #[cfg(test)]
@@ -65,7 +61,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     let packages = packages(coverage, root, instantiations);
 
     let mut xml = Xml::new(out);
-    xml.prologue()?;
+    xml.prologue(Some(DOCTYPE))?;
     emit_coverage(&mut xml, coverage, &packages, root, options.timestamp)?;
     xml.finish()
 }
@@ -83,19 +79,6 @@ struct Class<'a> {
     lines: Vec<ListedLine>,
     rates: Rates,
     instantiations: Instantiations,
-}
-
-/// A `line` element.
-struct ListedLine {
-    line: Line,
-    branches: Vec<LineBranch>,
-}
-
-/// How many of the listed lines and branch sides were covered.
-#[derive(Clone, Copy, Default)]
-struct Rates {
-    lines: Tally,
-    branches: Tally,
 }
 
 fn packages<'a>(
@@ -128,12 +111,7 @@ fn class<'a>(
         dotted(&parts)
     };
 
-    let branches = coverage.branches_by_line(file);
-    let listed = file.lines.iter().map(|line| ListedLine {
-        line: *line,
-        branches: branches_on(line.number, &branches).to_vec(),
-    });
-    let lines: Vec<ListedLine> = listed.collect();
+    let lines = listed(coverage, file);
     let class = Class {
         file,
         file_name: printable(relative),
@@ -149,51 +127,13 @@ fn dotted(parts: &[&[u8]]) -> String {
     printable(&bstr::join(".", parts))
 }
 
-/// `branches` is sorted by line.
-fn branches_on(line: u32, branches: &[LineBranch]) -> &[LineBranch] {
-    let start = branches.partition_point(|branch| branch.line < line);
-    let end = branches.partition_point(|branch| branch.line <= line);
-    branches.get(start..end).unwrap_or_default()
-}
-
-impl Rates {
-    fn of(lines: &[ListedLine]) -> Self {
-        let mut rates = Self::default();
-        for line in lines {
-            rates.lines += one(line.line.count);
-            rates.branches += line.conditions();
-        }
-        rates
+fn sum<'a>(classes: impl IntoIterator<Item = &'a Class<'a>>) -> Rates {
+    let mut sum = Rates::default();
+    for class in classes {
+        sum.lines += class.rates.lines;
+        sum.branches += class.rates.branches;
     }
-
-    fn sum<'a>(classes: impl IntoIterator<Item = &'a Class<'a>>) -> Self {
-        let mut sum = Self::default();
-        for class in classes {
-            sum.lines += class.rates.lines;
-            sum.branches += class.rates.branches;
-        }
-        sum
-    }
-}
-
-impl ListedLine {
-    /// All sides of all branches on this line.
-    fn conditions(&self) -> Tally {
-        let sides = self.branches.iter().map(|branch| both_sides(*branch));
-        sides.fold(Tally::default(), |sum, sides| sum + sides)
-    }
-}
-
-fn both_sides(branch: LineBranch) -> Tally {
-    one(branch.true_count) + one(branch.false_count)
-}
-
-/// One thing, covered if it was counted at all.
-fn one(count: u64) -> Tally {
-    Tally {
-        covered: u64::from(count > 0),
-        total: 1,
-    }
+    sum
 }
 
 /// The lines of the class that a method's functions touch, each with its hits.
@@ -261,7 +201,7 @@ fn emit_coverage(
     root: &[u8],
     timestamp: u64,
 ) -> io::Result<()> {
-    let rates = Rates::sum(packages.values().flatten());
+    let rates = sum(packages.values().flatten());
     xml.open(
         "coverage",
         &[
@@ -298,7 +238,7 @@ fn emit_package(
     name: &str,
     classes: &[Class<'_>],
 ) -> io::Result<()> {
-    let rates = Rates::sum(classes);
+    let rates = sum(classes);
     xml.open(
         "package",
         &[
@@ -432,73 +372,4 @@ fn rate(tally: Tally) -> String {
 fn whole_percent(tally: Tally) -> String {
     let percent = tally.covered.saturating_mul(100).checked_div(tally.total);
     format!("{}%", percent.unwrap_or(0))
-}
-
-/// Text that XML 1.0 can hold.
-fn printable(name: &[u8]) -> String {
-    let forbidden =
-        |c: char| matches!(c, '\0'..'\t' | '\x0b' | '\x0c' | '\x0e'..' ' | '\u{fffe}' | '\u{ffff}');
-    name.to_str_lossy().replace(forbidden, "\u{fffd}")
-}
-
-/// quick-xml's writer with the few calls that we need.
-struct Xml<'a> {
-    writer: Writer<BufWriter<&'a mut dyn io::Write>>,
-}
-
-impl<'a> Xml<'a> {
-    fn new(out: &'a mut dyn io::Write) -> Self {
-        Self {
-            writer: Writer::new_with_indent(BufWriter::new(out), b' ', 2),
-        }
-    }
-
-    fn prologue(&mut self) -> io::Result<()> {
-        self.writer
-            .write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-        self.writer
-            .write_event(Event::DocType(BytesText::from_escaped(DOCTYPE)))
-    }
-
-    fn open(&mut self, name: &str, attributes: &[(&str, &str)]) -> io::Result<()> {
-        self.writer
-            .write_event(Event::Start(start(name, attributes)))
-    }
-
-    fn close(&mut self, name: &str) -> io::Result<()> {
-        self.writer.write_event(Event::End(BytesEnd::new(name)))
-    }
-
-    fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) -> io::Result<()> {
-        self.writer
-            .write_event(Event::Empty(start(name, attributes)))
-    }
-
-    fn text_element(&mut self, name: &str, text: &str) -> io::Result<()> {
-        self.open(name, &[])?;
-        self.writer.write_event(Event::Text(BytesText::new(text)))?;
-        self.close(name)
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        let out = self.writer.get_mut();
-        out.write_all(b"\n")?;
-        out.flush()
-    }
-}
-
-fn start<'a>(name: &'a str, attributes: &[(&'a str, &str)]) -> BytesStart<'a> {
-    let mut start = BytesStart::new(name);
-    for (key, value) in attributes {
-        // A parser turns tabs and line feeds in an attribute into spaces, unless they are written
-        // as references; quick-xml's escape leaves these two alone.
-        let value = quick_xml::escape::escape(*value)
-            .replace('\t', "&#9;")
-            .replace('\n', "&#10;");
-        start.push_attribute(Attribute {
-            key: QName(key),
-            value: value.into(),
-        });
-    }
-    start
 }

@@ -18,7 +18,7 @@ use bincover_model::{
 };
 use bstr::{BStr, ByteSlice};
 
-use crate::Parts;
+use crate::{Options, Parts};
 
 /// Writes the export of these files, and of all functions. llvm-cov lists files by name.
 ///
@@ -60,6 +60,15 @@ pub fn emit(
     json.raw("}],\"type\":\"llvm.coverage.json.export\",\"version\":\"3.1.0\"}");
     json.out.write_all(&json.text)?;
     json.out.flush()
+}
+
+/// Writes the export of all files. Reads no option.
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit_all(coverage: &Coverage, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let files: Vec<FileId> = (0..).map(FileId).take(coverage.files.len()).collect();
+    emit(coverage, &files, &Parts::default(), out)
 }
 
 /// When there is this much text, it goes out.

@@ -3,7 +3,10 @@
 //! Names are the compiler's, and may come from another machine: `/` separates, and in a name that
 //! starts as Windows' absolute ones do, `\` does so too. Nothing is looked up on disk.
 
+use bincover_model::Coverage;
 use bstr::ByteSlice;
+
+use crate::Options;
 
 /// The bytes that separate the components of this path.
 fn separators(path: &[u8]) -> &'static [u8] {
@@ -24,6 +27,36 @@ pub(crate) fn common_directory<'a>(mut names: impl Iterator<Item = &'a [u8]>) ->
         common = directory(common.get(..shared).unwrap_or(common));
     }
     common
+}
+
+/// Names of files as people and services read them: relative to one directory, with `/` between
+/// their parts.
+pub(crate) struct Names<'a> {
+    /// With its closing separator, or as it was given; may be empty.
+    pub(crate) root: &'a [u8],
+}
+
+impl<'a> Names<'a> {
+    /// Relative to [`Options::repository`].
+    pub(crate) fn new(coverage: &'a Coverage, options: &'a Options) -> Self {
+        let names = coverage.files.iter().map(|file| file.name.as_slice());
+        let root = match &options.repository {
+            Some(root) => root.as_slice(),
+            None => common_directory(names),
+        };
+        Self {
+            root: if is_root(root) { b"" } else { root },
+        }
+    }
+
+    /// The name of a file. Bytes that are not UTF-8 become U+FFFD; all else stays.
+    pub(crate) fn of(&self, name: &[u8]) -> String {
+        let text = relative(name, self.root).to_str_lossy();
+        match separators(name) {
+            br"/\" => text.replace('\\', "/"),
+            _ => text.into_owned(),
+        }
+    }
 }
 
 /// Up to and with the last separator.

@@ -11,6 +11,8 @@
 //! columns of them are left; then covered/total goes, from the right; then names shrink further.
 //! Below that the table is wider than asked for: a percentage is never cut.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -19,7 +21,8 @@ use bstr::ByteSlice;
 use unicode_width::UnicodeWidthStr;
 
 use crate::paths::{common_directory, is_root, relative};
-use crate::{Instantiations, Options};
+use crate::printable::printable;
+use crate::{Instantiations, Options, Sort};
 
 /// Names are not shortened below this before covered/total columns go.
 const COMFORTABLE_NAME: usize = 20;
@@ -45,17 +48,21 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         summary
     };
     let rows = coverage.files.iter().map(|file| {
-        let name = printable(relative(&file.name, common));
+        let name = printable(&relative(&file.name, common).to_str_lossy());
         (name, by_policy(file.summary))
     });
-    let rows: Vec<(String, Summary)> = rows.collect();
+    let mut rows: Vec<(String, Summary)> = rows.collect();
+    if options.by_folder {
+        rows = by_folder(rows);
+    }
+    sort(&mut rows, options.sort);
     let totals = by_policy(coverage.totals());
     let layout = Layout::new(&rows, totals, options);
     if !common.is_empty() {
         let room = options.width.map(|width| width.max(layout.width()));
         title(common, room.unwrap_or(usize::MAX), &mut out)?;
     }
-    layout.header(&mut out)?;
+    layout.header(if options.by_folder { "Folder" } else { "File" }, &mut out)?;
     for (name, summary) in &rows {
         layout.row(name, summary, &mut out)?;
     }
@@ -64,10 +71,43 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     out.flush()
 }
 
+/// The sums of the files that lie in each folder, not of those in folders below.
+fn by_folder(files: Vec<(String, Summary)>) -> Vec<(String, Summary)> {
+    let mut folders: BTreeMap<String, Summary> = BTreeMap::new();
+    for (name, summary) in files {
+        let is_windows = name.as_bytes().get(1) == Some(&b':') || name.starts_with(r"\\");
+        let end = match is_windows {
+            true => name.rfind(['/', '\\']),
+            false => name.rfind('/'),
+        };
+        let folder = end.map_or("./", |end| &name[..=end]);
+        *folders.entry(folder.to_owned()).or_default() += summary;
+    }
+    folders.into_iter().collect()
+}
+
+/// Rows are by name already, and stay so where the rest is equal.
+fn sort(rows: &mut [(String, Summary)], sort: Sort) {
+    match sort {
+        Sort::Name => {}
+        Sort::Missed => rows.sort_by_key(|(_, summary)| Reverse(summary.lines.missed())),
+        Sort::Percent => rows.sort_by(|(_, a), (_, b)| {
+            // As products: a quotient would round. What has no lines comes last.
+            let (a, b) = (a.lines, b.lines);
+            let product = |a: Tally, b: Tally| u128::from(a.covered) * u128::from(b.total);
+            let empty = (a.total == 0).cmp(&(b.total == 0));
+            empty.then(product(a, b).cmp(&product(b, a)))
+        }),
+    }
+}
+
 /// What the names below are relative to.
 fn title(directory: &[u8], width: usize, out: &mut impl Write) -> io::Result<()> {
     let start = "Files in ";
-    let directory = shortened(&printable(directory), width.saturating_sub(start.len()));
+    let directory = shortened(
+        &printable(&directory.to_str_lossy()),
+        width.saturating_sub(start.len()),
+    );
     writeln!(out, "{start}{directory}\n")
 }
 
@@ -154,7 +194,8 @@ impl Layout {
             .map(|(name, _)| name.width())
             .max()
             .unwrap_or(0)
-            .max(LEAST_NAME);
+            .max(LEAST_NAME)
+            .max(if options.by_folder { "Folder".len() } else { 0 });
         let mut layout = Self {
             name_width: longest,
             metrics: metrics.collect(),
@@ -193,8 +234,9 @@ impl Layout {
             .sum()
     }
 
-    fn header(&self, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "{}", left_aligned("File", self.name_width))?;
+    fn header(&self, what: &str, out: &mut impl Write) -> io::Result<()> {
+        let what = shortened(what, self.name_width);
+        write!(out, "{}", left_aligned(&what, self.name_width))?;
         for metric in &self.metrics {
             write!(
                 out,
@@ -249,7 +291,7 @@ fn counts(tally: Tally) -> String {
     format!("{}/{}", tally.covered, tally.total)
 }
 
-fn percent(tally: Tally) -> String {
+pub(crate) fn percent(tally: Tally) -> String {
     // In whole numbers, because a float rounds 99.96 up to 100.0.
     match (u128::from(tally.covered) * 1000).checked_div(u128::from(tally.total)) {
         Some(tenths) => format!("{}.{}%", tenths / 10, tenths % 10),
@@ -258,7 +300,7 @@ fn percent(tally: Tally) -> String {
 }
 
 /// Green from 90%, yellow from 60%, red below; nothing for nothing.
-fn style(tally: Tally) -> Style {
+pub(crate) fn style(tally: Tally) -> Style {
     let reaches =
         |percent: u128| u128::from(tally.covered) * 100 >= u128::from(tally.total) * percent;
     let colour = match tally.total {
@@ -293,15 +335,6 @@ fn shortened(text: &str, width: usize) -> String {
         .last()
         .unwrap_or_default();
     format!("…{end}")
-}
-
-/// A name that cannot move the cursor, change colours or turn the direction of writing.
-fn printable(name: &[u8]) -> String {
-    let is_harmful = |c: char| {
-        let is_direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        c.is_control() || is_direction || matches!(c, '\u{2028}' | '\u{2029}')
-    };
-    name.to_str_lossy().replace(is_harmful, "\u{fffd}")
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@
 //! - [`Folder`]: a folder into which programs write profiles, kept as small as one of them;
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
+//! - [`SourceFiles`], [`write_reports`]: reports in any [format](report::FORMATS);
 //! - [`Store`]: a folder of runs that several processes add to, for the command line;
 //! - [`GoReader`]: coverage of Go programs, from the folders that they write into and from text
 //!   profiles; [`GoModules`] finds their sources.
@@ -43,6 +44,7 @@ mod merge;
 mod objects;
 mod output;
 mod rescue;
+mod sources;
 mod store;
 
 pub use bincover_gocover as gocover;
@@ -64,8 +66,11 @@ pub use go::{
 };
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
-pub use output::{check_folder, write_atomically, write_reports};
+pub use output::{
+    check_folder, check_report, write_atomically, write_report_folder, write_reports,
+};
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
+pub use sources::SourceFiles;
 pub use store::{
     Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Snapshot, Store, StoredRun,
     Superseded, Uncovered, combine_stores, is_of_a_run, snapshot_profile,

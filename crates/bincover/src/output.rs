@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bincover_model::Coverage;
-use bincover_report::{Format, Options};
+use bincover_report::{Emit, Format, Options, Outputs, Sources};
 
 use crate::error::{Error, Result};
 
@@ -87,6 +87,103 @@ pub(crate) fn private_folder(prefix: &OsStr) -> tempfile::Builder<'_, '_> {
     builder
 }
 
+/// Checks that a report of this format can be put at `path`, as [`check_folder`] does. For a report
+/// that is a folder there must be nothing there, an empty folder, or an earlier report, which is
+/// what will be replaced.
+///
+/// # Errors
+/// If not.
+pub fn check_report(format: &Format, path: &Path) -> Result<()> {
+    if !format.is_folder() {
+        return check_folder(path);
+    }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        return Err(Error::NoFolder {
+            path: path.to_owned(),
+            folder: folder.to_owned(),
+        });
+    }
+    let refuse = |reason: &str| Err(Error::write(path, io::Error::other(reason.to_owned())));
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => match entries.next().is_none() || is_earlier_report(path) {
+            true => Ok(()),
+            false => {
+                refuse("expected an earlier report, or nothing; found a folder of other files")
+            }
+        },
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::write(path, source)),
+    }
+}
+
+/// Whether the folder's index says that it is ours.
+fn is_earlier_report(folder: &Path) -> bool {
+    let mut start = [0; 1024];
+    let read = std::fs::File::open(folder.join("index.html"))
+        .and_then(|mut file| io::Read::read(&mut file, &mut start));
+    let mark = b"<meta name=\"generator\" content=\"bincover ";
+    read.is_ok_and(|len| start[..len].windows(mark.len()).any(|part| part == mark))
+}
+
+/// Writes a report that is a folder beside `path` and renames it, so that there is the old report
+/// or the new one. Of an earlier report nothing is left.
+///
+/// # Errors
+/// As [`check_report`], or if it cannot be written; what was there is then as it was.
+pub fn write_report_folder(
+    format: &Format,
+    path: &Path,
+    emit: impl FnOnce(&mut dyn Outputs) -> io::Result<()>,
+) -> Result<()> {
+    check_report(format, path)?;
+    let fail = |source| Error::write(path, source);
+    // A link stays a link: what it leads to is replaced.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut beside = tempfile::Builder::new();
+    beside.prefix(".bincover-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        beside.permissions(std::fs::Permissions::from_mode(0o777));
+    }
+    let beside = beside.tempdir_in(folder_of(&target)).map_err(fail)?;
+    let (new, old) = (beside.path().join("new"), beside.path().join("old"));
+    std::fs::create_dir(&new).map_err(fail)?;
+    emit(&mut Folder { path: &new }).map_err(fail)?;
+    let was_there = std::fs::rename(&target, &old).is_ok();
+    std::fs::rename(&new, &target).map_err(|source| {
+        if was_there {
+            // It was there a moment ago.
+            let _ = std::fs::rename(&old, &target);
+        }
+        fail(source)
+    })
+}
+
+/// The folder that a report is written into.
+struct Folder<'p> {
+    path: &'p Path,
+}
+
+impl Outputs for Folder<'_> {
+    fn file(&mut self, name: &str, contents: &[u8]) -> io::Result<()> {
+        let is_plain = |part: &str| {
+            let is_named = !part.is_empty() && part != "." && part != "..";
+            let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            is_named && part.bytes().all(is_safe)
+        };
+        if !name.split('/').all(is_plain) {
+            return Err(io::Error::other(format!("`{name}` would lead elsewhere")));
+        }
+        let path = self.path.join(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, contents)
+    }
+}
+
 /// Writes a report in each of the formats, all from the same coverage; returns where.
 ///
 /// # Errors
@@ -94,11 +191,17 @@ pub(crate) fn private_folder(prefix: &OsStr) -> tempfile::Builder<'_, '_> {
 pub fn write_reports<'f>(
     coverage: &Coverage,
     options: &Options,
+    sources: &dyn Sources,
     reports: impl IntoIterator<Item = (&'f Format, PathBuf)>,
 ) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for (format, path) in reports {
-        write_atomically(&path, |out| (format.emit)(coverage, options, out))?;
+        match format.emit {
+            Emit::Folder(emit) => write_report_folder(format, &path, |folder| {
+                emit(coverage, options, sources, folder)
+            })?,
+            _ => write_atomically(&path, |out| format.write(coverage, options, sources, out))?,
+        }
         written.push(path);
     }
     Ok(written)
@@ -132,6 +235,40 @@ mod tests {
             error.to_string(),
             "cannot write `/nowhere/at/all/out.info`: expected a folder `/nowhere/at/all`, found none"
         );
+    }
+
+    #[test]
+    fn a_folder_of_other_files_is_left_alone() {
+        let html = Format::named("html").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        let write = |contents: &str| {
+            write_report_folder(html, &path, |out| {
+                out.file("index.html", contents.as_bytes())?;
+                out.file("f/a.html", b"")
+            })
+        };
+        let ours = "<meta name=\"generator\" content=\"bincover 1\">";
+        write(ours).unwrap();
+        // Ours is replaced, and of the old one nothing stays.
+        std::fs::write(path.join("more"), "").unwrap();
+        write("theirs").unwrap();
+        assert!(!path.join("more").exists() && path.join("f/a.html").exists());
+        let error = write(ours).unwrap_err().to_string();
+        assert!(error.contains("a folder of other files"), "{error}");
+        assert_eq!(std::fs::read(path.join("index.html")).unwrap(), b"theirs");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn no_file_of_a_report_lies_outside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut out = Folder {
+            path: folder.path(),
+        };
+        for name in ["../a", "/a", "a//b", "a/./b", "", "a\\b", "a b"] {
+            assert!(out.file(name, b"").is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use bincover::report::NoSources;
 use bincover::{CargoBuild, Collected, Collector, Error, RunRecord, Signal, write_reports};
 
 use crate::args::DemoArgs;
-use crate::commands::report::format;
 use crate::exit::Exit;
+use crate::report_args::format;
 use crate::ui::{self, Progress};
 
 /// The example, as it stands in `examples/echo-arg`.
@@ -46,13 +47,13 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
     let options = ui::report_options();
     let reports = ["lcov", "cobertura"].map(format);
     let files = reports.map(|format| (format, out.join(format.default_file_name)));
-    let written = write_reports(coverage, &options, files)?;
+    let written = write_reports(coverage, &options, &NoSources, files)?;
     progress.finish();
 
     ui::ledger("bincover", &collected.merged.ledger);
     let mut text = runs_table(&collected.runs).into_bytes();
     text.push(b'\n');
-    let in_memory = (format("table").emit)(coverage, &options, &mut text);
+    let in_memory = format("table").write(coverage, &options, &NoSources, &mut text);
     in_memory.expect("writing to memory does not fail");
     text.extend(paths(&collected, &written).into_bytes());
     ui::print(&text)?;

@@ -4,6 +4,7 @@ pub(crate) mod clean;
 pub(crate) mod demo;
 pub(crate) mod fold;
 pub(crate) mod merge;
+pub(crate) mod missing;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;

@@ -5,44 +5,75 @@ use std::path::{Path, PathBuf};
 use bincover::mapping::Options;
 use bincover::profile::Merged;
 use bincover::profile::indexed::{self, WriteOptions};
-use bincover::report::Format;
 use bincover::{
-    Contents, Covered, Error, GoInputs, GoMerged, Objects, ProfileInput, check_folder, merge_files,
-    profiles_below, write_atomically, write_reports,
+    Contents, Covered, Error, GoInputs, GoMerged, Objects, ProfileInput, SourceFiles, check_folder,
+    merge_files, profiles_below, write_atomically,
 };
 
-use crate::args::ReportArgs;
+use crate::args::{InputArgs, ReportArgs};
 use crate::commands::store;
 use crate::exit::Exit;
 use crate::go::convert;
+use crate::report_args::Reports;
 use crate::ui;
 
 const NAME: &str = "bincover";
 
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
-    let reports = Reports::new(args)?;
-    let mut go = GoInputs::default();
-    let profiles = convert::split(&args.profile, &mut go)?;
-    let mut go_merged = match go.is_empty() {
-        true => GoMerged::default(),
-        false => convert::read(NAME, &go),
-    };
+    let reports = Reports::new(&args.formats)?;
+    for path in args.profdata.iter().chain(&args.ledger) {
+        check_folder(path)?;
+    }
+    let evaluated = evaluated(&args.inputs, args.ledger.as_deref())?;
+    let Evaluated {
+        merged, covered, ..
+    } = &evaluated;
+    if let Some(path) = &args.profdata {
+        let bytes = indexed::write(&merged.profile, &WriteOptions::default());
+        write_atomically(path, |out| out.write_all(&bytes))?;
+    }
+    let coverage = &covered.evaluation.coverage;
+    let sources = SourceFiles::of(covered.objects.iter().map(PathBuf::as_path));
+    reports.write(coverage, &args.look.options(coverage), &sources)?;
+    ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
+    let missed = args.gates.missed(coverage);
+    for (option, missed) in &missed {
+        ui::say(format_args!("{NAME}: {option}: {missed}"));
+    }
+    Ok(match (missed.is_empty(), left_out(&evaluated)) {
+        (false, _) => Exit::Threshold,
+        (true, true) => Exit::LeftOut,
+        (true, false) => Exit::Done,
+    })
+}
+
+/// The merged profile and what it covers.
+pub(crate) struct Evaluated {
+    pub(crate) merged: Merged,
+    pub(crate) go: GoMerged,
+    pub(crate) covered: Covered,
+}
+
+/// Merges and evaluates; says what is left out, and writes it to `ledger_path`.
+pub(crate) fn evaluated(args: &InputArgs, ledger_path: Option<&Path>) -> Result<Evaluated, Error> {
+    let mut given_go = GoInputs::default();
+    let profiles = convert::split(&args.profile, &mut given_go)?;
     let Inputs {
         merged,
         objects,
-        stored_go,
-    } = match go.is_empty() {
+        mut go,
+    } = match given_go.is_empty() {
         true => inputs(args, &profiles)?,
-        false => beside_go(args, &profiles)?,
+        false => Inputs {
+            go: convert::read(NAME, &given_go),
+            ..beside_go(args, &profiles)?
+        },
     };
-    if let Some(stored) = stored_go {
-        go_merged = stored;
-    }
     ui::ledger(NAME, &merged.ledger);
     let ledger = &merged.ledger;
-    let inputs = ledger.inputs + go_merged.ledger.inputs;
-    if ledger.unused_inputs() + go_merged.ledger.unused_inputs() == inputs {
-        write_ledger(args, || crate::ledger::json(ledger, &go_merged.ledger))?;
+    let inputs = ledger.inputs + go.ledger.inputs;
+    if ledger.unused_inputs() + go.ledger.unused_inputs() == inputs {
+        write_ledger(ledger_path, || crate::ledger::json(ledger, &go.ledger))?;
         return Err(Error::NothingToMeasure {
             reason: match inputs {
                 0 => "none of the runs left a profile".to_owned(),
@@ -61,14 +92,15 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let mut covered = match covered {
         Ok(covered) => covered,
         Err(error) => {
-            let go = &go_merged.ledger;
-            write_ledger(args, || crate::ledger::failed_json(ledger, go, &error))?;
+            write_ledger(ledger_path, || {
+                crate::ledger::failed_json(ledger, &go.ledger, &error)
+            })?;
             return Err(error);
         }
     };
-    if go_merged.mode().is_some() {
+    if go.mode().is_some() {
         let rule = args.go_lines.into();
-        let of_go = convert::evaluate(NAME, &mut go_merged, &args.go_module, rule)?;
+        let of_go = convert::evaluate(NAME, &mut go, &args.go_module, rule)?;
         let coverage = std::mem::take(&mut covered.evaluation.coverage);
         covered.evaluation.coverage = coverage.join(of_go);
     }
@@ -78,74 +110,36 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
             path.display()
         ));
     }
+    write_ledger(ledger_path, || {
+        crate::ledger::report_json(ledger, &go.ledger, &covered)
+    })?;
+    Ok(Evaluated {
+        merged,
+        go,
+        covered,
+    })
+}
 
-    let go = &go_merged.ledger;
-    write_ledger(args, || crate::ledger::report_json(ledger, go, &covered))?;
-    if let Some(path) = &args.profdata {
-        let bytes = indexed::write(&merged.profile, &WriteOptions::default());
-        write_atomically(path, |out| out.write_all(&bytes))?;
-    }
-    let options = bincover::report::Options {
-        demangle: args.demangle,
-        instantiations: args.instantiations.map(Into::into),
-        ..ui::report_options()
-    };
-    let coverage = &covered.evaluation.coverage;
-    write_reports(coverage, &options, reports.files)?;
-    let mut text = Vec::new();
-    let in_memory = (reports.stdout.emit)(coverage, &options, &mut text);
-    in_memory.expect("writing to memory does not fail");
-    ui::print(&text)?;
-    ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
-    let left_out = ledger.has_losses()
-        || go_merged.ledger.has_losses()
+/// Whether something is missing that was to be in the report.
+pub(crate) fn left_out(evaluated: &Evaluated) -> bool {
+    let Evaluated {
+        merged,
+        go,
+        covered,
+    } = evaluated;
+    merged.ledger.has_losses()
+        || go.ledger.has_losses()
         || !covered.without_mapping.is_empty()
-        || !covered.damaged.is_empty();
-    Ok(if left_out { Exit::LeftOut } else { Exit::Done })
+        || !covered.damaged.is_empty()
 }
 
 /// Writes the ledger, which is not made unless it was asked for.
-fn write_ledger(args: &ReportArgs, json: impl FnOnce() -> String) -> Result<(), Error> {
-    let Some(path) = &args.ledger else {
+fn write_ledger(path: Option<&Path>, json: impl FnOnce() -> String) -> Result<(), Error> {
+    let Some(path) = path else {
         return Ok(());
     };
     let json = json();
     write_atomically(path, |out| out.write_all(json.as_bytes()))
-}
-
-/// Which reports go where.
-struct Reports {
-    stdout: &'static Format,
-    files: Vec<(&'static Format, PathBuf)>,
-}
-
-impl Reports {
-    /// Decides, and checks the files' folders before anything is computed.
-    fn new(args: &ReportArgs) -> Result<Self, Error> {
-        let mut reports = Self {
-            stdout: format("table"),
-            files: Vec::new(),
-        };
-        for (name, path) in [("lcov", &args.lcov), ("cobertura", &args.cobertura)] {
-            match path {
-                Some(path) if path == Path::new("-") => reports.stdout = format(name),
-                Some(path) => {
-                    check_folder(path)?;
-                    reports.files.push((format(name), path.clone()));
-                }
-                None => {}
-            }
-        }
-        for path in args.profdata.iter().chain(&args.ledger) {
-            check_folder(path)?;
-        }
-        Ok(reports)
-    }
-}
-
-/// A format by its name in the table of formats.
-pub(crate) fn format(name: &str) -> &'static Format {
-    Format::named(name).expect("the table of formats has the names that are used here")
 }
 
 /// What is reported on.
@@ -153,12 +147,11 @@ struct Inputs {
     merged: Merged,
     /// None where there is Go's data alone.
     objects: Option<Objects>,
-    /// Go's data, if it is the store's.
-    stored_go: Option<GoMerged>,
+    go: GoMerged,
 }
 
 /// What there is beside Go's data: nothing, or profiles and objects that were given.
-fn beside_go(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
+fn beside_go(args: &InputArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
     let mut files = Vec::new();
     for path in profiles {
         files.extend(profiles_below(path)?);
@@ -167,7 +160,7 @@ fn beside_go(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         return Ok(Inputs {
             merged: merge_files([]),
             objects: None,
-            stored_go: None,
+            go: GoMerged::default(),
         });
     }
     if files.is_empty() {
@@ -184,17 +177,17 @@ fn beside_go(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
     Ok(Inputs {
         merged: merge_files(files.into_iter().map(ProfileInput::from)),
         objects: Some(Objects::open(&args.object)?),
-        stored_go: None,
+        go: GoMerged::default(),
     })
 }
 
 /// The profiles and objects that were given; in place of either, the store's.
-fn inputs(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
+fn inputs(args: &InputArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
     if !profiles.is_empty() && !args.object.is_empty() {
         return Ok(Inputs {
             merged: given(profiles)?,
             objects: Some(Objects::open(&args.object)?),
-            stored_go: None,
+            go: GoMerged::default(),
         });
     }
     let store = store(&args.store)?;
@@ -215,7 +208,7 @@ fn inputs(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         return Ok(Inputs {
             merged: given(profiles)?,
             objects: Some(contents.objects),
-            stored_go: None,
+            go: GoMerged::default(),
         });
     }
     say_of_store(&contents);
@@ -227,7 +220,7 @@ fn inputs(args: &ReportArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
     Ok(Inputs {
         merged: contents.merged,
         objects,
-        stored_go: Some(contents.go),
+        go: contents.go,
     })
 }
 

@@ -2,8 +2,10 @@
 
 use bincover_model::FunctionId;
 use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
 
 use super::*;
+use crate::listed::one;
 use crate::testing::{branch, code, file, function, group, lines, one_of_everything};
 
 fn document(coverage: &Coverage, options: &Options) -> String {

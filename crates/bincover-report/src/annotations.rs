@@ -1,0 +1,96 @@
+//! [GitHub's workflow commands](https://docs.github.com/actions/reference/workflow-commands-for-github-actions)
+//! that put a warning beside lines which are not covered.
+//!
+//! GitHub shows ten warnings of a step, so what has the most lines comes first.
+
+use std::cmp::Reverse;
+use std::io::{self, BufWriter, Write};
+
+use bincover_model::Coverage;
+
+use crate::Options;
+use crate::missing::{group_name, missing};
+use crate::paths::Names;
+use crate::printable::printable;
+
+/// Writes the commands. Reads [`Options::repository`].
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let names = Names::new(coverage, options);
+    let mut all = Vec::new();
+    for file in &coverage.files {
+        for one in missing(coverage, file) {
+            all.push((file, one));
+        }
+    }
+    all.sort_by_key(|(_, one)| Reverse(one.line_count));
+    let mut out = BufWriter::new(out);
+    for (file, one) in all {
+        let group = one.group.and_then(|index| file.groups.get(index));
+        let mut message = one.reason.words().to_owned();
+        if let Some(group) = group {
+            message = format!("{message}: {}", group_name(coverage, group));
+        }
+        write!(
+            out,
+            "::warning file={},line={},endLine={}",
+            property(&printable(&names.of(&file.name))),
+            one.first_line(),
+            one.last_line()
+        )?;
+        if one.lines.is_none() {
+            write!(out, ",col={}", one.start.column)?;
+        }
+        writeln!(out, ",title=Not covered::{}", data(&printable(&message)))?;
+    }
+    out.flush()
+}
+
+/// What stands after the second `::`.
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// What stands after `=`.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{file, lines, one_of_everything};
+
+    fn commands(coverage: &Coverage) -> String {
+        let mut out = Vec::new();
+        emit(coverage, &Options::default(), &mut out).expect("a Vec takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn the_largest_comes_first() {
+        let expected = "\
+::warning file=a.c,line=14,endLine=14,title=Not covered::region not reached: main
+::warning file=a.c,line=1,endLine=1,col=21,title=Not covered::branch never true
+::warning file=a.c,line=1,endLine=1,col=28,title=Not covered::branch not evaluated
+::warning file=a.c,line=4,endLine=4,col=16,title=Not covered::branch never false: a.c:inner
+";
+        assert_eq!(commands(&one_of_everything()), expected);
+    }
+
+    #[test]
+    fn a_name_cannot_end_its_command() {
+        let coverage = Coverage {
+            files: vec![file("a\n::error::b,c:d%", lines(&[(1, 0)]))],
+            functions: Vec::new(),
+        };
+        assert_eq!(
+            commands(&coverage),
+            "::warning file=a\u{fffd}%3A%3Aerror%3A%3Ab%2Cc%3Ad%25,line=1,endLine=1,title=Not covered::region not reached\n"
+        );
+    }
+}

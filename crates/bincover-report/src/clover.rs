@@ -1,0 +1,175 @@
+//! Clover XML, after
+//! [OpenClover's clover.xsd](https://github.com/openclover/clover/blob/master/clover-ant/src/test/resources/clover.xsd).
+//!
+//! A line that holds code is a **statement**, or a **method** where a function begins, or a
+//! **conditional** where it has branches. What we make of them:
+//!
+//! - a `cond` line has the smallest count of its conditions' true and false sides each, since Clover
+//!   has one condition on a line;
+//! - `conditionals` counts the sides of all branches, as the other formats do, so it may be more
+//!   than two for each `cond` line;
+//! - `elements` is the sum of the other three, complexity is not measured and always 0;
+//! - numbers are those of the lines that are listed; methods are the model's functions.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use bincover_model::{Coverage, File, Tally};
+
+use crate::listed::{ListedLine, Rates, listed};
+use crate::missing::group_name;
+use crate::paths::Names;
+use crate::xml::{Xml, printable};
+use crate::{Instantiations, Options};
+
+/// Writes the document. Reads [`Options::repository`], [`Options::timestamp`] and
+/// [`Options::instantiations`].
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let names = Names::new(coverage, options);
+    let each = options.instantiations == Some(Instantiations::Each);
+    let mut total = Metrics::default();
+    for file in &coverage.files {
+        total.add(&Metrics::of(file, &listed(coverage, file), each));
+    }
+    let time = options.timestamp.to_string();
+    let mut xml = Xml::new(out);
+    xml.prologue(None)?;
+    xml.open("coverage", &[("generated", &time), ("clover", "4.5.2")])?;
+    xml.open("project", &[("timestamp", &time), ("name", "All files")])?;
+    total.write(&mut xml, Some(coverage.files.len()))?;
+    for file in &coverage.files {
+        let name = printable(names.of(&file.name).as_bytes());
+        let base = name.rsplit('/').next().unwrap_or(&name);
+        xml.open("file", &[("name", base), ("path", &name)])?;
+        let lines = listed(coverage, file);
+        Metrics::of(file, &lines, each).write(&mut xml, None)?;
+        let mut methods: BTreeMap<u32, (String, u64)> = BTreeMap::new();
+        for group in &file.groups {
+            let method = methods.entry(group.start.line);
+            method.or_insert_with(|| (group_name(coverage, group), group.count));
+        }
+        for line in &lines {
+            write_line(&mut xml, line, methods.get(&line.line.number))?;
+        }
+        xml.close("file")?;
+    }
+    xml.close("project")?;
+    xml.close("coverage")?;
+    xml.finish()
+}
+
+fn write_line(
+    xml: &mut Xml<'_>,
+    line: &ListedLine,
+    method: Option<&(String, u64)>,
+) -> io::Result<()> {
+    let number = line.line.number.to_string();
+    let count = line.line.count.to_string();
+    if let Some((name, entered)) = method {
+        let entered = entered.to_string();
+        let name = printable(name.as_bytes());
+        let attributes = [
+            ("num", &*number),
+            ("type", "method"),
+            ("signature", &name),
+            ("count", &entered),
+        ];
+        xml.empty("line", &attributes)?;
+    }
+    if line.branches.is_empty() {
+        let attributes = [("num", &*number), ("type", "stmt"), ("count", &count)];
+        return xml.empty("line", &attributes);
+    }
+    let least = |side: fn(&bincover_model::LineBranch) -> u64| {
+        let counts = line.branches.iter().map(side);
+        counts.min().unwrap_or(0).to_string()
+    };
+    let attributes = [
+        ("num", &*number),
+        ("type", "cond"),
+        ("count", &count),
+        ("truecount", &least(|branch| branch.true_count)),
+        ("falsecount", &least(|branch| branch.false_count)),
+    ];
+    xml.empty("line", &attributes)
+}
+
+/// The numbers of a file or of all.
+#[derive(Default)]
+struct Metrics {
+    rates: Rates,
+    methods: Tally,
+    lines_of_code: u64,
+}
+
+impl Metrics {
+    fn of(file: &File, lines: &[ListedLine], each: bool) -> Self {
+        Self {
+            rates: Rates::of(lines),
+            methods: match each {
+                true => file.summary.instantiations,
+                false => file.summary.functions,
+            },
+            lines_of_code: lines.len() as u64,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.rates.lines += other.rates.lines;
+        self.rates.branches += other.rates.branches;
+        self.methods += other.methods;
+        self.lines_of_code += other.lines_of_code;
+    }
+
+    fn write(&self, xml: &mut Xml<'_>, files: Option<usize>) -> io::Result<()> {
+        let elements = self.rates.lines + self.rates.branches + self.methods;
+        let numbers = [
+            ("complexity", 0),
+            ("loc", self.lines_of_code),
+            ("ncloc", self.lines_of_code),
+            ("statements", self.rates.lines.total),
+            ("coveredstatements", self.rates.lines.covered),
+            ("conditionals", self.rates.branches.total),
+            ("coveredconditionals", self.rates.branches.covered),
+            ("methods", self.methods.total),
+            ("coveredmethods", self.methods.covered),
+            ("elements", elements.total),
+            ("coveredelements", elements.covered),
+        ];
+        let mut texts: Vec<(&str, String)> = numbers
+            .iter()
+            .map(|(name, number)| (*name, number.to_string()))
+            .collect();
+        if let Some(files) = files {
+            texts.push(("files", files.to_string()));
+        }
+        let attributes: Vec<(&str, &str)> =
+            texts.iter().map(|(name, text)| (*name, &**text)).collect();
+        xml.empty("metrics", &attributes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::one_of_everything;
+
+    #[test]
+    fn statements_methods_and_conditions() {
+        let mut out = Vec::new();
+        emit(&one_of_everything(), &Options::default(), &mut out).expect("a Vec takes everything");
+        let document = String::from_utf8(out).expect("the document says that it is UTF-8");
+        for part in [
+            "<file name=\"a.c\" path=\"a.c\">",
+            "statements=\"14\" coveredstatements=\"13\" conditionals=\"12\" coveredconditionals=\"7\" methods=\"2\" coveredmethods=\"2\"",
+            "<line num=\"9\" type=\"method\" signature=\"main\" count=\"1\"/>",
+            "<line num=\"4\" type=\"cond\" count=\"5\" truecount=\"2\" falsecount=\"0\"/>",
+            "<line num=\"14\" type=\"stmt\" count=\"0\"/>",
+        ] {
+            assert!(document.contains(part), "{part}\n{document}");
+        }
+    }
+}

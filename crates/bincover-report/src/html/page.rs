@@ -1,0 +1,499 @@
+//! The page of a source file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::rc::Rc;
+
+use bincover_model::{
+    Coverage, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
+};
+use bstr::ByteSlice;
+use maud::{Markup, html};
+
+use super::source::{Text, Texts};
+use super::{Entry, cards, escape, frame, raw};
+use crate::listed::{ListedLine, listed};
+use crate::missing::{Missing, group_name, missing};
+use crate::names::demangled;
+use crate::text::short;
+
+/// Lines of a source that are shown.
+const MAX_LINES: u32 = 100_000;
+/// Places and functions that are listed above the source.
+const MAX_LISTED: usize = 1000;
+/// Instantiations of a function that are listed below its first line.
+const MAX_INSTANTIATIONS: usize = 50;
+/// Lines of a macro that are shown where it is used.
+const MAX_MACRO_LINES: u32 = 40;
+
+/// The page.
+pub(super) fn render(
+    coverage: &Coverage,
+    file: &File,
+    entry: &Entry,
+    texts: &mut Texts<'_>,
+) -> String {
+    let found = missing(coverage, file);
+    let text = texts.get(&file.name);
+    let (folder, base) = match entry.name.rsplit_once('/') {
+        Some((folder, base)) => (Some(folder), base),
+        None => (None, entry.name.as_str()),
+    };
+    let content = html! {
+        header class="top" {
+            nav aria-label="Path" {
+                a href="../index.html" { "Coverage" }
+                @if let Some(folder) = folder {
+                    " / " span { (raw(escaped(folder))) }
+                }
+            }
+            h1 { (raw(escaped(base))) }
+            button type="button" id="theme" class="js" title="Light or dark (t)" { "Theme" }
+        }
+        main {
+            (cards(&entry.summary))
+            @for note in notes(file, &text) { p class="note" role="note" { (note) } }
+            (places(coverage, file, &found))
+            (functions(coverage, file))
+            div class="tools js" {
+                button type="button" id="previous" title="Previous place (p)" { "↑" span class="hidden" { " previous place not covered" } }
+                button type="button" id="next" title="Next place (n)" { "↓" span class="hidden" { " next place not covered" } }
+                output id="at" {}
+            }
+            div class="scroll" tabindex="0" role="region" aria-label="Source" {
+                (raw(Rows::of(coverage, file, &found, &text, texts)))
+            }
+        }
+        footer {
+            p class="js" {
+                kbd { "n" } " " kbd { "p" } " next and previous place that is not covered  "
+                kbd { "u" } " index  " kbd { "t" } " light or dark"
+            }
+        }
+    };
+    frame(
+        &entry.name.replace(crate::printable::is_harmful, "\u{fffd}"),
+        "../",
+        &content,
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut html = String::new();
+    escape::push(&mut html, text.as_bytes());
+    html
+}
+
+/// What readers have to know before they trust the page.
+fn notes(file: &File, text: &Rc<Result<Text, String>>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let last = file.lines.last().map_or(0, |line| line.number);
+    match &**text {
+        Err(reason) => notes.push(format!("The source cannot be shown: {reason}.")),
+        Ok(text) => {
+            let count = text.line_count();
+            if text.is_changed {
+                notes.push(
+                    "The source was changed since the program was built: lines may have moved."
+                        .to_owned(),
+                );
+            }
+            if count == 0 {
+                notes.push("The source is empty.".to_owned());
+            }
+            if u64::from(last) > count as u64 {
+                notes.push(format!(
+                    "The source has {count} lines, and the program has code at line {last}: \
+                     it is not the source that the program was built from."
+                ));
+            }
+            if count as u64 > u64::from(MAX_LINES) {
+                notes.push(format!("Of {count} lines the first {MAX_LINES} are shown."));
+            }
+        }
+    }
+    notes
+}
+
+/// What is not covered, as links.
+fn places(coverage: &Coverage, file: &File, found: &[Missing]) -> Markup {
+    html! {
+        @if found.is_empty() {
+            p class="done" { "Nothing is left uncovered here." }
+        } @else {
+            details class="list" {
+                summary {
+                    (found.len()) @if found.len() == 1 { " place" } @else { " places" }
+                    " not covered"
+                }
+                ol {
+                    @for one in found.iter().take(MAX_LISTED) {
+                        li {
+                            a href=(format!("#L{}", one.first_line())) { (one.place()) }
+                            " " (one.reason.words())
+                            @if let Some(group) = one.group.and_then(|index| file.groups.get(index)) {
+                                " " code { (raw(escaped(&group_name(coverage, group)))) }
+                            }
+                        }
+                    }
+                }
+                @if found.len() > MAX_LISTED { p { (found.len() - MAX_LISTED) " more" } }
+            }
+        }
+    }
+}
+
+fn functions(coverage: &Coverage, file: &File) -> Markup {
+    html! {
+        @if !file.groups.is_empty() {
+            details class="list" {
+                summary {
+                    (file.groups.len())
+                    @if file.groups.len() == 1 { " function" } @else { " functions" }
+                }
+                table {
+                    thead { tr {
+                        th scope="col" { "Line" } th scope="col" { "Entered" }
+                        th scope="col" { "Lines" } th scope="col" { "Name" }
+                    } }
+                    tbody {
+                        @for group in file.groups.iter().take(MAX_LISTED) {
+                            tr class=(if group.count == 0 { "m" } else { "h" }) {
+                                td { a href=(format!("#L{}", group.start.line)) { (group.start.line) } }
+                                td { (group.count) }
+                                td { (group.summary.lines.covered) "/" (group.summary.lines.total) }
+                                td { code { (raw(escaped(&group_name(coverage, group)))) } }
+                            }
+                        }
+                    }
+                }
+                @if file.groups.len() > MAX_LISTED { p { (file.groups.len() - MAX_LISTED) " more" } }
+            }
+        }
+    }
+}
+
+/// The table of lines, as it is written.
+struct Rows<'a> {
+    coverage: &'a Coverage,
+    file: &'a File,
+    /// By line.
+    listed: Vec<ListedLine>,
+    has_branches: bool,
+    html: String,
+}
+
+/// What is told below a line, by line.
+#[derive(Default)]
+struct Below<'a> {
+    places: BTreeMap<u32, Vec<&'a Missing>>,
+    /// Where a place begins.
+    firsts: BTreeMap<u32, ()>,
+    groups: BTreeMap<u32, Vec<&'a Group>>,
+    expansions: BTreeMap<u32, Vec<(&'a Region, Vec<Expansion>)>>,
+    decisions: BTreeMap<u32, Vec<String>>,
+}
+
+impl<'a> Below<'a> {
+    fn new(coverage: &'a Coverage, file: &'a File, found: &'a [Missing]) -> Self {
+        let mut below = Self::default();
+        for one in found {
+            below.firsts.insert(one.first_line(), ());
+            if one.lines.is_none() {
+                below.places.entry(one.start.line).or_default().push(one);
+            }
+        }
+        for group in file.groups.iter().filter(|group| group.members.len() > 1) {
+            below
+                .groups
+                .entry(group.start.line)
+                .or_default()
+                .push(group);
+        }
+        for expansion in &file.expansions {
+            if let Some(region) = coverage.expansion_region(*expansion) {
+                let line = below.expansions.entry(region.start.line).or_default();
+                // Instantiations expand it at the same place.
+                match line
+                    .iter_mut()
+                    .find(|(other, _)| other.start == region.start)
+                {
+                    Some((_, all)) => all.push(*expansion),
+                    None => line.push((region, vec![*expansion])),
+                }
+            }
+        }
+        for id in &file.mcdc {
+            let record = coverage.mcdc(*id);
+            let tally = record.tally();
+            if tally.missed() > 0 {
+                below
+                    .decisions
+                    .entry(record.start.line)
+                    .or_default()
+                    .push(format!(
+                        "column {}: {} of {} conditions were seen to decide alone (MC/DC)",
+                        record.start.column, tally.covered, tally.total
+                    ));
+            }
+        }
+        below
+    }
+}
+
+impl<'a> Rows<'a> {
+    fn of(
+        coverage: &'a Coverage,
+        file: &'a File,
+        found: &[Missing],
+        text: &Rc<Result<Text, String>>,
+        texts: &mut Texts<'_>,
+    ) -> String {
+        let listed = listed(coverage, file);
+        let mut rows = Self {
+            coverage,
+            file,
+            has_branches: listed.iter().any(|line| !line.branches.is_empty()),
+            listed,
+            html: String::new(),
+        };
+        let below = Below::new(coverage, file, found);
+        rows.html.push_str("<table class=src><caption class=hidden>Source with counts</caption><thead><tr><th scope=col>Line<th scope=col>Count");
+        if rows.has_branches {
+            rows.html.push_str("<th scope=col>Branches");
+        }
+        rows.html.push_str("<th scope=col>Source<tbody>\n");
+        match &**text {
+            Ok(text) => rows.lines(text, &below, texts),
+            Err(_) => rows.counts_alone(&below),
+        }
+        rows.html.push_str("</table>");
+        rows.html
+    }
+
+    /// The index in `listed` of a line, if it holds code.
+    fn at(&self, number: u32) -> Option<usize> {
+        let by_number = |line: &ListedLine| line.line.number;
+        self.listed.binary_search_by_key(&number, by_number).ok()
+    }
+
+    fn lines(&mut self, text: &Text, below: &Below<'_>, texts: &mut Texts<'_>) {
+        let count = u32::try_from(text.line_count()).unwrap_or(u32::MAX);
+        let file = self.file;
+        let mut stats = line_stats(&file.segments, 1).peekable();
+        for number in 1..=count.min(MAX_LINES) {
+            while stats.next_if(|stats| stats.number < number).is_some() {}
+            let stats = stats.next_if(|stats| stats.number == number);
+            let here = self.at(number);
+            let line_count = here.and_then(|index| Some(self.listed.get(index)?.line.count));
+            self.open(number, here, below);
+            let (wrapped, segments) =
+                stats.map_or((None, &[][..]), |stats| (stats.wrapped, stats.segments));
+            text.push_line(number, line_count, wrapped, segments, &mut self.html);
+            self.html.push_str("</code>\n");
+            self.below(number, below, texts);
+        }
+    }
+
+    /// Without a source, the lines that hold code.
+    fn counts_alone(&mut self, below: &Below<'_>) {
+        for index in 0..self.listed.len().min(MAX_LINES as usize) {
+            let number = self.listed[index].line.number;
+            self.open(number, Some(index), below);
+            self.html.push_str("</code>\n");
+        }
+    }
+
+    /// A row up to its code. Its class says how the line is: hit, missed, partial; and `u` that a
+    /// place begins here that is not covered.
+    fn open(&mut self, number: u32, index: Option<usize>, below: &Below<'_>) {
+        let line = index.and_then(|index| self.listed.get(index));
+        let is_partial = below.places.contains_key(&number);
+        let state = match line.map(|line| line.line.count) {
+            Some(0) => "m",
+            _ if is_partial => "p",
+            Some(_) => "h",
+            None => "",
+        };
+        let _ = write!(self.html, "<tr id=L{number}");
+        match (state, below.firsts.contains_key(&number)) {
+            ("", _) => {}
+            (state, true) => {
+                let _ = write!(self.html, " class=\"{state} u\"");
+            }
+            (state, false) => {
+                let _ = write!(self.html, " class={state}");
+            }
+        }
+        let _ = write!(self.html, "><td>{number}<td>");
+        if let Some(line) = line {
+            let count = line.line.count;
+            match count < 1000 {
+                true => self.html.push_str(&count.to_string()),
+                false => {
+                    let _ = write!(self.html, "<span title={count}>{}</span>", short(count));
+                }
+            }
+        }
+        if self.has_branches {
+            self.html.push_str("<td>");
+            if let Some(line) = line.filter(|line| !line.branches.is_empty()) {
+                let sides = line.conditions();
+                let _ = write!(self.html, "{}/{}", sides.covered, sides.total);
+            }
+        }
+        self.html.push_str("<td><code>");
+    }
+
+    fn below(&mut self, number: u32, below: &Below<'_>, texts: &mut Texts<'_>) {
+        let mut notes = String::new();
+        let places = below.places.get(&number).into_iter().flatten();
+        let places = places.map(|one| {
+            let words = one.reason.words();
+            format!("column {}: {words}", one.start.column)
+        });
+        let places: Vec<String> = places.collect();
+        if !places.is_empty() {
+            let _ = writeln!(notes, "<p>{}</p>", places.join("; "));
+        }
+        for text in below.decisions.get(&number).into_iter().flatten() {
+            let _ = writeln!(notes, "<p>{text}</p>");
+        }
+        for group in below.groups.get(&number).into_iter().flatten() {
+            self.instantiations(group, &mut notes);
+        }
+        for (region, expansions) in below.expansions.get(&number).into_iter().flatten() {
+            self.expansion(region, expansions, texts, &mut notes);
+        }
+        if !notes.is_empty() {
+            let columns = if self.has_branches { 3 } else { 2 };
+            let _ = writeln!(self.html, "<tr class=x><td colspan={columns}><td>{notes}");
+        }
+    }
+
+    /// The instantiations of a function, each with what it did not reach.
+    fn instantiations(&self, group: &Group, notes: &mut String) {
+        let _ = write!(
+            notes,
+            "<details><summary>{} instantiations</summary><table><thead><tr><th scope=col>Entered<th scope=col>Lines<th scope=col>Name<th scope=col>Not covered<tbody>",
+            group.members.len()
+        );
+        for id in group.members.iter().take(MAX_INSTANTIATIONS) {
+            let function = self.coverage.function(*id);
+            let tally = function.summary.lines;
+            let class = if function.count == 0 { "m" } else { "h" };
+            let _ = write!(
+                notes,
+                "<tr class={class}><td>{}<td>{}/{}<td><code>",
+                function.count, tally.covered, tally.total
+            );
+            escape::push(notes, demangled(function.name.as_bstr()).as_bytes());
+            notes.push_str("</code><td>");
+            let view = self.coverage.function_view(*id);
+            let missed = missed_lines(&view.segments);
+            notes.push_str(&missed.join(", "));
+        }
+        notes.push_str("</table>");
+        let more = group.members.len().saturating_sub(MAX_INSTANTIATIONS);
+        if more > 0 {
+            let _ = write!(notes, "<p>{more} more</p>");
+        }
+        notes.push_str("</details>");
+    }
+
+    /// What a macro expands to: its own lines, with the counts of this use.
+    fn expansion(
+        &self,
+        region: &Region,
+        expansions: &[Expansion],
+        texts: &mut Texts<'_>,
+        notes: &mut String,
+    ) {
+        let Some((first, id)) = expansions.first().and_then(|expansion| {
+            let function = self.coverage.function(expansion.function);
+            let id: FileId = *function.files.get(region.expanded.0 as usize)?;
+            self.coverage.files.get(id.0 as usize)?;
+            Some((function.regions_in(region.expanded).first()?.start, id))
+        }) else {
+            return;
+        };
+        // All instantiations together.
+        let all = expansions.iter().flat_map(|expansion| {
+            let function = self.coverage.function(expansion.function);
+            let region = self.coverage.expansion_region(*expansion);
+            region
+                .map_or(&[][..], |region| function.regions_in(region.expanded))
+                .iter()
+                .copied()
+        });
+        let segments = segments(all.collect());
+        if is_long(&segments) {
+            return;
+        }
+        let text = texts.of(self.coverage, id);
+        let name = self.coverage.file(id).name.as_slice();
+        let base = name
+            .rfind_byteset(br"/\")
+            .map_or(name, |at| &name[at + 1..]);
+        let _ = write!(
+            notes,
+            "<details><summary>column {}: macro, from ",
+            region.start.column
+        );
+        escape::push(notes, base);
+        let _ = write!(
+            notes,
+            ":{}</summary><table class=src><thead class=hidden><tr><th scope=col>Line<th scope=col>Count<th scope=col>Source<tbody>",
+            first.line
+        );
+        let lines = lines(&segments);
+        let last = first.line.saturating_add(MAX_MACRO_LINES);
+        for stats in line_stats(&segments, first.line).take_while(|stats| stats.number < last) {
+            let count = lines
+                .binary_search_by_key(&stats.number, |line| line.number)
+                .ok()
+                .and_then(|index| Some(lines.get(index)?.count));
+            let class = match count {
+                Some(0) => "m",
+                Some(_) => "h",
+                None => "n",
+            };
+            let shown = count.map(short).unwrap_or_default();
+            let _ = write!(
+                notes,
+                "<tr class={class}><td>{}<td>{shown}<td><code>",
+                stats.number
+            );
+            if let Ok(text) = &*text {
+                text.push_line(stats.number, count, stats.wrapped, stats.segments, notes);
+            }
+            notes.push_str("</code>\n");
+        }
+        notes.push_str("</table></details>");
+    }
+}
+
+/// The first ranges of lines that were not executed.
+fn missed_lines(of: &[bincover_model::Segment]) -> Vec<String> {
+    const SHOWN: usize = 10;
+    if is_long(of) {
+        return Vec::new();
+    }
+    let all = lines(of);
+    let runs = all.chunk_by(|a, b| (a.count == 0) == (b.count == 0));
+    let missed = runs.filter(|run| run.first().is_some_and(|line| line.count == 0));
+    let ranges = missed.filter_map(|run| {
+        let (first, last) = (run.first()?.number, run.last()?.number);
+        Some(match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        })
+    });
+    ranges.take(SHOWN).collect()
+}
+
+/// A region may claim to have any number of lines; these are not listed.
+fn is_long(segments: &[bincover_model::Segment]) -> bool {
+    let ends = segments.first().zip(segments.last());
+    ends.is_some_and(|(first, last)| last.start.line.saturating_sub(first.start.line) > MAX_LINES)
+}

@@ -1,0 +1,205 @@
+//! Our own JSON, of which `docs/report.schema.json` is the schema.
+//!
+//! `version` is raised when a reader of the old one would misunderstand the new one; members may be
+//! added without. It is written file by file: memory does not grow with the report.
+
+use std::io::{self, BufWriter, Write};
+
+use bincover_model::{Coverage, File, Summary, Tally};
+use bstr::ByteSlice;
+use serde::Serialize;
+
+use crate::Options;
+use crate::listed::{Rates, listed};
+use crate::missing::{group_name, missing};
+use crate::paths::Names;
+use crate::quoted::quoted;
+
+/// The version of the schema.
+pub const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct JsonTally {
+    covered: u64,
+    total: u64,
+}
+
+impl From<Tally> for JsonTally {
+    fn from(Tally { covered, total }: Tally) -> Self {
+        Self { covered, total }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonSummary {
+    lines: JsonTally,
+    functions: JsonTally,
+    instantiations: JsonTally,
+    regions: JsonTally,
+    branches: JsonTally,
+    mcdc: JsonTally,
+}
+
+impl From<Summary> for JsonSummary {
+    fn from(summary: Summary) -> Self {
+        Self {
+            lines: summary.lines.into(),
+            functions: summary.functions.into(),
+            instantiations: summary.instantiations.into(),
+            regions: summary.regions.into(),
+            branches: summary.branches.into(),
+            mcdc: summary.mcdc.into(),
+        }
+    }
+}
+
+/// The numbers of what is listed.
+#[derive(Serialize)]
+struct JsonListed {
+    lines: JsonTally,
+    branches: JsonTally,
+}
+
+#[derive(Serialize)]
+struct JsonFile {
+    name: String,
+    summary: JsonSummary,
+    listed: JsonListed,
+    /// First line, last line, count.
+    lines: Vec<(u32, u32, u64)>,
+    /// Line, times true, times false.
+    branches: Vec<(u32, u64, u64)>,
+    functions: Vec<JsonFunction>,
+    missing: Vec<JsonMissing>,
+}
+
+#[derive(Serialize)]
+struct JsonFunction {
+    name: String,
+    symbol: String,
+    line: u32,
+    column: u32,
+    count: u64,
+    instantiations: usize,
+}
+
+#[derive(Serialize)]
+struct JsonMissing {
+    first_line: u32,
+    last_line: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+    lines: u64,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<String>,
+}
+
+/// Writes the document. Reads [`Options::repository`].
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let names = Names::new(coverage, options);
+    let tool = concat!("bincover ", env!("CARGO_PKG_VERSION"));
+    write!(
+        out,
+        "{{\"version\":{VERSION},\"tool\":\"{tool}\",\"root\":{},\"totals\":",
+        quoted(&names.root.to_str_lossy())
+    )?;
+    serde_json::to_writer(&mut out, &JsonSummary::from(coverage.totals()))?;
+    write!(out, ",\"files\":[")?;
+    for (index, file) in coverage.files.iter().enumerate() {
+        writeln!(out, "{}", if index == 0 { "" } else { "," })?;
+        serde_json::to_writer(&mut out, &json_file(coverage, file, &names))?;
+    }
+    writeln!(out, "\n]}}")?;
+    out.flush()
+}
+
+fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
+    let lines = listed(coverage, file);
+    let rates = Rates::of(&lines);
+    let mut ranges: Vec<(u32, u32, u64)> = Vec::new();
+    for line in &file.lines {
+        match ranges.last_mut() {
+            Some((_, last, count))
+                if *count == line.count && last.checked_add(1) == Some(line.number) =>
+            {
+                *last = line.number;
+            }
+            _ => ranges.push((line.number, line.number, line.count)),
+        }
+    }
+    let branches = lines.iter().flat_map(|line| &line.branches);
+    let functions = file.groups.iter().map(|group| JsonFunction {
+        name: group_name(coverage, group),
+        symbol: group.members.first().map_or_else(String::new, |id| {
+            coverage.function(*id).name.to_str_lossy().into_owned()
+        }),
+        line: group.start.line,
+        column: group.start.column,
+        count: group.count,
+        instantiations: group.members.len(),
+    });
+    let missing = missing(coverage, file).into_iter().map(|one| JsonMissing {
+        first_line: one.first_line(),
+        last_line: one.last_line(),
+        column: one.lines.is_none().then_some(one.start.column),
+        lines: one.line_count,
+        reason: one.reason.key(),
+        function: one
+            .group
+            .and_then(|index| file.groups.get(index))
+            .map(|group| group_name(coverage, group)),
+    });
+    JsonFile {
+        name: names.of(&file.name),
+        summary: file.summary.into(),
+        listed: JsonListed {
+            lines: rates.lines.into(),
+            branches: rates.branches.into(),
+        },
+        lines: ranges,
+        branches: branches
+            .map(|branch| (branch.line, branch.true_count, branch.false_count))
+            .collect(),
+        functions: functions.collect(),
+        missing: missing.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::one_of_everything;
+
+    #[test]
+    fn ranges_functions_and_what_is_missing() {
+        let mut out = Vec::new();
+        emit(&one_of_everything(), &Options::default(), &mut out).expect("a Vec takes everything");
+        let json: serde_json::Value = serde_json::from_slice(&out).expect("it is JSON");
+        assert_eq!(json["version"], VERSION);
+        assert_eq!(json["root"], "/w/");
+        let file = &json["files"][0];
+        assert_eq!(file["name"], "a.c");
+        assert_eq!(file["lines"][0], serde_json::json!([1, 1, 1]));
+        assert_eq!(file["lines"][5], serde_json::json!([9, 10, 1]));
+        assert_eq!(file["branches"][2], serde_json::json!([4, 2, 3]));
+        assert_eq!(file["functions"][0]["name"], "a.c:inner");
+        assert_eq!(
+            file["missing"],
+            serde_json::json!([
+                {"first_line": 1, "last_line": 1, "column": 21, "lines": 0,
+                 "reason": "never_true"},
+                {"first_line": 1, "last_line": 1, "column": 28, "lines": 0,
+                 "reason": "not_evaluated"},
+                {"first_line": 4, "last_line": 4, "column": 16, "lines": 0,
+                 "reason": "never_false", "function": "a.c:inner"},
+                {"first_line": 14, "last_line": 14, "lines": 1,
+                 "reason": "not_reached", "function": "main"}
+            ])
+        );
+    }
+}

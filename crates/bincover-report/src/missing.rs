@@ -1,0 +1,466 @@
+//! What is not covered: by file, the places, the functions that they are in, and why.
+//!
+//! A place is either code that was never executed, as long as it is in one piece, or a branch that
+//! was always decided alike. Each line of [`File::lines`] with a count of zero is in exactly one
+//! place. Branches inside macro expansions are counted in the numbers of a file, but not listed
+//! here: their places are those of the macro.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+
+use bincover_model::{Branch, Coverage, File, Group, Position, Segment};
+use bstr::ByteSlice;
+
+use crate::Options;
+use crate::names::demangled;
+use crate::paths::Names;
+use crate::printable::printable;
+
+/// Something that is not covered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Where it begins.
+    pub start: Position,
+    /// Where it ends; the column is exclusive. `None` if only lines are known, or if it lasts to
+    /// the end of the file.
+    pub end: Option<Position>,
+    /// The first and the last line that were not executed at all. `None` if the code shares all
+    /// of its lines with code that was, and for branches.
+    pub lines: Option<(u32, u32)>,
+    /// How many lines that hold code were not executed at all, of those from first to last.
+    pub line_count: u64,
+    /// Index into [`File::groups`] of the innermost function around it.
+    pub group: Option<usize>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why something is not covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The function was never entered.
+    NeverEntered,
+    /// The function was, and went another way.
+    NotReached,
+    /// The branch's condition was evaluated and never true.
+    NeverTrue,
+    /// The branch's condition was evaluated and never false.
+    NeverFalse,
+    /// The code was reached, but not the branch's condition.
+    NotEvaluated,
+}
+
+impl Reason {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NeverEntered => "function never entered",
+            Self::NotReached => "region not reached",
+            Self::NeverTrue => "branch never true",
+            Self::NeverFalse => "branch never false",
+            Self::NotEvaluated => "branch not evaluated",
+        }
+    }
+
+    /// As one word, for JSON.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::NeverEntered => "never_entered",
+            Self::NotReached => "not_reached",
+            Self::NeverTrue => "never_true",
+            Self::NeverFalse => "never_false",
+            Self::NotEvaluated => "not_evaluated",
+        }
+    }
+}
+
+impl Missing {
+    /// The first line to show.
+    #[must_use]
+    pub fn first_line(&self) -> u32 {
+        self.lines.map_or(self.start.line, |(first, _)| first)
+    }
+
+    /// The last line to show.
+    #[must_use]
+    pub fn last_line(&self) -> u32 {
+        self.lines.map_or(self.start.line, |(_, last)| last)
+    }
+
+    /// Lines if it has any, else a line and a column.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.lines {
+            Some((first, last)) if first == last => first.to_string(),
+            Some((first, last)) => format!("{first}-{last}"),
+            None => format!("{}:{}", self.start.line, self.start.column),
+        }
+    }
+}
+
+/// What is not covered in a file, by position.
+#[must_use]
+pub fn missing(coverage: &Coverage, file: &File) -> Vec<Missing> {
+    let extents = Extents::new(coverage, &file.groups);
+    let mut found = code(file, &extents);
+    // A condition that lies in code that was not executed is no news.
+    let is_inside = |position: Position| {
+        let next = found.partition_point(|one| one.start <= position);
+        found[..next]
+            .last()
+            .is_some_and(|one| one.end.is_none_or(|end| position < end))
+    };
+    let branches: Vec<Missing> = branches(file)
+        .into_iter()
+        .filter(|one| !is_inside(one.start))
+        .collect();
+    found.extend(branches);
+    found.sort_by_key(|one| one.start);
+    for one in &mut found {
+        one.group = extents.around(one.start);
+        let group = one.group.and_then(|index| file.groups.get(index));
+        if one.reason == Reason::NotReached && group.is_some_and(|group| group.count == 0) {
+            one.reason = Reason::NeverEntered;
+        }
+    }
+    found
+}
+
+/// The name of a group's functions in source form, that of its first.
+#[must_use]
+pub fn group_name(coverage: &Coverage, group: &Group) -> String {
+    let first = group.members.first();
+    first.map_or_else(String::new, |id| {
+        demangled(coverage.function(*id).name.as_bstr())
+    })
+}
+
+/// Pieces of code with a count of zero. What lies between two of one function without a count
+/// (white space, operators, comments) is no end.
+fn code(file: &File, extents: &Extents) -> Vec<Missing> {
+    if file.segments.is_empty() {
+        return by_lines(file);
+    }
+    let mut found = Vec::new();
+    // The next line that may be in a piece: a line is in one piece only.
+    let mut next = 0;
+    let is_missed = |segment: &Segment| segment.has_count && segment.count == 0;
+    let mut rest = &file.segments[..];
+    while let Some((first, others)) = rest.split_first() {
+        rest = others;
+        if !is_missed(first) {
+            continue;
+        }
+        let function_end = extents.end_around(first.start);
+        let mut entry = (!first.is_gap).then_some(first.start);
+        loop {
+            let uncounted = rest.iter().take_while(|segment| !segment.has_count).count();
+            let Some(more) = rest.get(uncounted).filter(|segment| is_missed(segment)) else {
+                break;
+            };
+            if uncounted > 0 && function_end.is_none_or(|end| more.start >= end) {
+                break;
+            }
+            entry = entry.or_else(|| (!more.is_gap).then_some(more.start));
+            rest = &rest[uncounted + 1..];
+        }
+        let end = rest.first().map(|segment| segment.start);
+        let last_line = end.map_or(u32::MAX, |end| end.line);
+        let one = zero_lines(file, first.start.line, last_line, &mut next);
+        // White space between statements is no code by itself.
+        if one.is_none() && entry.is_none() {
+            continue;
+        }
+        found.push(Missing {
+            start: entry.unwrap_or(first.start),
+            end,
+            ..one.unwrap_or_else(|| piece(first.start))
+        });
+    }
+    found
+}
+
+fn piece(start: Position) -> Missing {
+    Missing {
+        start,
+        end: None,
+        lines: None,
+        line_count: 0,
+        group: None,
+        reason: Reason::NotReached,
+    }
+}
+
+/// The lines with a count of zero from one line to another, of those that nobody has yet.
+fn zero_lines(file: &File, first: u32, last: u32, next: &mut usize) -> Option<Missing> {
+    let from = file.lines.partition_point(|line| line.number < first);
+    let from = from.max(*next);
+    let to = file.lines.partition_point(|line| line.number <= last);
+    let zeros = file.lines.get(from..to).unwrap_or_default().iter();
+    let mut zeros = zeros.filter(|line| line.count == 0).peekable();
+    let start = zeros.peek()?.number;
+    let mut one = piece(Position {
+        line: start,
+        column: 1,
+    });
+    for line in zeros {
+        one.lines = Some((start, line.number));
+        one.line_count += 1;
+        *next = file
+            .lines
+            .partition_point(|other| other.number <= line.number);
+    }
+    Some(one)
+}
+
+/// Where nothing is known but lines: those in a row, whatever lies between them without code.
+fn by_lines(file: &File) -> Vec<Missing> {
+    let runs = file
+        .lines
+        .chunk_by(|a, b| (a.count == 0) == (b.count == 0))
+        .filter(|run| run.first().is_some_and(|line| line.count == 0));
+    let found = runs.filter_map(|run| {
+        let (first, last) = (run.first()?.number, run.last()?.number);
+        Some(Missing {
+            end: Some(Position {
+                line: last.saturating_add(1),
+                column: 1,
+            }),
+            lines: Some((first, last)),
+            line_count: run.len() as u64,
+            ..piece(Position {
+                line: first,
+                column: 1,
+            })
+        })
+    });
+    found.collect()
+}
+
+/// Branches of which an outcome is missing. Those of instantiations of one function count together.
+fn branches(file: &File) -> Vec<Missing> {
+    let mut places: BTreeMap<(Position, Position), Branch> = BTreeMap::new();
+    for branch in &file.branches {
+        let place = places.entry((branch.start, branch.end));
+        place
+            .and_modify(|sum| {
+                sum.true_count = sum.true_count.saturating_add(branch.true_count);
+                sum.false_count = sum.false_count.saturating_add(branch.false_count);
+                sum.true_folded &= branch.true_folded;
+                sum.false_folded &= branch.false_folded;
+            })
+            .or_insert(*branch);
+    }
+    let found = places.into_values().filter_map(|branch| {
+        let never_true = branch.true_count == 0 && !branch.true_folded;
+        let never_false = branch.false_count == 0 && !branch.false_folded;
+        let reason = match (never_true, never_false) {
+            (false, false) => return None,
+            (true, true) => Reason::NotEvaluated,
+            (true, false) => Reason::NeverTrue,
+            (false, true) => Reason::NeverFalse,
+        };
+        Some(Missing {
+            end: Some(branch.end),
+            reason,
+            ..piece(branch.start)
+        })
+    });
+    found.collect()
+}
+
+/// Where the functions of a file begin and end.
+struct Extents {
+    /// By start; those that contain others come before them. With the index of the group, and that
+    /// of the innermost extent around it.
+    extents: Vec<(Position, Position, usize, Option<usize>)>,
+}
+
+impl Extents {
+    fn new(coverage: &Coverage, groups: &[Group]) -> Self {
+        let extents = groups.iter().enumerate().filter_map(|(index, group)| {
+            let function = coverage.function(*group.members.first()?);
+            // Clang's first region is the whole body, rustc's the signature.
+            let first = function.regions.first()?;
+            let own = function.regions_in(first.file).iter();
+            let end = own.map(|region| region.end).max()?;
+            Some((first.start, end, index, None))
+        });
+        let mut extents: Vec<_> = extents.collect();
+        extents.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        let mut open: Vec<usize> = Vec::new();
+        for index in 0..extents.len() {
+            let start = extents[index].0;
+            while open.last().is_some_and(|outer| extents[*outer].1 <= start) {
+                open.pop();
+            }
+            extents[index].3 = open.last().copied();
+            open.push(index);
+        }
+        Self { extents }
+    }
+
+    /// The group of the innermost function around a position.
+    fn around(&self, position: Position) -> Option<usize> {
+        self.innermost(position).map(|(_, group)| group)
+    }
+
+    /// Where the innermost function around a position ends.
+    fn end_around(&self, position: Position) -> Option<Position> {
+        self.innermost(position).map(|(end, _)| end)
+    }
+
+    fn innermost(&self, position: Position) -> Option<(Position, usize)> {
+        let next = self.extents.partition_point(|one| one.0 <= position);
+        let mut at = next.checked_sub(1);
+        while let Some(index) = at {
+            let (_, end, group, outer) = self.extents[index];
+            if position < end {
+                return Some((end, group));
+            }
+            at = outer;
+        }
+        None
+    }
+}
+
+/// Writes the list: by file, a line for each place. Reads [`Options::repository`].
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let names = Names::new(coverage, options);
+    let mut is_first = true;
+    for file in &coverage.files {
+        let found = missing(coverage, file);
+        if found.is_empty() {
+            continue;
+        }
+        if !std::mem::replace(&mut is_first, false) {
+            writeln!(out)?;
+        }
+        writeln!(out, "{}", printable(&names.of(&file.name)))?;
+        let places: Vec<String> = found.iter().map(Missing::place).collect();
+        let width = places.iter().map(String::len).max().unwrap_or(0);
+        for (one, place) in found.iter().zip(&places) {
+            write!(out, "  {place:<width$}  {}", one.reason.words())?;
+            if let Some(group) = one.group.and_then(|index| file.groups.get(index)) {
+                write!(out, "  {}", printable(&group_name(coverage, group)))?;
+            }
+            writeln!(out)?;
+        }
+    }
+    out.flush()
+}
+
+/// Writes the list with a line for each file: its name, a colon, and the places between commas.
+/// Reads [`Options::repository`].
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit_compact(
+    coverage: &Coverage,
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let names = Names::new(coverage, options);
+    for file in &coverage.files {
+        let found = missing(coverage, file);
+        if found.is_empty() {
+            continue;
+        }
+        let places: Vec<String> = found.iter().map(Missing::place).collect();
+        let name = printable(&names.of(&file.name));
+        writeln!(out, "{name}: {}", places.join(", "))?;
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{code as region, file, function, group, lines, one_of_everything};
+
+    fn report(emit: fn(&Coverage, &Options, &mut dyn Write) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        emit(&one_of_everything(), &Options::default(), &mut out).expect("a Vec takes everything");
+        String::from_utf8(out).expect("the list is UTF-8")
+    }
+
+    #[test]
+    fn the_list_says_where_and_why() {
+        // The macro's two conditions, `x < 9`, which was always so, and `return 1` in `main`.
+        let expected = "\
+a.c
+  1:21  branch never true
+  1:28  branch not evaluated
+  4:16  branch never false  a.c:inner
+  14    region not reached  main
+";
+        assert_eq!(report(emit), expected);
+    }
+
+    #[test]
+    fn the_compact_list_has_a_line_for_each_file() {
+        assert_eq!(report(emit_compact), "a.c: 1:21, 1:28, 4:16, 14\n");
+    }
+
+    #[test]
+    fn a_function_that_never_ran_is_said_to_be_so() {
+        let mut coverage = Coverage::default();
+        let body = region((2, 1), (5, 2), 0);
+        coverage.functions = vec![function("f", 0, vec![body])];
+        let mut one = file("/w/a.c", lines(&[(2, 0), (3, 0), (5, 0)]));
+        one.segments = bincover_model::segments(vec![body]);
+        one.groups = vec![group((2, 1), &[0], 0)];
+        coverage.files = vec![one];
+        let found = missing(&coverage, &coverage.files[0]);
+        let [found] = &found[..] else {
+            panic!("one place: {found:?}")
+        };
+        assert_eq!(found.lines, Some((2, 5)));
+        assert_eq!((found.line_count, found.reason), (3, Reason::NeverEntered));
+        assert_eq!(found.group, Some(0));
+    }
+
+    /// As rustc writes it: a region for each expression, and nothing around them.
+    #[test]
+    fn pieces_of_one_function_are_one_place() {
+        let regions = [
+            region((1, 1), (1, 9), 1),
+            region((2, 5), (2, 9), 0),
+            region((2, 12), (2, 20), 0),
+            region((3, 5), (3, 9), 0),
+            region((4, 5), (4, 9), 1),
+            region((5, 5), (5, 9), 0),
+            region((7, 1), (7, 9), 0),
+            region((8, 5), (8, 9), 0),
+        ];
+        let mut coverage = Coverage::default();
+        coverage.functions = vec![
+            function("f", 1, regions[..6].to_vec()),
+            function("g", 0, regions[6..].to_vec()),
+        ];
+        let numbers = [(1, 1), (2, 0), (3, 0), (4, 1), (5, 0), (7, 0), (8, 0)];
+        let mut one = file("/w/a.rs", lines(&numbers));
+        one.segments = bincover_model::segments(regions.to_vec());
+        one.groups = vec![group((1, 1), &[0], 1), group((7, 1), &[1], 0)];
+        coverage.files = vec![one];
+        let found = missing(&coverage, &coverage.files[0]);
+        let places: Vec<String> = found.iter().map(Missing::place).collect();
+        assert_eq!(places, ["2-3", "5", "7-8"]);
+        assert_eq!(found[2].reason, Reason::NeverEntered);
+    }
+
+    #[test]
+    fn lines_without_regions_are_put_together() {
+        let mut coverage = Coverage::default();
+        coverage.files = vec![file("a", lines(&[(1, 0), (4, 0), (5, 2), (9, 0)]))];
+        let found = missing(&coverage, &coverage.files[0]);
+        let places: Vec<String> = found.iter().map(Missing::place).collect();
+        assert_eq!(places, ["1-4", "9"]);
+    }
+}

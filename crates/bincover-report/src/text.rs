@@ -1,0 +1,222 @@
+//! Sources for people at a terminal: each line with its count, and notes where something is not
+//! covered.
+//!
+//! Between count and source stands `!` if the line was not executed, `~` if it was, but not all of
+//! it, and a note below says what. Lines without code have no count.
+
+use std::io::{self, BufWriter, Write};
+
+use anstyle::{AnsiColor, Style};
+use bincover_model::{Coverage, File};
+use bstr::ByteSlice;
+
+use crate::missing::{Missing, missing};
+use crate::paths::Names;
+use crate::printable::printable;
+use crate::table::percent;
+use crate::{Options, Source, Sources};
+
+/// Writes the sources. Reads [`Options::repository`] and [`Options::colour`].
+///
+/// # Errors
+/// If the writer fails.
+pub fn emit(
+    coverage: &Coverage,
+    options: &Options,
+    sources: &dyn Sources,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let names = Names::new(coverage, options);
+    let style = |colour: AnsiColor| match options.colour {
+        true => Style::new().fg_color(Some(colour.into())),
+        false => Style::new(),
+    };
+    let look = Look {
+        missed: style(AnsiColor::Red),
+        partial: style(AnsiColor::Yellow),
+        aside: style(AnsiColor::BrightBlack),
+    };
+    for (index, file) in coverage.files.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let lines = file.summary.lines;
+        let name = printable(&names.of(&file.name));
+        let (covered, total) = (lines.covered, lines.total);
+        writeln!(out, "{name}  {covered}/{total} lines  {}", percent(lines))?;
+        emit_file(coverage, file, sources, &look, &mut out)?;
+    }
+    out.flush()
+}
+
+struct Look {
+    missed: Style,
+    partial: Style,
+    aside: Style,
+}
+
+fn emit_file(
+    coverage: &Coverage,
+    file: &File,
+    sources: &dyn Sources,
+    look: &Look,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let found = missing(coverage, file);
+    let text = match sources.read(file.name.as_bstr()) {
+        Source::Text { text, is_changed } => {
+            if is_changed {
+                writeln!(
+                    out,
+                    "(the source is newer than the program: lines may have moved)"
+                )?;
+            }
+            text
+        }
+        Source::Missing { reason } => {
+            writeln!(out, "(no source: {})", printable(&reason))?;
+            for one in &found {
+                writeln!(out, "  {}: {}", one.place(), one.reason.words())?;
+            }
+            return Ok(());
+        }
+    };
+    let last = file.lines.last().map_or(0, |line| line.number);
+    let mut lines = file.lines.iter().peekable();
+    let mut notes = found.iter().filter(|one| one.lines.is_none()).peekable();
+    let mut number: u32 = 0;
+    for source in text.lines() {
+        number = number.saturating_add(1);
+        while lines.next_if(|line| line.number < number).is_some() {}
+        let count = lines
+            .next_if(|line| line.number == number)
+            .map(|line| line.count);
+        while notes.next_if(|note| note.start.line < number).is_some() {}
+        let mut here: Vec<&Missing> = Vec::new();
+        while let Some(note) = notes.next_if(|note| note.start.line == number) {
+            here.push(note);
+        }
+        let (mark, style) = match count {
+            Some(0) => ("!", look.missed),
+            _ if !here.is_empty() => ("~", look.partial),
+            _ => (" ", Style::new()),
+        };
+        let shown = count.map_or_else(String::new, short);
+        let aside = look.aside;
+        let source = printable(&source.to_str_lossy().replace('\t', "    "));
+        let source = source.trim_end();
+        writeln!(
+            out,
+            "{aside}{number:>5}{aside:#} {shown:>7} {style}{mark} {source}{style:#}"
+        )?;
+        for note in here {
+            let words = note.reason.words();
+            let column = note.start.column;
+            writeln!(out, "{:>15} {style}column {column}: {words}{style:#}", "")?;
+        }
+    }
+    if last > number {
+        writeln!(
+            out,
+            "(the source has {number} lines, the program has code at line {last}: it has changed)"
+        )?;
+    }
+    Ok(())
+}
+
+/// A count in at most five characters: 999, 9.9k, 99k, 999k, 9.9M.
+pub(crate) fn short(count: u64) -> String {
+    const UNITS: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
+    if count < 1000 {
+        return count.to_string();
+    }
+    let mut scaled = count;
+    let mut unit = "";
+    let mut tenths = 0;
+    for name in UNITS {
+        if scaled < 1000 {
+            break;
+        }
+        tenths = scaled % 1000 / 100;
+        scaled /= 1000;
+        unit = name;
+    }
+    match scaled < 10 {
+        true => format!("{scaled}.{tenths}{unit}"),
+        false => format!("{scaled}{unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bstr::BStr;
+
+    use super::*;
+    use crate::testing::one_of_everything;
+
+    struct One(&'static str);
+
+    impl Sources for One {
+        fn read(&self, _: &BStr) -> Source {
+            Source::Text {
+                text: self.0.into(),
+                is_changed: false,
+            }
+        }
+    }
+
+    fn report(sources: &dyn Sources) -> String {
+        let mut out = Vec::new();
+        emit(&one_of_everything(), &Options::default(), sources, &mut out)
+            .expect("a Vec takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn lines_have_counts_and_notes() {
+        let source = One(
+            "#define\n\nstatic int inner(int x) {\n\tif (x > 2 && x < 9)\n\u{1b}[31mreturn 1;\n",
+        );
+        let expected = "\
+a.c  12/13 lines  92.3%
+    1       1 ~ #define
+                column 21: branch never true
+                column 28: branch not evaluated
+    2
+    3       5   static int inner(int x) {
+    4       5 ~     if (x > 2 && x < 9)
+                column 16: branch never false
+    5       2   \u{fffd}[31mreturn 1;
+(the source has 5 lines, the program has code at line 16: it has changed)
+";
+        let report = report(&source);
+        let trimmed: Vec<&str> = report.lines().map(str::trim_end).collect();
+        assert_eq!(trimmed.join("\n") + "\n", expected);
+    }
+
+    #[test]
+    fn without_a_source_the_places_are_listed() {
+        let expected = "\
+a.c  12/13 lines  92.3%
+(no source: no sources were given)
+  1:21: branch never true
+  1:28: branch not evaluated
+  4:16: branch never false
+  14: region not reached
+";
+        assert_eq!(report(&crate::NoSources), expected);
+    }
+
+    #[test]
+    fn counts_are_short() {
+        let shown = |count| short(count);
+        assert_eq!(shown(999), "999");
+        assert_eq!(shown(1000), "1.0k");
+        assert_eq!(shown(9_999), "9.9k");
+        assert_eq!(shown(12_345), "12k");
+        assert_eq!(shown(999_999), "999k");
+        assert_eq!(shown(1_000_000), "1.0M");
+        assert_eq!(shown(u64::MAX), "18E");
+    }
+}

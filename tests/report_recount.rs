@@ -1,0 +1,545 @@
+//! Each report is counted again from its own bytes, with nobody's help: all come to the model's
+//! numbers.
+//!
+//! Formats that list lines are held to the lines of the model ([`File::lines`] and
+//! `branches_by_line`), those that print numbers to its summaries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+
+use bincover_mapping::{Mapping, evaluate};
+use bincover_model::{Coverage, Summary, Tally};
+use bincover_profile::Merger;
+use bincover_report::{Emit, FORMATS, Format, NoSources, Options, Outputs, html, missing};
+use bincover_testkit::fixture_bytes;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use serde_json::Value;
+
+/// Programs in Rust, C and C++, with branches, instantiations, macros and decisions.
+const CASES: &[&str] = &["rust-v10", "clang22-c", "clang22-cxx", "clang22-mcdc"];
+
+fn coverage(case: &str) -> Coverage {
+    let object = fixture_bytes(&format!("object/{case}/app.elf"));
+    let mapping = Mapping::parse(&object).expect("a fixture's mapping");
+    let name = format!("raw/{case}/merged.profdata");
+    let mut merger = Merger::new();
+    merger.add(&name, &fixture_bytes(&name), NonZeroU64::MIN);
+    let evaluation = evaluate(&[mapping], &merger.finish().profile);
+    evaluation.expect("a fixture").coverage
+}
+
+fn report(name: &str, coverage: &Coverage) -> String {
+    let format = Format::named(name).expect("it is in the table");
+    let mut out = Vec::new();
+    let written = format.write(coverage, &Options::default(), &NoSources, &mut out);
+    written.expect("a Vec takes everything");
+    String::from_utf8(out).expect("reports of fixtures are UTF-8")
+}
+
+/// What is counted.
+#[derive(Debug, Default, PartialEq)]
+struct Count {
+    lines: Tally,
+    branches: Tally,
+}
+
+fn add(tally: &mut Tally, is_covered: bool) {
+    tally.covered += u64::from(is_covered);
+    tally.total += 1;
+}
+
+/// The lines and branch sides of the model.
+fn listed(coverage: &Coverage) -> Count {
+    let mut count = Count::default();
+    for file in &coverage.files {
+        for line in &file.lines {
+            add(&mut count.lines, line.count > 0);
+        }
+        let numbers: BTreeSet<u32> = file.lines.iter().map(|line| line.number).collect();
+        for branch in coverage.branches_by_line(file) {
+            if numbers.contains(&branch.line) {
+                add(&mut count.branches, branch.true_count > 0);
+                add(&mut count.branches, branch.false_count > 0);
+            }
+        }
+    }
+    assert!(count.lines.covered > 0 && count.lines.missed() > 0);
+    count
+}
+
+/// Calls `check` with each case's coverage, the report and the model's lines.
+fn for_each(name: &str, check: impl Fn(&Coverage, &str, Count)) {
+    for case in CASES {
+        let coverage = coverage(case);
+        check(&coverage, &report(name, &coverage), listed(&coverage));
+    }
+}
+
+fn json(report: &str) -> Value {
+    serde_json::from_str(report).expect("it is JSON")
+}
+
+fn number(value: &Value) -> u64 {
+    value
+        .as_u64()
+        .unwrap_or_else(|| panic!("a number: {value}"))
+}
+
+/// Elements with their attributes, in order.
+fn elements(document: &str) -> Vec<(String, BTreeMap<String, String>)> {
+    let mut reader = Reader::from_str(document);
+    let mut found = Vec::new();
+    loop {
+        match reader.read_event().expect("it is well-formed") {
+            Event::Start(start) | Event::Empty(start) => {
+                let attributes = start.attributes().map(|attribute| {
+                    let attribute = attribute.expect("attributes are well-formed");
+                    (attribute.key.0.to_owned(), attribute.value.into_owned())
+                });
+                found.push((start.name().0.to_owned(), attributes.collect()));
+            }
+            Event::Eof => return found,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_format_is_counted_here() {
+    let counted = [
+        "table",
+        "text",
+        "missing",
+        "html",
+        "lcov",
+        "cobertura",
+        "json",
+        "llvm-json",
+        "codecov",
+        "coveralls",
+        "sonar",
+        "clover",
+        "markdown",
+        "github",
+        "badge",
+        "shields",
+    ];
+    let all: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    assert_eq!(all, counted);
+}
+
+#[test]
+fn lcov() {
+    for_each("lcov", |coverage, report, expected| {
+        let mut count = Count::default();
+        let mut totals = Summary::default();
+        for line in report.lines() {
+            let (key, value) = line.split_once(':').unwrap_or((line, ""));
+            let last = value.rsplit(',').next().unwrap_or_default();
+            match key {
+                "DA" => add(&mut count.lines, last != "0"),
+                "LF" => totals.lines.total += value.parse::<u64>().unwrap(),
+                "LH" => totals.lines.covered += value.parse::<u64>().unwrap(),
+                "FNF" => totals.functions.total += value.parse::<u64>().unwrap(),
+                "FNH" => totals.functions.covered += value.parse::<u64>().unwrap(),
+                _ => {}
+            }
+        }
+        let model = coverage.totals();
+        assert_eq!(count.lines, expected.lines);
+        assert_eq!(totals.lines, model.lines);
+        assert_eq!(totals.functions, model.functions);
+    });
+}
+
+#[test]
+fn cobertura() {
+    for_each("cobertura", |coverage, report, expected| {
+        let mut count = Count::default();
+        let mut methods = 0;
+        // Lines of methods repeat lines of the class.
+        let classes = report.split("</methods>").skip(1);
+        let lines = classes.filter_map(|class| class.split("</class>").next());
+        for element in lines.flat_map(|lines| {
+            let lines = lines.replace("<methods>", "");
+            elements(&format!("<x>{lines}</x>"))
+        }) {
+            let (name, attributes) = element;
+            if name != "line" {
+                continue;
+            }
+            add(&mut count.lines, attributes["hits"] != "0");
+            if let Some(conditions) = attributes.get("condition-coverage") {
+                let inner = conditions.split(['(', ')']).nth(1).unwrap();
+                let (covered, total) = inner.split_once('/').unwrap();
+                count.branches.covered += covered.parse::<u64>().unwrap();
+                count.branches.total += total.parse::<u64>().unwrap();
+            }
+        }
+        for (name, _) in elements(report) {
+            methods += u64::from(name == "method");
+        }
+        assert_eq!(count, expected);
+        assert_eq!(methods, coverage.totals().functions.total);
+    });
+}
+
+#[test]
+fn our_json() {
+    for_each("json", |coverage, report, expected| {
+        let json = json(report);
+        let mut count = Count::default();
+        let mut functions = Tally::default();
+        let mut missed = 0;
+        for file in json["files"].as_array().unwrap() {
+            for range in file["lines"].as_array().unwrap() {
+                for _ in number(&range[0])..=number(&range[1]) {
+                    add(&mut count.lines, number(&range[2]) > 0);
+                }
+            }
+            for branch in file["branches"].as_array().unwrap() {
+                add(&mut count.branches, number(&branch[1]) > 0);
+                add(&mut count.branches, number(&branch[2]) > 0);
+            }
+            for function in file["functions"].as_array().unwrap() {
+                add(&mut functions, number(&function["count"]) > 0);
+            }
+            for place in file["missing"].as_array().unwrap() {
+                missed += number(&place["lines"]);
+            }
+        }
+        let totals = coverage.totals();
+        assert_eq!(missed, expected.lines.missed());
+        assert_eq!(count, expected);
+        assert_eq!(functions, totals.functions);
+        for (name, tally) in [
+            ("lines", totals.lines),
+            ("functions", totals.functions),
+            ("instantiations", totals.instantiations),
+            ("regions", totals.regions),
+            ("branches", totals.branches),
+            ("mcdc", totals.mcdc),
+        ] {
+            let total = &json["totals"][name];
+            assert_eq!(number(&total["covered"]), tally.covered, "{name}");
+            assert_eq!(number(&total["total"]), tally.total, "{name}");
+        }
+    });
+}
+
+/// The members that the schema names are those that are written, and the required ones are there.
+#[test]
+fn our_json_follows_its_schema() {
+    let schema = include_str!("../docs/report.schema.json");
+    let schema = json(schema);
+    assert_eq!(
+        schema["properties"]["version"]["const"],
+        bincover_report::json::VERSION
+    );
+    for_each("json", |_, report, _| {
+        follows(&schema, &schema, &json(report), "report");
+    });
+}
+
+/// As much of JSON Schema as ours uses.
+fn follows(all: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.strip_prefix("#/$defs/").expect("a reference of ours");
+        let definition = &all["$defs"][name];
+        assert!(definition.is_object(), "{at}: no definition of {name}");
+        return follows(all, definition, value, at);
+    }
+    if let Some(expected) = schema.get("const") {
+        assert_eq!(value, expected, "{at}");
+        return;
+    }
+    if let Some(allowed) = schema["enum"].as_array() {
+        assert!(allowed.contains(value), "{at}: {value}");
+        return;
+    }
+    match schema["type"].as_str().expect("a type") {
+        "object" => {
+            let members = value
+                .as_object()
+                .unwrap_or_else(|| panic!("{at}: an object"));
+            for required in schema["required"].as_array().into_iter().flatten() {
+                let required = required.as_str().unwrap();
+                assert!(members.contains_key(required), "{at}: no {required}");
+            }
+            for (name, member) in members {
+                let schema = &schema["properties"][name];
+                assert!(schema.is_object(), "{at}: {name} is not in the schema");
+                follows(all, schema, member, &format!("{at}.{name}"));
+            }
+        }
+        "array" => {
+            let items = value.as_array().unwrap_or_else(|| panic!("{at}: an array"));
+            let places = schema["prefixItems"].as_array();
+            for (index, item) in items.iter().enumerate() {
+                let schema = places.map_or(&schema["items"], |places| &places[index]);
+                follows(all, schema, item, &format!("{at}[{index}]"));
+            }
+            assert!(
+                places.is_none_or(|places| places.len() == items.len()),
+                "{at}"
+            );
+        }
+        "string" => assert!(value.is_string(), "{at}: {value}"),
+        "integer" => {
+            let least = schema["minimum"].as_u64().expect("a minimum");
+            assert!(number(value) >= least, "{at}: {value}");
+        }
+        other => panic!("{at}: a type that ours does not use: {other}"),
+    }
+}
+
+#[test]
+fn llvm_json() {
+    for_each("llvm-json", |coverage, report, _| {
+        let json = json(report);
+        let totals = coverage.totals();
+        for (name, tally) in [
+            ("lines", totals.lines),
+            ("functions", totals.functions),
+            ("regions", totals.regions),
+            ("branches", totals.branches),
+        ] {
+            let total = &json["data"][0]["totals"][name];
+            assert_eq!(number(&total["covered"]), tally.covered, "{name}");
+            assert_eq!(number(&total["count"]), tally.total, "{name}");
+        }
+    });
+}
+
+#[test]
+fn codecov() {
+    for_each("codecov", |_, report, expected| {
+        let mut count = Count::default();
+        let json = json(report);
+        for lines in json["coverage"].as_object().unwrap().values() {
+            for hits in lines.as_object().unwrap().values() {
+                // A line is partial only if it was executed.
+                add(&mut count.lines, hits.as_u64() != Some(0));
+            }
+        }
+        assert_eq!(count.lines, expected.lines);
+    });
+}
+
+#[test]
+fn coveralls() {
+    for_each("coveralls", |_, report, expected| {
+        let mut count = Count::default();
+        for file in json(report)["source_files"].as_array().unwrap() {
+            for hits in file["coverage"].as_array().unwrap() {
+                if !hits.is_null() {
+                    add(&mut count.lines, number(hits) > 0);
+                }
+            }
+            let branches = file["branches"].as_array().map_or(&[][..], Vec::as_slice);
+            for branch in branches.chunks(4) {
+                add(&mut count.branches, number(&branch[3]) > 0);
+            }
+        }
+        assert_eq!(count, expected);
+    });
+}
+
+#[test]
+fn sonar() {
+    for_each("sonar", |_, report, expected| {
+        let mut count = Count::default();
+        for (name, attributes) in elements(report) {
+            if name == "lineToCover" {
+                add(&mut count.lines, attributes["covered"] == "true");
+                if let Some(total) = attributes.get("branchesToCover") {
+                    count.branches.total += total.parse::<u64>().unwrap();
+                    count.branches.covered += attributes["coveredBranches"].parse::<u64>().unwrap();
+                }
+            }
+        }
+        assert_eq!(count, expected);
+    });
+}
+
+#[test]
+fn clover() {
+    for_each("clover", |coverage, report, expected| {
+        let mut count = Count::default();
+        let elements = elements(report);
+        for (name, attributes) in &elements {
+            if name == "line" && attributes["type"] != "method" {
+                add(&mut count.lines, attributes["count"] != "0");
+            }
+        }
+        assert_eq!(count.lines, expected.lines);
+        let (_, project) = elements.iter().find(|(name, _)| name == "metrics").unwrap();
+        let tally = |name: &str| Tally {
+            covered: project[&format!("covered{name}")].parse().unwrap(),
+            total: project[name].parse().unwrap(),
+        };
+        assert_eq!(tally("statements"), expected.lines);
+        assert_eq!(tally("conditionals"), expected.branches);
+        assert_eq!(tally("methods"), coverage.totals().functions);
+    });
+}
+
+/// `12/34` as the numbers it is.
+fn fraction(text: &str) -> Tally {
+    let (covered, total) = text.split_once('/').unwrap();
+    Tally {
+        covered: covered.parse().unwrap(),
+        total: total.parse().unwrap(),
+    }
+}
+
+/// Lines, functions, regions, and branches if there are any, in the tables' order.
+fn columns(summary: &Summary) -> Vec<Tally> {
+    let mut all = vec![summary.lines, summary.functions, summary.regions];
+    all.extend((summary.branches.total > 0).then_some(summary.branches));
+    all
+}
+
+#[test]
+fn table() {
+    for_each("table", |coverage, report, _| {
+        let fractions = |line: &str| -> Vec<Tally> {
+            let words = line.split_whitespace().skip(1);
+            let words = words.filter(|word| word.contains('/'));
+            words.map(fraction).collect()
+        };
+        let rule = |line: &&str| line.starts_with("---");
+        let rows = report.lines().skip_while(|line| !rule(line)).skip(1);
+        let rows: Vec<&str> = rows.take_while(|line| !rule(line)).collect();
+        let mut sums = vec![Tally::default(); columns(&coverage.totals()).len()];
+        for row in rows {
+            for (sum, tally) in sums.iter_mut().zip(fractions(row)) {
+                *sum += tally;
+            }
+        }
+        assert_eq!(sums, columns(&coverage.totals()));
+        assert_eq!(fractions(report.lines().last().unwrap()), sums);
+    });
+}
+
+#[test]
+fn markdown() {
+    for_each("markdown", |coverage, report, _| {
+        let rows = report.lines().filter_map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let is_total = ["Lines", "Functions", "Regions", "Branches"].contains(cells.get(1)?);
+            is_total.then(|| fraction(&format!("{}/{}", cells[2], cells[3])))
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), columns(&coverage.totals()));
+    });
+}
+
+#[test]
+fn missing_lines() {
+    for_each("missing", |coverage, report, expected| {
+        let found: Vec<_> = coverage
+            .files
+            .iter()
+            .flat_map(|file| missing::missing(coverage, file))
+            .collect();
+        let lines: u64 = found.iter().map(|one| one.line_count).sum();
+        assert_eq!(lines, expected.lines.missed());
+        let places = report.lines().filter(|line| line.starts_with("  "));
+        assert_eq!(places.count(), found.len());
+    });
+}
+
+#[test]
+fn github() {
+    for_each("github", |coverage, report, _| {
+        let found = coverage
+            .files
+            .iter()
+            .map(|file| missing::missing(coverage, file).len());
+        assert!(
+            report
+                .lines()
+                .all(|line| line.starts_with("::warning file="))
+        );
+        assert_eq!(report.lines().count(), found.sum::<usize>());
+    });
+}
+
+#[test]
+fn text() {
+    // Without sources, the places are listed.
+    for_each("text", |coverage, report, _| {
+        let found = coverage
+            .files
+            .iter()
+            .map(|file| missing::missing(coverage, file).len());
+        let places = report.lines().filter(|line| line.starts_with("  "));
+        assert_eq!(places.count(), found.sum::<usize>());
+    });
+}
+
+#[test]
+fn badges() {
+    for case in CASES {
+        let coverage = coverage(case);
+        let lines = coverage.totals().lines;
+        let percent = format!("{}%", lines.covered * 100 / lines.total);
+        assert_eq!(json(&report("shields", &coverage))["message"], *percent);
+        assert!(report("badge", &coverage).contains(&format!(">{percent}</text>")));
+    }
+}
+
+#[derive(Default)]
+struct Pages(BTreeMap<String, String>);
+
+impl Outputs for Pages {
+    fn file(&mut self, name: &str, contents: &[u8]) -> std::io::Result<()> {
+        let text = String::from_utf8(contents.to_vec()).expect("pages are UTF-8");
+        self.0.insert(name.to_owned(), text);
+        Ok(())
+    }
+}
+
+#[test]
+fn html() {
+    let format = Format::named("html").expect("it is in the table");
+    assert!(matches!(format.emit, Emit::Folder(_)));
+    for case in CASES {
+        let coverage = coverage(case);
+        let mut pages = Pages::default();
+        html::emit(&coverage, &Options::default(), &NoSources, &mut pages).unwrap();
+
+        // The rows of the index.
+        let mut sums = vec![Tally::default(); columns(&coverage.totals()).len()];
+        let rows = pages.0["index.html"]
+            .lines()
+            .filter(|line| line.contains("<a href=f/"));
+        for row in rows {
+            let row = &row[row.rfind("</a>").unwrap()..];
+            let cells = row
+                .split("<td")
+                .filter(|cell| cell.contains('/') && cell.starts_with('>'));
+            let tallies = cells.filter(|cell| !cell.starts_with("></a>"));
+            for (sum, cell) in sums.iter_mut().zip(tallies) {
+                *sum += fraction(&cell[1..]);
+            }
+        }
+        assert_eq!(sums, columns(&coverage.totals()), "{case}");
+
+        // The lines of the pages: class m is a line that was not executed.
+        let mut count = Count::default();
+        for (_, page) in pages.0.iter().filter(|(name, _)| name.starts_with("f/")) {
+            for row in page.lines().filter(|line| line.starts_with("<tr id=L")) {
+                let cells: Vec<&str> = row.split("<td>").collect();
+                let is_missed = row.contains("class=m") || row.contains("class=\"m ");
+                assert_eq!(is_missed, cells[2] == "0", "{row}");
+                add(&mut count.lines, !is_missed);
+                if cells.len() == 5 && !cells[3].is_empty() {
+                    count.branches += fraction(cells[3]);
+                }
+            }
+        }
+        assert_eq!(count, listed(&coverage), "{case}");
+    }
+}
