@@ -30,6 +30,16 @@ impl NameRef {
     pub fn of(name: &[u8]) -> Self {
         Self(md5_low64(name))
     }
+
+    /// The hashes of many names, several at a time: calls `tell` with the index of each and its
+    /// hash, in any order.
+    pub fn of_all<'n>(
+        count: usize,
+        name: impl Fn(usize) -> &'n [u8],
+        mut tell: impl FnMut(usize, Self),
+    ) {
+        low64_of_all(count, name, |index, hash| tell(index, Self(hash)));
+    }
 }
 
 /// The first 8 bytes of the MD5 digest as a little-endian number. LLVM uses it for names and for
@@ -301,9 +311,7 @@ impl Chunk {
         hashes.clear();
         hashes.resize(places.len(), NameRef::default());
         let name = |index: usize| places[index].of(text);
-        low64_of_all(places.len(), name, |index, hash| {
-            hashes[index] = NameRef(hash);
-        });
+        NameRef::of_all(places.len(), name, |index, hash| hashes[index] = hash);
         Ok(())
     }
 

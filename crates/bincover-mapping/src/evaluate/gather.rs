@@ -10,8 +10,8 @@ use bstr::{BStr, BString};
 
 use crate::error::Result;
 use crate::evaluate::names::{Chunks, Names};
-use crate::evaluate::parallel;
 use crate::mapping::{Mapping, Name, Record, Table, TableLayout, Unit, read_file_names};
+use crate::parallel;
 use crate::sections::COVMAP;
 
 /// Tables that a thread takes at a time.

@@ -8,7 +8,7 @@ use bincover_profile::{HashedMap, NameRef, decode_blob};
 use bstr::ByteSlice;
 
 use crate::error::{Error, Result};
-use crate::evaluate::parallel;
+use crate::parallel;
 use crate::sections::NAMES;
 
 /// A part of a names blob that was compressed by itself.
@@ -101,11 +101,20 @@ impl Chunk<'_> {
                 let error = error.in_section(NAMES).with_llvm_message(llvm);
                 return Err(error.in_mapping(self.mapping));
             }
-            spans.push((NameRef::of(name), start, name.len()));
+            spans.push((NameRef::default(), start, name.len()));
             if end.is_none() {
                 break;
             }
             start += name.len() + 1;
+        }
+        let mut hashes = vec![NameRef::default(); spans.len()];
+        let name = |index: usize| {
+            let (_, start, len) = spans[index];
+            &text[start..start + len]
+        };
+        NameRef::of_all(spans.len(), name, |index, hash| hashes[index] = hash);
+        for (span, hash) in spans.iter_mut().zip(hashes) {
+            span.0 = hash;
         }
         Ok((text, spans))
     }

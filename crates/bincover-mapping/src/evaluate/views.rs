@@ -7,18 +7,19 @@ use std::ops::Range;
 
 use bincover_model::{
     Branch, Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position,
-    Region, RegionKind, Segmenter, Summary, Tally, lines, segments, tally_lines,
+    Region, RegionKind, Segmenter, Summary, Tally, lines, tally_lines,
 };
 use bstr::BString;
 
-use crate::evaluate::parallel;
+use crate::evaluate::Detail;
+use crate::parallel;
 
 /// How views are made.
 pub(super) struct Views {
     pub(super) threads: usize,
     /// By file as numbered before sorting; all if not given.
     pub(super) wanted: Option<Vec<bool>>,
-    pub(super) summaries_only: bool,
+    pub(super) detail: Detail,
 }
 
 /// Files that a thread takes at a time.
@@ -30,16 +31,17 @@ impl Views {
     pub(super) fn coverage(self, names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
         let sorted = sort_files(names, &mut functions);
         let touches = touches_by_file(sorted.len(), &functions);
-        let files = parallel::map(sorted.len(), self.threads, BLOCK, |_: &mut (), index| {
+        let view = |segmenter: &mut Segmenter, index: usize| {
             // There are as many files as FileIds.
             let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
             let (_, old) = sorted[index];
             let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted[old]);
             match is_wanted {
-                true => view_file(id, &touches[index], &functions, self.summaries_only),
+                true => view_file(id, &touches[index], &functions, self.detail, segmenter),
                 false => File::default(),
             }
-        });
+        };
+        let files = parallel::map(sorted.len(), self.threads, BLOCK, view);
         let named = sorted.into_iter().zip(files);
         let files = named.map(|((name, _), file)| File { name, ..file });
         Coverage {
@@ -87,7 +89,13 @@ fn touches_by_file(files: usize, functions: &[Function]) -> Vec<Vec<Touch>> {
     touches
 }
 
-fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_only: bool) -> File {
+fn view_file(
+    id: FileId,
+    touches: &[Touch],
+    functions: &[Function],
+    detail: Detail,
+    segmenter: &mut Segmenter,
+) -> File {
     let mut file = File::default();
     let mut regions = Instances::default();
     let mut starts: Vec<(Position, FunctionId)> = Vec::new();
@@ -102,7 +110,7 @@ fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_on
         if let Some(first) = main.and_then(|main| function.regions_in(main).first()) {
             starts.push((first.start, function_id));
         }
-        if summaries_only {
+        if detail == Detail::Summaries {
             continue;
         }
         for (_, local) in of_function {
@@ -121,8 +129,11 @@ fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_on
                 .extend(function.expansions_in(function_id, main));
         }
     }
-    file.segments = segments(regions.regions());
-    file.lines = lines(&file.segments);
+    let segments = segmenter.segments(&regions.regions());
+    file.lines = lines(segments);
+    if detail == Detail::All {
+        file.segments = segments.to_vec();
+    }
     // Stable, so that members stay in load order.
     starts.sort_by_key(|(start, _)| *start);
     for members in starts.chunk_by(|a, b| a.0 == b.0) {

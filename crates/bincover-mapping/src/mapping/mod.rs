@@ -9,6 +9,7 @@ mod function;
 mod records;
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 
 use bincover_profile::bytes::{Cursor, pad8};
 use bincover_profile::{FunctionHash, HashedMap, NameRef, md5_low64};
@@ -16,6 +17,7 @@ use bstr::BString;
 
 use crate::container::{self, Found, ParseOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::parallel;
 use crate::sections::{COVFUN, COVMAP, Sections};
 
 pub(crate) use file_names::{TableLayout, read as read_file_names};
@@ -113,6 +115,20 @@ impl<'a> Mapping<'a> {
             compilation_dir: options.compilation_dir.to_vec(),
             units: units?,
         })
+    }
+
+    /// As [`Mapping::parse_as`] of each of several files, by that many threads; as many as the
+    /// machine runs if it is not given.
+    #[must_use]
+    pub fn parse_all(
+        files: &[(&'a [u8], ParseOptions<'a>)],
+        threads: Option<NonZeroUsize>,
+    ) -> Vec<Result<Self>> {
+        let parse = |_: &mut (), index: usize| {
+            let (bytes, options) = &files[index];
+            Self::parse_as(bytes, options)
+        };
+        parallel::map(files.len(), parallel::thread_count(threads), 1, parse)
     }
 
     /// How many functions have a mapping; one that is in several members of an archive counts for

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 
+use bincover::mapping::Detail;
 use bincover::report::{Parts, lcov, llvm_json};
 
 use super::load::{Loaded, Need, check_profile};
@@ -37,7 +38,11 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
         all_functions: settings.format == Format::Text
             && !parts.summary_only
             && !parts.skip_functions,
-        lines: !parts.summary_only,
+        detail: match (parts.summary_only, settings.format) {
+            (true, _) => Detail::Summaries,
+            (false, Format::Lcov) => Detail::Lines,
+            (false, _) => Detail::All,
+        },
     };
     // The process ends here, and its memory with it: faster than piece by piece.
     let loaded = ManuallyDrop::new(
