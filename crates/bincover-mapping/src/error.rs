@@ -47,8 +47,8 @@ pub enum ErrorKind {
     ArchitectureNeeded,
     /// A thin archive names a file that is not there, or cannot be read.
     MissingMember,
-    /// The profile, not the object: a record of it that is needed cannot be read. The offset is
-    /// from the start of the profile.
+    /// The profile, not the object: a record of it that is needed cannot be read (LLVM:
+    /// `instrprof_error::malformed`). The offset is from the start of the profile.
     DamagedProfile,
 }
 

@@ -44,7 +44,7 @@ mod kept;
 mod limits;
 mod mapping;
 mod object_file;
-mod parallel;
+pub mod parallel;
 mod sections;
 mod test_container;
 mod thin;

@@ -298,7 +298,7 @@ impl Chunk {
         } = self;
         text.clear();
         places.clear();
-        decode_blob_with(inflater, cursor, "names", text)?;
+        inflater.decode_blob(cursor, "names", text)?;
         let mut start = 0;
         for end in memchr_iter(1, text).chain([text.len()]) {
             if start == end {
@@ -339,25 +339,7 @@ fn skip_blob(cursor: &mut Cursor<'_>, what: &'static str) -> Result<()> {
 /// # Errors
 /// If the payload is cut short or does not inflate to what it claims.
 pub fn decode_blob(cursor: &mut Cursor<'_>, what: &'static str, out: &mut Vec<u8>) -> Result<()> {
-    decode_blob_with(&mut Inflater::default(), cursor, what, out)
-}
-
-fn decode_blob_with(
-    inflater: &mut Inflater,
-    cursor: &mut Cursor<'_>,
-    what: &'static str,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let at = cursor.offset();
-    let plain_bytes = cursor.uleb(what)?;
-    let packed_bytes = cursor.uleb(what)?;
-    if packed_bytes == 0 {
-        out.extend_from_slice(cursor.take(plain_bytes, what)?);
-        return Ok(());
-    }
-    let cut_off = |error: Error| error.reclassify(ErrorKind::UncompressFailed);
-    let packed = cursor.take(packed_bytes, what).map_err(cut_off)?;
-    inflater.inflate(packed, plain_bytes, at, what, out)
+    Inflater::default().decode_blob(cursor, what, out)
 }
 
 /// One chunk of names: joined by byte `0x01` and compressed as LLVM compresses them (zlib, level 9).
@@ -390,9 +372,9 @@ fn push_uleb(out: &mut Vec<u8>, mut value: usize) {
     }
 }
 
-/// Inflates one stream after another.
+/// Inflates one stream after another, in the same memory.
 #[derive(Default)]
-struct Inflater(Option<Decompress>);
+pub struct Inflater(Option<Decompress>);
 
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -401,6 +383,28 @@ impl fmt::Debug for Inflater {
 }
 
 impl Inflater {
+    /// As [`decode_blob`].
+    ///
+    /// # Errors
+    /// As [`decode_blob`].
+    pub fn decode_blob(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        what: &'static str,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let at = cursor.offset();
+        let plain_bytes = cursor.uleb(what)?;
+        let packed_bytes = cursor.uleb(what)?;
+        if packed_bytes == 0 {
+            out.extend_from_slice(cursor.take(plain_bytes, what)?);
+            return Ok(());
+        }
+        let cut_off = |error: Error| error.reclassify(ErrorKind::UncompressFailed);
+        let packed = cursor.take(packed_bytes, what).map_err(cut_off)?;
+        self.inflate(packed, plain_bytes, at, what, out)
+    }
+
     /// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.
     ///
     /// Fails if it holds more, or is no zlib stream; fewer are fine, as for LLVM. `offset` and

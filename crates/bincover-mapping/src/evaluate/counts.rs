@@ -137,9 +137,7 @@ pub(super) fn for_each_record(
 
 #[cold]
 fn unreadable(error: bincover_profile::Error) -> Error {
-    let llvm = error.llvm_message();
-    let error = Error::from(error).of_kind(ErrorKind::DamagedProfile);
-    error.with_llvm_message(llvm)
+    Error::from(error).of_kind(ErrorKind::DamagedProfile)
 }
 
 /// Evaluates functions; keeps its memory from one to the next.

@@ -31,13 +31,13 @@ impl Views {
     pub(super) fn coverage(self, names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
         let sorted = sort_files(names, &mut functions);
         let touches = touches_by_file(sorted.len(), &functions);
-        let view = |segmenter: &mut Segmenter, index: usize| {
+        let view = |memory: &mut Memory, index: usize| {
             // There are as many files as FileIds.
             let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
             let (_, old) = sorted[index];
             let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted[old]);
             match is_wanted {
-                true => view_file(id, &touches[index], &functions, self.detail, segmenter),
+                true => view_file(id, &touches[index], &functions, self.detail, memory),
                 false => File::default(),
             }
         };
@@ -94,10 +94,11 @@ fn view_file(
     touches: &[Touch],
     functions: &[Function],
     detail: Detail,
-    segmenter: &mut Segmenter,
+    memory: &mut Memory,
 ) -> File {
     let mut file = File::default();
-    let mut regions = Instances::default();
+    let Memory { regions, segmenter } = memory;
+    regions.clear();
     let mut starts: Vec<(Position, FunctionId)> = Vec::new();
     for of_function in touches.chunk_by(|a, b| a.0 == b.0) {
         let function_id = of_function[0].0;
@@ -129,7 +130,7 @@ fn view_file(
                 .extend(function.expansions_in(function_id, main));
         }
     }
-    let segments = segmenter.segments(&regions.regions());
+    let segments = segmenter.segments(regions.regions());
     file.lines = lines(segments);
     if detail == Detail::All {
         file.segments = segments.to_vec();
@@ -145,6 +146,13 @@ fn view_file(
     file
 }
 
+/// What a thread keeps from one file to the next.
+#[derive(Default)]
+struct Memory {
+    regions: Instances,
+    segmenter: Segmenter,
+}
+
 /// The regions of a file. Instantiations of one function have the same ones, of which only the
 /// counts differ, and these would be added up in the end: doing so at once leaves less to sort.
 #[derive(Default)]
@@ -155,9 +163,17 @@ struct Instances {
     /// By the start of the first region and the number of regions, where the last ones begin that
     /// were met.
     known: HashMap<(Position, usize), usize>,
+    /// Memory for them in another order.
+    sorted: Vec<Region>,
 }
 
 impl Instances {
+    fn clear(&mut self) {
+        self.regions.clear();
+        self.blocks.clear();
+        self.known.clear();
+    }
+
     fn add(&mut self, regions: &[Region]) {
         let Some(first) = regions.first() else {
             return;
@@ -185,17 +201,17 @@ impl Instances {
 
     /// All of them. Functions are put in order of where they start, which leaves them almost
     /// sorted.
-    fn regions(mut self) -> Vec<Region> {
+    fn regions(&mut self) -> &[Region] {
         let start = |block: &Range<usize>| self.regions[block.start].start;
         if self.blocks.is_sorted_by_key(start) {
-            return self.regions;
+            return &self.regions;
         }
         self.blocks.sort_by_key(start);
-        let mut regions = Vec::with_capacity(self.regions.len());
-        for block in self.blocks {
-            regions.extend_from_slice(&self.regions[block]);
+        self.sorted.clear();
+        for block in &self.blocks {
+            self.sorted.extend_from_slice(&self.regions[block.clone()]);
         }
-        regions
+        &self.sorted
     }
 }
 

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
 use bincover_profile::bytes::{Cursor, pad8};
-use bincover_profile::{FunctionHash, HashedMap, NameRef, md5_low64};
+use bincover_profile::{FunctionHash, HashedMap, Inflater, NameRef, md5_low64};
 use bstr::BString;
 
 use crate::container::{self, Found, ParseOptions};
@@ -180,8 +180,10 @@ impl<'a> Unit<'a> {
             unit.records = records::one_of_each(unit.records, sections.covmap);
             return Ok(unit);
         }
-        let read_table = |table: &Table<'_>| {
-            file_names::read(table.bytes, table.offset, table_layout, compilation_dir)
+        let mut inflater = Inflater::default();
+        let mut read_table = |table: &Table<'_>| {
+            let (bytes, offset) = (table.bytes, table.offset);
+            file_names::read(&mut inflater, bytes, offset, table_layout, compilation_dir)
         };
         // `None`: two different tables have this key, and records with it are passed over.
         let mut by_key: HashedMap<u64, Option<u32>> = HashedMap::default();

@@ -60,3 +60,89 @@ impl<'a> IndexedProfile<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+    use crate::{Merger, WriteOptions, indexed};
+
+    /// Forty functions, of which the tenth has two hashes.
+    fn profile() -> Vec<u8> {
+        let mut text = String::from("f9\n99\n1\n7\n");
+        for index in 0..40 {
+            text += &format!("f{index}\n{index}\n2\n{index}\n1\n");
+        }
+        let mut merger = Merger::new();
+        merger.add("text", text.as_bytes(), NonZeroU64::MIN);
+        indexed::write(&merger.finish().profile, &WriteOptions::default())
+    }
+
+    fn found(bytes: &[u8], name: &str) -> Result<Vec<(u64, Vec<u64>)>> {
+        let profile = IndexedProfile::parse(bytes)?;
+        let name = name.as_bytes();
+        let mut found = Vec::new();
+        profile.find(name, NameRef::of(name), &mut Values::default(), |record| {
+            let mut counts = Vec::new();
+            record.counters.decode_into(&mut counts);
+            found.push((record.hash.0, counts));
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn each_name_and_no_other() {
+        let bytes = profile();
+        for index in 0..40 {
+            let mut expected = vec![(index, vec![index, 1])];
+            if index == 9 {
+                expected.push((99, vec![7]));
+            }
+            assert_eq!(found(&bytes, &format!("f{index}")).unwrap(), expected);
+        }
+        for name in ["", "f", "f40"] {
+            assert_eq!(found(&bytes, name).unwrap(), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn an_empty_table() {
+        let bytes = indexed::write(&Merger::new().finish().profile, &WriteOptions::default());
+        assert_eq!(found(&bytes, "f").unwrap(), []);
+    }
+
+    /// Other names than the damaged one are found all the same.
+    #[test]
+    fn damage_matters_to_whom_it_meets() {
+        let whole = profile();
+        let at = whole
+            .windows(2)
+            .position(|bytes| bytes == b"f7")
+            .expect("it is there");
+        let mut bytes = whole.clone();
+        // How many counts the record has.
+        bytes[at + 10] = 0xff;
+        let error = found(&bytes, "f7").unwrap_err();
+        assert_eq!(
+            error.llvm_message(),
+            "malformed instrumentation profile data: profile data is empty"
+        );
+        assert!(error.offset().is_some_and(|offset| offset > at as u64));
+        assert_eq!(found(&bytes, "f8").unwrap(), found(&whole, "f8").unwrap());
+    }
+
+    #[test]
+    fn any_byte_may_be_wrong() {
+        let whole = profile();
+        for at in 0..whole.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                for name in ["f7", "f9", "f31"] {
+                    let _ = found(&bytes, name);
+                }
+            }
+        }
+    }
+}
