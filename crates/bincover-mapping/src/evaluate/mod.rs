@@ -45,6 +45,9 @@ pub struct Options<'o> {
     pub wanted: Option<&'o (dyn Fn(&BStr) -> bool + Sync)>,
     /// How much is made.
     pub detail: Detail,
+    /// Called when the records of all objects are listed. From then on few bytes of the objects are
+    /// read again: of records that several have, the first one's.
+    pub listed: Option<&'o (dyn Fn() + Sync)>,
     /// Also list functions that count as not executed since the profile does not have them, and
     /// functions of the profile that no object has.
     pub explain: bool,
@@ -70,6 +73,7 @@ impl fmt::Debug for Options<'_> {
             .field("threads", &self.threads)
             .field("wanted", &self.wanted.map(|_| ..))
             .field("detail", &self.detail)
+            .field("listed", &self.listed.map(|_| ..))
             .field("explain", &self.explain)
             .finish()
     }
@@ -189,6 +193,9 @@ pub fn count<'p>(
     let profile = profile.into();
     let threads = thread_count(options.threads);
     let gathered = Gathered::gather(mappings, threads, options.explain)?;
+    if let Some(listed) = options.listed {
+        listed();
+    }
     let wanted: Option<Vec<bool>> = options.wanted.map(|is_wanted| {
         let names = gathered.file_names.iter();
         names.map(|name| is_wanted(name.as_ref())).collect()

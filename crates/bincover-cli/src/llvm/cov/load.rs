@@ -462,6 +462,11 @@ fn count(settings: &Settings, need: Need) -> Result<(ProfileKind, Counted), Unre
         sources.contains(place.as_deref().unwrap_or(name)) || sources.contains(name)
     };
     let is_not_ignored = |file: &BStr| !settings.ignores(file);
+    let listed = || {
+        for one in opened.iter().chain(&fetched) {
+            one.object.release();
+        }
+    };
     let none = Profile::default();
     let source = profile.as_ref().map_or(Source::from(&none), Source::from);
     let version = profile.as_ref().map(|profile| profile.header().version());
@@ -471,6 +476,7 @@ fn count(settings: &Settings, need: Need) -> Result<(ProfileKind, Counted), Unre
             .unwrap_or_default(),
         threads: threads(settings),
         detail: need.detail,
+        listed: Some(&listed),
         ..Options::default()
     };
     if !need.all_functions {
