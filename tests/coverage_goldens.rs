@@ -3,9 +3,12 @@
 
 use std::num::NonZeroU64;
 
-use bincover_mapping::{ErrorKind, Mapping, ParseOptions, evaluate};
+use bincover_mapping::{
+    self as mapping, ErrorKind, Mapping, ParseOptions, evaluate, evaluate_with,
+};
 use bincover_model::FileId;
-use bincover_profile::{Merger, Profile};
+use bincover_profile::indexed::{self, IndexedProfile};
+use bincover_profile::{Merger, Profile, WriteOptions};
 use bincover_report::{Options, Parts, lcov, llvm_json};
 use bincover_testkit::fixture_bytes;
 
@@ -27,8 +30,10 @@ fn check_with(case: &str, objects: &[&str], profile_name: &str, options: &ParseO
         .iter()
         .map(|bytes| Mapping::parse_as(bytes, options).expect("a fixture's mapping"))
         .collect();
-    let evaluation = evaluate(&mappings, &profile(profile_name)).expect("a fixture");
+    let profile = profile(profile_name);
+    let evaluation = evaluate(&mappings, &profile).expect("a fixture");
     let coverage = &evaluation.coverage;
+    same_from_a_file(&mappings, &profile);
 
     let mut ours = Vec::new();
     lcov::emit(coverage, &Options::default(), &mut ours).expect("writing to memory");
@@ -38,6 +43,25 @@ fn check_with(case: &str, objects: &[&str], profile_name: &str, options: &ParseO
     let mut ours = Vec::new();
     llvm_json::emit(coverage, &files, &Parts::default(), &mut ours).expect("writing to memory");
     pretty(case, "expected.json", &ours, b'{');
+}
+
+/// It is all the same whether a profile is in memory, or looked up in a file.
+fn same_from_a_file(mappings: &[Mapping<'_>], profile: &Profile) {
+    let bytes = indexed::write(profile, &WriteOptions::default());
+    let file = IndexedProfile::parse(&bytes).expect("it was just written");
+    let options = mapping::Options {
+        explain: true,
+        ..mapping::Options::default()
+    };
+    let in_memory = evaluate_with(mappings, profile, &options).expect("a fixture");
+    let mut in_file = evaluate_with(mappings, &file, &options).expect("a fixture");
+    assert_eq!(in_file.coverage, in_memory.coverage);
+    assert_eq!(in_file.left_out, in_memory.left_out);
+    // In the order of the file.
+    let mut unmapped = in_memory.unmapped;
+    unmapped.sort_by(|a, b| a.function.cmp(&b.function));
+    in_file.unmapped.sort_by(|a, b| a.function.cmp(&b.function));
+    assert_eq!(in_file.unmapped, unmapped);
 }
 
 /// Compares piece by piece, so that a difference is small enough to be read.

@@ -498,6 +498,8 @@ const COMMANDS: &str = "
     report empty -instr-profile=merged.profdata
     report app -object app -instr-profile=merged.profdata
     report app -instr-profile=old.profdata
+    report app -instr-profile=damaged.profdata
+    export app -instr-profile=damaged.profdata -object app
     report -empty-profile app
     report -instr-profile=merged.profdata -debug-file-directory=debug
     report -instr-profile=merged.profdata -debug-file-directory=nofolder
@@ -620,6 +622,8 @@ fn main() -> ExitCode {
     }
     let is_ignored = !is_required && is_missing(&[ORACLE, CLANG[0], PROFDATA]);
     trials.push(Trial::test("html: pages", html_pages).with_ignored_flag(is_ignored));
+    let is_ignored = !is_required && is_missing(&[ORACLE, "ar", RUSTC[0], PROFDATA]);
+    trials.push(Trial::test("a report on an rlib", rlib).with_ignored_flag(is_ignored));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -773,6 +777,60 @@ fn explain(words: &[String], ours: &Outcome, theirs: &Outcome) -> Failed {
     text.into()
 }
 
+/// llvm-cov refuses an `.rlib`, for its member with metadata; our own commands report on it, as llvm-cov
+/// does on its other members.
+fn rlib() -> Result<(), Failed> {
+    const LIBRARY: &str = "libshapes.rlib";
+    const PROFILE: &str = "merged.profdata";
+    let program = PROGRAMS.iter().find(|program| program.name == "rust");
+    let folder = folder_of(program.ok_or("a program of the table")?)?;
+    let scratch = tempfile::tempdir()?;
+    let out = scratch.path().join("out");
+    let words = ["report", LIBRARY, "-instr-profile", PROFILE].map(str::to_owned);
+    let theirs = run(&which::which(ORACLE)?, folder, &words, &out)?;
+    let ours = run(&link(scratch.path())?, folder, &words, &out)?;
+    if theirs.code == Some(0) || ours != theirs {
+        return Err(format!("theirs {theirs:#?}, ours {ours:#?}").into());
+    }
+
+    let members = scratch.path().join("members");
+    fs::create_dir(&members)?;
+    shell(
+        &members,
+        &format!("ar x {}", folder.join(LIBRARY).display()),
+    )?;
+    let mut words = ["export", "-format=lcov", "-instr-profile", PROFILE]
+        .map(str::to_owned)
+        .to_vec();
+    let listed = Command::new("ar")
+        .args(["t", LIBRARY])
+        .current_dir(folder)
+        .output()?;
+    let listed = String::from_utf8(listed.stdout)?;
+    let objects = listed.lines().filter(|name| name.ends_with(".o"));
+    words.extend(objects.map(|name| format!("-object={}", members.join(name).display())));
+    let theirs = run(&which::which(ORACLE)?, folder, &words, &out)?;
+    let words = [
+        "report",
+        "--object",
+        LIBRARY,
+        "--profile",
+        PROFILE,
+        "--lcov",
+        "-",
+    ]
+    .map(str::to_owned);
+    let ours = Command::new(OURS)
+        .args(words)
+        .current_dir(folder)
+        .output()?;
+    let ours = String::from_utf8_lossy(&ours.stdout).into_owned();
+    match !ours.is_empty() && ours == theirs.stdout {
+        true => Ok(()),
+        false => Err(format!("theirs {theirs:#?}, ours {ours}").into()),
+    }
+}
+
 /// The folder with a program, which is made once.
 fn folder_of(program: &'static Program) -> Result<&'static Path, Failed> {
     static MADE: [OnceLock<Result<PathBuf, String>>; PROGRAMS.len()] =
@@ -877,6 +935,10 @@ fn extras(folder: &Path) -> Result<(), Failed> {
         "llvm-profdata-22 merge --text merged.profdata -o merged.proftext",
     )?;
     fs::copy(folder.join("merged.profdata"), folder.join("old.profdata"))?;
+    fs::write(
+        folder.join("damaged.profdata"),
+        damaged(fs::read(folder.join("merged.profdata"))?)?,
+    )?;
     // The name under which the linker's build id is looked for.
     fs::create_dir_all(folder.join("debug/.build-id/ab"))?;
     fs::copy(
@@ -888,6 +950,15 @@ fn extras(folder: &Path) -> Result<(), Failed> {
         .open(folder.join("old.profdata"))?;
     old.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))?;
     Ok(())
+}
+
+/// An indexed profile in which the record of `main` says that it has more counts than it has.
+fn damaged(mut profile: Vec<u8>) -> Result<Vec<u8>, Failed> {
+    // The length of the name, that of the data, the name, the hash, the number of counts.
+    let is_main = |bytes: &[u8]| bytes[..8] == 4u64.to_le_bytes() && bytes[16..] == *b"main";
+    let at = profile.windows(20).position(is_main).ok_or("no `main`")?;
+    profile[at + 28..][..8].copy_from_slice(&1000u64.to_le_bytes());
+    Ok(profile)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Failed> {

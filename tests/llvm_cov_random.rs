@@ -41,14 +41,26 @@ fn main() -> ExitCode {
     let trials = (0..4)
         .map(|part| {
             let name = format!("mappings {part} of 4, {count} in all");
-            let run = move || (part..count).step_by(4).try_for_each(same_as_tool);
+            let run = move || {
+                // By version, whether one of its mappings had a file to show.
+                let mut shown = [None; 7];
+                for seed in (part..count).step_by(4) {
+                    let (version, has_file) = same_as_tool(seed)?;
+                    *shown[version].get_or_insert(false) |= has_file;
+                }
+                match shown.contains(&Some(false)) {
+                    true => Err(format!("nothing was shown of a version: {shown:?}").into()),
+                    false => Ok(()),
+                }
+            };
             Trial::test(name, run).with_ignored_flag(is_ignored)
         })
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn same_as_tool(seed: u64) -> Result<(), Failed> {
+/// The version of the mapping, counted from 0, and whether there was a file in the reports.
+fn same_as_tool(seed: u64) -> Result<(usize, bool), Failed> {
     let folder = tempfile::tempdir()?;
     let here = folder.path();
     let mut rng = Rng::new(seed);
@@ -60,6 +72,7 @@ fn same_as_tool(seed: u64) -> Result<(), Failed> {
     for file in 0..FILES {
         fs::write(here.join(file_name(file)), source())?;
     }
+    let mut has_file = false;
     for command in COMMANDS {
         let mut words: Vec<String> = Vec::new();
         for word in command.split(' ') {
@@ -83,8 +96,9 @@ fn same_as_tool(seed: u64) -> Result<(), Failed> {
             )
             .into());
         }
+        has_file |= ours.starts_with("SF:");
     }
-    Ok(())
+    Ok((program.version as usize, has_file))
 }
 
 fn run(tool: &Path, folder: &Path, words: &[String]) -> Result<String, Failed> {
@@ -137,7 +151,7 @@ fn file_name(index: usize) -> String {
 
 /// What is measured: the functions of one object or two, and the counts.
 struct Program {
-    /// Mapping version minus 1: 4, 5 or 6.
+    /// Mapping version minus 1.
     version: u32,
     folder: String,
     objects: Vec<Vec<Mapped>>,
@@ -154,7 +168,7 @@ struct Mapped {
 
 impl Program {
     fn random(rng: &mut Rng, folder: &Path) -> Self {
-        let version = [6, 6, 6, 5, 4][index(rng, 5)];
+        let version = [6, 6, 6, 5, 4, 3, 2, 1, 0][index(rng, 9)];
         let mut objects: Vec<Vec<Mapped>> = Vec::new();
         let mut counted: Vec<Function> = Vec::new();
         for object in 0..1 + index(rng, 2) {
@@ -261,8 +275,11 @@ impl Program {
             plain.extend(uleb(name.len() as u64));
             plain.extend(name.as_bytes());
         }
-        let mut table = Vec::new();
-        table.extend(uleb(names.len() as u64));
+        let mut table = uleb(names.len() as u64);
+        if self.version < 3 {
+            table.extend(plain);
+            return self.old_object(&table, functions);
+        }
         table.extend(uleb(plain.len() as u64));
         table.extend(uleb(0));
         table.extend(plain);
@@ -292,6 +309,45 @@ impl Program {
             ("__llvm_covmap", &covmap),
             ("__llvm_covfun", &covfun),
         ])
+    }
+}
+
+impl Program {
+    /// Before version 4, records and their mappings are in the section of the file names, and before
+    /// version 2 they point to their names, which are plain.
+    fn old_object(&self, table: &[u8], functions: &[Mapped]) -> Vec<u8> {
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (mut records, mut mappings): (Vec<u8>, Vec<u8>) = Default::default();
+        let mut text: Vec<u8> = Vec::new();
+        for function in functions {
+            match self.version {
+                0 => {
+                    records.extend((text.len() as u64).to_le_bytes());
+                    records.extend(small(function.name.len()).to_le_bytes());
+                    text.extend(function.name.as_bytes());
+                }
+                _ => records.extend(name_ref(function.name.as_bytes()).to_le_bytes()),
+            }
+            records.extend(small(function.data.len()).to_le_bytes());
+            records.extend(function.hash.to_le_bytes());
+            mappings.extend(&function.data);
+        }
+        let sizes = [functions.len(), table.len(), mappings.len()].map(small);
+        let header = [&sizes[..], &[self.version]].concat();
+        let mut covmap: Vec<u8> = header.into_iter().flat_map(u32::to_le_bytes).collect();
+        covmap.extend(records);
+        covmap.extend(table);
+        covmap.extend(mappings);
+        covmap.resize(covmap.len().next_multiple_of(8), 0);
+        let named = functions.iter();
+        let named: Vec<Function> = named
+            .map(|function| Function::new(&function.name, 1, [0]))
+            .collect();
+        let names = match self.version {
+            0 => text,
+            _ => names_blob(&named),
+        };
+        elf::build(&[("__llvm_prf_names", &names), ("__llvm_covmap", &covmap)])
     }
 }
 

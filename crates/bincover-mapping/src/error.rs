@@ -47,6 +47,9 @@ pub enum ErrorKind {
     ArchitectureNeeded,
     /// A thin archive names a file that is not there, or cannot be read.
     MissingMember,
+    /// The profile, not the object: a record of it that is needed cannot be read (LLVM:
+    /// `instrprof_error::malformed`). The offset is from the start of the profile.
+    DamagedProfile,
 }
 
 impl ErrorKind {
@@ -58,6 +61,7 @@ impl ErrorKind {
             Self::UnsupportedVersion => "unsupported coverage format version",
             Self::Truncated => "truncated coverage data",
             Self::Malformed => "malformed coverage data",
+            Self::DamagedProfile => "malformed instrumentation profile data",
             Self::WrongArchitecture => "No object file for requested architecture",
             Self::ArchitectureNeeded => {
                 "`-arch` specifier is invalid or missing for universal binary"

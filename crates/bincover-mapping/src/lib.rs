@@ -44,6 +44,7 @@ mod kept;
 mod limits;
 mod mapping;
 mod object_file;
+pub mod parallel;
 mod sections;
 mod test_container;
 mod thin;
@@ -52,7 +53,8 @@ mod wasm;
 pub use container::{ParseOptions, is_architecture};
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{
-    BitmapLayout, Evaluation, LeftOut, Options, Reason, Unmapped, evaluate, evaluate_with,
+    BitmapLayout, Counted, Detail, Evaluation, LeftOut, Options, Reason, Source, Unmapped, count,
+    evaluate, evaluate_with,
 };
 pub use kept::kept_sections;
 pub use mapping::Mapping;

@@ -1,5 +1,7 @@
 //! Files, functions and what is in them.
 
+use std::cmp::Ordering;
+
 use bstr::BString;
 
 use crate::{McdcId, McdcRecord, Summary};
@@ -173,12 +175,31 @@ pub struct Line {
 }
 
 /// A position in a source file. Both fields are 1-based; the column counts bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     /// 1-based line.
     pub line: u32,
     /// 1-based byte column.
     pub column: u32,
+}
+
+impl Position {
+    /// Line and column in one: they are compared more than anything else.
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.line) << 32 | u64::from(self.column)
+    }
+}
+
+impl Ord for Position {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.number().cmp(&other.number())
+    }
+}
+
+impl PartialOrd for Position {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// From here on, until the next segment, the count is this (LLVM: `CoverageSegment`).

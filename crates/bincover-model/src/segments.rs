@@ -8,18 +8,16 @@ use crate::{Line, Position, Region, RegionKind, Segment, Tally};
 
 /// The segments of a view: where, over all its regions, the count changes.
 #[must_use]
-pub fn segments(regions: Vec<Region>) -> Vec<Segment> {
-    let mut segmenter = Segmenter {
-        regions,
-        ..Segmenter::default()
-    };
-    segmenter.run();
+pub fn segments(regions: &[Region]) -> Vec<Segment> {
+    let mut segmenter = Segmenter::default();
+    segmenter.segments(regions);
     segmenter.segments
 }
 
 /// Makes segments of one view after another, and keeps its memory between them.
 #[derive(Debug, Default)]
 pub struct Segmenter {
+    /// Memory for regions that are to be put in order.
     regions: Vec<Region>,
     segments: Vec<Segment>,
     /// Regions that have begun and not ended, by index, the innermost last.
@@ -33,22 +31,22 @@ pub struct Segmenter {
 impl Segmenter {
     /// As [`segments`]; they are there until the next call.
     pub fn segments(&mut self, regions: &[Region]) -> &[Segment] {
-        self.regions.clear();
-        self.regions.extend_from_slice(regions);
         self.segments.clear();
         self.active.clear();
         self.first_ends.clear();
-        self.run();
-        &self.segments
-    }
-
-    fn run(&mut self) {
-        let mut regions = std::mem::take(&mut self.regions);
-        sort(&mut regions);
-        combine(&mut regions);
         self.segments.reserve(regions.len() * 2);
-        self.build(&regions);
-        self.regions = regions;
+        if are_in_order(regions) {
+            self.build(regions);
+        } else {
+            let mut sorted = std::mem::take(&mut self.regions);
+            sorted.clear();
+            sorted.extend_from_slice(regions);
+            sort(&mut sorted);
+            combine(&mut sorted);
+            self.build(&sorted);
+            self.regions = sorted;
+        }
+        &self.segments
     }
 
     fn build(&mut self, regions: &[Region]) {
@@ -175,18 +173,17 @@ impl Segmenter {
 }
 
 /// By start; of those that start together, the longer ones first.
+fn place(region: &Region) -> (u64, Reverse<u64>) {
+    (region.start.number(), Reverse(region.end.number()))
+}
+
+/// Nothing is to be sorted or combined, as in most functions.
+fn are_in_order(regions: &[Region]) -> bool {
+    regions.is_sorted_by(|a, b| place(a) < place(b))
+}
+
 fn sort(regions: &mut [Region]) {
-    let number = |position: Position| u64::from(position.line) << 32 | u64::from(position.column);
-    let key = |region: &Region| {
-        (
-            number(region.start),
-            Reverse(number(region.end)),
-            region.kind,
-        )
-    };
-    if !regions.is_sorted_by_key(key) {
-        regions.sort_by_key(key);
-    }
+    regions.sort_by_key(|region| (place(region), region.kind));
 }
 
 /// Of regions over the same range, those of the first kind add up and the others go: code hides

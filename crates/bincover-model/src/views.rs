@@ -91,7 +91,7 @@ impl Coverage {
         let regions = file.map_or(&[][..], |file| function.regions_in(file));
         let branches = file.map_or(&[][..], |file| function.branches_in(file));
         View {
-            segments: Cow::Owned(segments(regions.to_vec())),
+            segments: Cow::Owned(segments(regions)),
             branches: Cow::Borrowed(branches),
             expansions: file
                 .into_iter()

@@ -30,6 +30,16 @@ impl NameRef {
     pub fn of(name: &[u8]) -> Self {
         Self(md5_low64(name))
     }
+
+    /// The hashes of many names, several at a time: calls `tell` with the index of each and its
+    /// hash, in any order.
+    pub fn of_all<'n>(
+        count: usize,
+        name: impl Fn(usize) -> &'n [u8],
+        mut tell: impl FnMut(usize, Self),
+    ) {
+        low64_of_all(count, name, |index, hash| tell(index, Self(hash)));
+    }
 }
 
 /// The first 8 bytes of the MD5 digest as a little-endian number. LLVM uses it for names and for
@@ -288,7 +298,7 @@ impl Chunk {
         } = self;
         text.clear();
         places.clear();
-        decode_blob_with(inflater, cursor, "names", text)?;
+        inflater.decode_blob(cursor, "names", text)?;
         let mut start = 0;
         for end in memchr_iter(1, text).chain([text.len()]) {
             if start == end {
@@ -301,9 +311,7 @@ impl Chunk {
         hashes.clear();
         hashes.resize(places.len(), NameRef::default());
         let name = |index: usize| places[index].of(text);
-        low64_of_all(places.len(), name, |index, hash| {
-            hashes[index] = NameRef(hash);
-        });
+        NameRef::of_all(places.len(), name, |index, hash| hashes[index] = hash);
         Ok(())
     }
 
@@ -331,25 +339,7 @@ fn skip_blob(cursor: &mut Cursor<'_>, what: &'static str) -> Result<()> {
 /// # Errors
 /// If the payload is cut short or does not inflate to what it claims.
 pub fn decode_blob(cursor: &mut Cursor<'_>, what: &'static str, out: &mut Vec<u8>) -> Result<()> {
-    decode_blob_with(&mut Inflater::default(), cursor, what, out)
-}
-
-fn decode_blob_with(
-    inflater: &mut Inflater,
-    cursor: &mut Cursor<'_>,
-    what: &'static str,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let at = cursor.offset();
-    let plain_bytes = cursor.uleb(what)?;
-    let packed_bytes = cursor.uleb(what)?;
-    if packed_bytes == 0 {
-        out.extend_from_slice(cursor.take(plain_bytes, what)?);
-        return Ok(());
-    }
-    let cut_off = |error: Error| error.reclassify(ErrorKind::UncompressFailed);
-    let packed = cursor.take(packed_bytes, what).map_err(cut_off)?;
-    inflater.inflate(packed, plain_bytes, at, what, out)
+    Inflater::default().decode_blob(cursor, what, out)
 }
 
 /// One chunk of names: joined by byte `0x01` and compressed as LLVM compresses them (zlib, level 9).
@@ -382,9 +372,9 @@ fn push_uleb(out: &mut Vec<u8>, mut value: usize) {
     }
 }
 
-/// Inflates one stream after another.
+/// Inflates one stream after another, in the same memory.
 #[derive(Default)]
-struct Inflater(Option<Decompress>);
+pub struct Inflater(Option<Decompress>);
 
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -393,6 +383,28 @@ impl fmt::Debug for Inflater {
 }
 
 impl Inflater {
+    /// As [`decode_blob`].
+    ///
+    /// # Errors
+    /// As [`decode_blob`].
+    pub fn decode_blob(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        what: &'static str,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let at = cursor.offset();
+        let plain_bytes = cursor.uleb(what)?;
+        let packed_bytes = cursor.uleb(what)?;
+        if packed_bytes == 0 {
+            out.extend_from_slice(cursor.take(plain_bytes, what)?);
+            return Ok(());
+        }
+        let cut_off = |error: Error| error.reclassify(ErrorKind::UncompressFailed);
+        let packed = cursor.take(packed_bytes, what).map_err(cut_off)?;
+        self.inflate(packed, plain_bytes, at, what, out)
+    }
+
     /// Appends the `plain_bytes` bytes that the zlib stream `packed` holds.
     ///
     /// Fails if it holds more, or is no zlib stream; fewer are fine, as for LLVM. `offset` and

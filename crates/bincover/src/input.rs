@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::error::{Error, Result};
 
@@ -23,4 +23,29 @@ pub(crate) fn map_object(path: &Path) -> Result<Mmap> {
     // them (a running one cannot be written at all), and reading a binary while it is being
     // linked is a mistake of its own.
     unsafe { Mmap::map(&file) }.map_err(|source| Error::read(path, source))
+}
+
+/// Lets go of the memory that a mapped object takes. What is needed again is read again.
+#[expect(unsafe_code, reason = "advice may lose what was written; see SAFETY")]
+pub(crate) fn release(object: &Mmap) {
+    // SAFETY: nothing is ever written to this memory, so what is dropped is what the file holds, from
+    // which it comes back. If it cannot be dropped, it stays.
+    let _ = unsafe { object.unchecked_advise(UncheckedAdvice::DontNeed) };
+}
+
+#[cfg(test)]
+mod tests {
+    use bincover_testkit::{fixture, fixture_bytes};
+
+    use super::*;
+
+    #[test]
+    fn what_was_released_is_read_again() {
+        const OBJECT: &str = "object/rust-v10/app.elf";
+        let object = map_object(&fixture(OBJECT)).unwrap();
+        for _ in 0..2 {
+            assert!(object[..] == fixture_bytes(OBJECT)[..]);
+            release(&object);
+        }
+    }
 }

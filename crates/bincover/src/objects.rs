@@ -15,7 +15,7 @@ use memmap2::Mmap;
 
 use crate::error::{Error, Result};
 use crate::go::{GoMerged, GoModules};
-use crate::input::map_object;
+use crate::input::{map_object, release};
 
 /// Object files, opened; with those that thin archives among them name.
 #[derive(Debug)]
@@ -146,6 +146,20 @@ impl Objects {
         files.map(|(path, bytes)| (path.as_path(), bytes.get()))
     }
 
+    /// Lets go of the memory that mapped files take. What is needed again is read again.
+    pub fn release(&self) {
+        for (_, bytes) in &self.files {
+            if let Bytes::Mapped(bytes) = bytes {
+                release(bytes);
+            }
+        }
+        for (_, bytes) in &self.members {
+            if let Ok(bytes) = bytes {
+                release(bytes);
+            }
+        }
+    }
+
     /// What thin archives among them name; `words` is what to say of a file that cannot be read.
     pub fn members(&self, words: impl Fn(&io::Error) -> String) -> Members<'_> {
         let mut members = Members::default();
@@ -193,6 +207,11 @@ impl Objects {
                 Err(error) => unused.push((index, error)),
             }
         }
+        let listed = || self.release();
+        let options = &Options {
+            listed: Some(&listed),
+            ..*options
+        };
         // Regions are decoded by the evaluation, so some damage is seen only there.
         let evaluation = loop {
             if mappings.is_empty() {

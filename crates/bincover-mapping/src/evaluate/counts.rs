@@ -2,12 +2,36 @@
 //! `CounterMappingContext`).
 
 use bincover_model::Function;
-use bincover_profile::{FunctionHash, NameRef, Profile};
+use bincover_profile::indexed::IndexedProfile;
+use bincover_profile::{FunctionHash, NameRef, Profile, Values};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::{main_file, model_branch, model_region};
 use crate::mapping::{Counter, Decoded, MappedKind, MappedRegion};
 
+/// Where counts come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'p> {
+    /// A profile in memory.
+    Merged(&'p Profile),
+    /// One as it lies in a file, of which only the records that are asked for are read.
+    Indexed(&'p IndexedProfile<'p>),
+}
+
+impl<'p> From<&'p Profile> for Source<'p> {
+    fn from(profile: &'p Profile) -> Self {
+        Self::Merged(profile)
+    }
+}
+
+impl<'p> From<&'p IndexedProfile<'p>> for Source<'p> {
+    fn from(profile: &'p IndexedProfile<'p>) -> Self {
+        Self::Indexed(profile)
+    }
+}
+
 /// What the profile knows of a function.
+#[derive(Debug)]
 pub(super) enum Looked<'p> {
     /// Its counters and MC/DC bits.
     Found(Counts<'p>),
@@ -24,31 +48,96 @@ pub(super) struct Counts<'p> {
     pub(super) bitmap: &'p [u8],
 }
 
+/// Memory for a record that is read from a file.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    counters: Vec<u64>,
+    bitmap: Vec<u8>,
+    values: Values,
+}
+
 /// Finds the record of name and hash. Records whose hash differs in the context bit do not count
 /// as "the name with another hash", which matters for Rust, whose hashes use that bit like any
 /// other (LLVM: `IndexedInstrProfReader::getInstrProfRecord`).
-pub(super) fn look_up<'p>(
-    profile: &'p Profile,
+pub(super) fn look_up<'l>(
+    source: Source<'l>,
+    read: &'l mut Record,
     name_ref: NameRef,
     name: &[u8],
     hash: FunctionHash,
-) -> Looked<'p> {
-    let mut looked = Looked::Unknown;
-    for record in profile.lookup(name_ref) {
-        if record.name != name {
-            continue;
+) -> Result<Looked<'l>> {
+    let mut mismatch = None;
+    let mut note = |other: FunctionHash| {
+        if other.has_context_bit() == hash.has_context_bit() {
+            mismatch = Some(other);
         }
-        if record.hash == hash {
-            return Looked::Found(Counts {
-                counters: record.counts,
-                bitmap: record.bitmap,
+    };
+    match source {
+        Source::Merged(profile) => {
+            let records = profile.lookup(name_ref);
+            for record in records.filter(|record| record.name == name) {
+                if record.hash == hash {
+                    return Ok(Looked::Found(Counts {
+                        counters: record.counts,
+                        bitmap: record.bitmap,
+                    }));
+                }
+                note(record.hash);
+            }
+        }
+        Source::Indexed(profile) => {
+            let Record {
+                counters,
+                bitmap,
+                values,
+            } = read;
+            let mut is_found = false;
+            let found = profile.find(name, name_ref, values, |record| {
+                if is_found {
+                    return;
+                }
+                if record.hash == hash {
+                    is_found = true;
+                    counters.clear();
+                    record.counters.decode_into(counters);
+                    bitmap.clear();
+                    bitmap.extend(record.bitmap_words.iter().step_by(8));
+                } else {
+                    note(record.hash);
+                }
             });
-        }
-        if record.hash.has_context_bit() == hash.has_context_bit() {
-            looked = Looked::Mismatch(record.hash);
+            found.map_err(unreadable)?;
+            if is_found {
+                return Ok(Looked::Found(Counts { counters, bitmap }));
+            }
         }
     }
-    looked
+    Ok(mismatch.map_or(Looked::Unknown, Looked::Mismatch))
+}
+
+/// Calls `visit` with the name and the hash of each record.
+pub(super) fn for_each_record(
+    source: Source<'_>,
+    mut visit: impl FnMut(NameRef, &[u8], FunctionHash),
+) -> Result<()> {
+    match source {
+        Source::Merged(profile) => {
+            for record in profile.records() {
+                visit(record.name_ref, record.name, record.hash);
+            }
+            Ok(())
+        }
+        Source::Indexed(profile) => profile
+            .for_each(&mut Values::default(), |record, _| {
+                visit(NameRef::of(record.name), record.name, record.hash);
+            })
+            .map_err(unreadable),
+    }
+}
+
+#[cold]
+fn unreadable(error: bincover_profile::Error) -> Error {
+    Error::from(error).of_kind(ErrorKind::DamagedProfile)
 }
 
 /// Evaluates functions; keeps its memory from one to the next.

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use bincover_model::FileId;
-use bincover_profile::{HashedMap, NameRef};
+use bincover_profile::{HashedMap, Inflater, NameRef};
 use bstr::{BStr, BString};
 
 use crate::error::Result;
 use crate::evaluate::names::{Chunks, Names};
-use crate::evaluate::parallel;
 use crate::mapping::{Mapping, Name, Record, Table, TableLayout, Unit, read_file_names};
+use crate::parallel;
 use crate::sections::COVMAP;
 
 /// Tables that a thread takes at a time.
@@ -92,9 +92,9 @@ impl<'m> Gathered<'m> {
                 }
             }
         }
-        let read = |_: &mut (), index: usize| {
+        let read = |inflater: &mut Inflater, index: usize| {
             let (mapping, table, layout, directory) = tables[index];
-            read_file_names(table.bytes, table.offset, layout, directory)
+            read_file_names(inflater, table.bytes, table.offset, layout, directory)
                 .map_err(|error| error.in_section(COVMAP).in_mapping(mapping))
         };
         self.tables.reserve_exact(tables.len());

@@ -5,7 +5,6 @@ mod counts;
 mod gather;
 mod mcdc;
 mod names;
-mod parallel;
 mod views;
 
 use std::fmt;
@@ -19,13 +18,14 @@ use bincover_profile::{FunctionHash, HashedMap, NameRef, Profile};
 use bstr::{BStr, BString};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::evaluate::counts::{Evaluator, Looked, look_up};
+use crate::evaluate::counts::{Evaluator, Looked, Record, for_each_record, look_up};
 use crate::evaluate::gather::{Gathered, Unique};
 use crate::evaluate::mcdc::Budget;
-use crate::evaluate::parallel::thread_count;
 use crate::limits::MAX_LINES;
 use crate::mapping::{Counter, Decoded, MappedKind, MappedRegion, Mapping, files_of, no_name};
+use crate::parallel::{self, thread_count};
 
+pub use counts::Source;
 pub use mcdc::BitmapLayout;
 
 /// Records that a thread takes at a time.
@@ -43,12 +43,27 @@ pub struct Options<'o> {
     /// undecoded, unless the profile has it with another hash; files that are not wanted have
     /// nothing but their name.
     pub wanted: Option<&'o (dyn Fn(&BStr) -> bool + Sync)>,
-    /// Files need their summaries only: no segments, lines, branches, expansions and decisions.
-    /// Functions have their summaries too, and no regions but those that they begin with.
-    pub summaries_only: bool,
+    /// How much is made.
+    pub detail: Detail,
+    /// Called when the records of all objects are listed. From then on few bytes of the objects are
+    /// read again: of records that several have, the first one's.
+    pub listed: Option<&'o (dyn Fn() + Sync)>,
     /// Also list functions that count as not executed since the profile does not have them, and
     /// functions of the profile that no object has.
     pub explain: bool,
+}
+
+/// How much an evaluation makes. Less is faster, and takes less memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    #[default]
+    All,
+    /// All but the files' segments.
+    Lines,
+    /// Of files their summaries only: no segments, lines, branches, expansions and decisions.
+    /// Functions have their summaries too, and no regions but those that they begin with.
+    Summaries,
 }
 
 impl fmt::Debug for Options<'_> {
@@ -57,7 +72,8 @@ impl fmt::Debug for Options<'_> {
             .field("bitmap_layout", &self.bitmap_layout)
             .field("threads", &self.threads)
             .field("wanted", &self.wanted.map(|_| ..))
-            .field("summaries_only", &self.summaries_only)
+            .field("detail", &self.detail)
+            .field("listed", &self.listed.map(|_| ..))
             .field("explain", &self.explain)
             .finish()
     }
@@ -153,17 +169,33 @@ pub fn evaluate(mappings: &[Mapping<'_>], profile: &Profile) -> Result<Evaluatio
     evaluate_with(mappings, profile, &Options::default())
 }
 
-/// As [`evaluate`], with options.
+/// As [`evaluate`], with options, and also with a profile of which only what is needed is read.
 ///
 /// # Errors
-/// As [`evaluate`].
-pub fn evaluate_with(
+/// As [`evaluate`]; or if a record of the profile is damaged.
+pub fn evaluate_with<'p>(
     mappings: &[Mapping<'_>],
-    profile: &Profile,
+    profile: impl Into<Source<'p>>,
     options: &Options<'_>,
 ) -> Result<Evaluation> {
+    Ok(count(mappings, profile, options)?.evaluation())
+}
+
+/// The first half of [`evaluate_with`], after which objects and profile are needed no more.
+///
+/// # Errors
+/// As [`evaluate_with`].
+pub fn count<'p>(
+    mappings: &[Mapping<'_>],
+    profile: impl Into<Source<'p>>,
+    options: &Options<'_>,
+) -> Result<Counted> {
+    let profile = profile.into();
     let threads = thread_count(options.threads);
     let gathered = Gathered::gather(mappings, threads, options.explain)?;
+    if let Some(listed) = options.listed {
+        listed();
+    }
     let wanted: Option<Vec<bool>> = options.wanted.map(|is_wanted| {
         let names = gathered.file_names.iter();
         names.map(|name| is_wanted(name.as_ref())).collect()
@@ -174,7 +206,7 @@ pub fn evaluate_with(
         layout: options.bitmap_layout,
         wanted: wanted.as_deref(),
         budget: Budget::default(),
-        summaries_only: options.summaries_only,
+        detail: options.detail,
         last_lines: gathered
             .file_names
             .iter()
@@ -186,8 +218,10 @@ pub fn evaluate_with(
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(uniques.len());
     let located = |error: Error, unit: u32| {
         let unit = &gathered.units[unit as usize];
-        let error = error.in_section(unit.unit.section);
-        error.in_mapping(unit.mapping)
+        match error.kind() {
+            ErrorKind::DamagedProfile => error.in_mapping(unit.mapping),
+            _ => error.in_section(unit.unit.section).in_mapping(unit.mapping),
+        }
     };
     let work = |state: &mut State, index: usize| worker.outcome(state, &uniques[index]);
     parallel::for_each(uniques.len(), threads, BLOCK, work, |index, outcome| {
@@ -215,22 +249,58 @@ pub fn evaluate_with(
     }
     let left_out = left_out(&gathered, verdicts, options.explain);
     let unmapped = match options.explain {
-        true => unmapped(&gathered, profile),
+        true => unmapped(&gathered, profile)?,
         false => Vec::new(),
     };
     let functions = kept.functions;
     drop((kept.by_name, kept.next, kept.units));
-    let file_names = gathered.forget_all_but_file_names();
-    let views = views::Views {
-        threads,
+    Ok(Counted {
+        file_names: gathered.forget_all_but_file_names(),
+        functions,
         wanted,
-        summaries_only: options.summaries_only,
-    };
-    Ok(Evaluation {
-        coverage: views.coverage(file_names, functions),
         left_out,
         unmapped,
+        threads,
+        detail: options.detail,
     })
+}
+
+/// Functions with their counts, not yet put together by file.
+#[derive(Debug)]
+pub struct Counted {
+    /// By file as the functions number them.
+    file_names: Vec<BString>,
+    functions: Vec<Function>,
+    wanted: Option<Vec<bool>>,
+    left_out: Vec<LeftOut>,
+    unmapped: Vec<Unmapped>,
+    threads: usize,
+    detail: Detail,
+}
+
+impl Counted {
+    /// Whether a function is in a file that is wanted.
+    #[must_use]
+    pub fn has_wanted(&self) -> bool {
+        let mut files = self.functions.iter().flat_map(|function| &function.files);
+        let wanted = self.wanted.as_ref();
+        files.any(|file| wanted.is_none_or(|wanted| wanted[file.0 as usize]))
+    }
+
+    /// The second half of [`evaluate_with`].
+    #[must_use]
+    pub fn evaluation(self) -> Evaluation {
+        let views = views::Views {
+            threads: self.threads,
+            wanted: self.wanted,
+            detail: self.detail,
+        };
+        Evaluation {
+            coverage: views.coverage(self.file_names, self.functions),
+            left_out: self.left_out,
+            unmapped: self.unmapped,
+        }
+    }
 }
 
 /// What came of a record.
@@ -267,6 +337,7 @@ enum Verdict {
 /// What each thread keeps from one record to the next.
 #[derive(Default)]
 struct State {
+    record: Record,
     decoded: Decoded,
     evaluator: Evaluator,
     segmenter: Segmenter,
@@ -295,11 +366,11 @@ impl State {
 /// Evaluates records, each by itself.
 struct Worker<'w> {
     gathered: &'w Gathered<'w>,
-    profile: &'w Profile,
+    profile: Source<'w>,
     layout: BitmapLayout,
     wanted: Option<&'w [bool]>,
     budget: Budget,
-    summaries_only: bool,
+    detail: Detail,
     /// By file, the last line that a region of any function ends in; all 0 if no lines are listed.
     last_lines: Vec<AtomicU32>,
 }
@@ -334,7 +405,8 @@ impl Worker<'_> {
             let found = format_args!("{:#x}", unique.name_ref.0);
             return Err(no_name(record.offset, found));
         };
-        let looked = look_up(self.profile, unique.name_ref, name, record.hash);
+        let read = &mut state.record;
+        let looked = look_up(self.profile, read, unique.name_ref, name, record.hash)?;
         let is_wanted = match self.wanted {
             None => true,
             Some(wanted) => files_of(bytes, offset, table.len())?
@@ -344,6 +416,7 @@ impl Worker<'_> {
         if !is_wanted && !matches!(looked, Looked::Mismatch(_)) {
             return Ok(Outcome::PassedOver);
         }
+        let is_unknown = matches!(looked, Looked::Unknown);
         let decoded = &mut state.decoded;
         decoded.read(bytes, offset, table.len())?;
         // A function without control flow may have this hash by itself, and count.
@@ -381,7 +454,7 @@ impl Worker<'_> {
             files,
             ..Function::default()
         };
-        if self.summaries_only {
+        if self.detail == Detail::Summaries {
             function.regions = std::mem::take(&mut state.regions);
             function.branches = std::mem::take(&mut state.branches);
         }
@@ -393,7 +466,7 @@ impl Worker<'_> {
             function.mcdc = mcdc::records(&decoded.regions, bitmap, self.layout, &self.budget)?;
         }
         function.summary = views::summarize(&function, &mut state.segmenter);
-        if self.summaries_only {
+        if self.detail == Detail::Summaries {
             state.keep_beginnings(&mut function);
         } else {
             self.note_lines(&function);
@@ -401,7 +474,7 @@ impl Worker<'_> {
         Ok(Outcome::Evaluated {
             function,
             name_ref,
-            unknown: counts.is_none().then_some(stub),
+            unknown: is_unknown.then_some(stub),
         })
     }
 }
@@ -506,15 +579,17 @@ fn left_out(gathered: &Gathered<'_>, mut verdicts: Vec<Verdict>, explain: bool) 
 }
 
 /// Functions of the profile that no mapping has, of any hash.
-fn unmapped(gathered: &Gathered<'_>, profile: &Profile) -> Vec<Unmapped> {
-    let records = profile.records();
-    let unmapped = records.filter(|record| !gathered.has(record.name_ref));
-    unmapped
-        .map(|record| Unmapped {
-            function: record.name.into(),
-            hash: record.hash.0,
-        })
-        .collect()
+fn unmapped(gathered: &Gathered<'_>, profile: Source<'_>) -> Result<Vec<Unmapped>> {
+    let mut unmapped = Vec::new();
+    for_each_record(profile, |name_ref, name, hash| {
+        if !gathered.has(name_ref) {
+            unmapped.push(Unmapped {
+                function: name.into(),
+                hash: hash.0,
+            });
+        }
+    })?;
+    Ok(unmapped)
 }
 
 fn counts_nothing(region: &MappedRegion) -> bool {

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 
 use bincover_profile::bytes::{Cursor, Endian};
-use bincover_profile::{HashedMap, NameRef, decode_blob};
+use bincover_profile::{HashedMap, Inflater, NameRef};
 use bstr::ByteSlice;
 
 use crate::error::{Error, Result};
-use crate::evaluate::parallel;
+use crate::parallel;
 use crate::sections::NAMES;
 
 /// A part of a names blob that was compressed by itself.
@@ -59,36 +59,39 @@ impl<'m> Chunks<'m> {
     /// Reads them; there are about as many names as `records`.
     pub(super) fn read(self, records: usize, threads: usize) -> Result<Names> {
         let chunks = &self.chunks;
-        let read = |_: &mut (), index: usize| chunks[index].read();
+        let read = |inflater: &mut Inflater, index: usize| chunks[index].read(inflater);
         let mut names = Names::default();
-        names.spans.reserve(records);
-        parallel::for_each(
-            chunks.len(),
-            threads,
-            1,
-            read,
-            |index, chunk: Result<Read>| {
-                let (text, spans) = chunk?;
-                names.texts.push(text);
-                for (name, start, len) in spans {
-                    names.spans.entry(name).or_insert((index, start, len));
-                }
-                Ok::<_, Error>(())
-            },
-        )?;
+        names.places.reserve(records);
+        parallel::for_each(chunks.len(), threads, 1, read, |_, chunk: Result<Read>| {
+            let (text, spans) = chunk?;
+            // There are fewer chunks than bytes of a section.
+            let chunk = u32::try_from(names.texts.len()).unwrap_or(u32::MAX);
+            names.texts.push(text);
+            for (name, span) in spans {
+                names.places.entry(name).or_insert((chunk, span));
+            }
+            Ok::<_, Error>(())
+        })?;
         Ok(names)
     }
 }
 
-/// A chunk's text, and where the names lie in it.
-type Read = (Vec<u8>, Vec<(NameRef, usize, usize)>);
+/// Where a name lies in its chunk's text.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+/// A chunk's text, and the names in it.
+type Read = (Vec<u8>, Vec<(NameRef, Span)>);
 
 impl Chunk<'_> {
-    fn read(&self) -> Result<Read> {
+    fn read(&self, inflater: &mut Inflater) -> Result<Read> {
         let mut text = Vec::new();
         let mut cursor = Cursor::new(self.bytes, self.offset, Endian::Little);
-        decode_blob(&mut cursor, "names", &mut text)
-            .map_err(|error| locate(error, self.mapping))?;
+        let decoded = inflater.decode_blob(&mut cursor, "names", &mut text);
+        decoded.map_err(|error| locate(error, self.mapping))?;
         let mut spans = Vec::new();
         let mut start = 0;
         loop {
@@ -96,18 +99,38 @@ impl Chunk<'_> {
             let end = rest.find_byte(1);
             let name = &rest[..end.unwrap_or(rest.len())];
             if name.is_empty() {
-                let error = Error::malformed(self.offset, "names", "a name", "an empty one");
                 let llvm = "malformed instrumentation profile data: symbol name is empty";
-                let error = error.in_section(NAMES).with_llvm_message(llvm);
-                return Err(error.in_mapping(self.mapping));
+                let error = self.malformed("a name", "an empty one");
+                return Err(error.with_llvm_message(llvm));
             }
-            spans.push((NameRef::of(name), start, name.len()));
+            let (Ok(at), Ok(len)) = (u32::try_from(start), u32::try_from(name.len())) else {
+                return Err(self.malformed("less than 4 GiB", "more"));
+            };
+            spans.push((NameRef::default(), Span { start: at, len }));
             if end.is_none() {
                 break;
             }
             start += name.len() + 1;
         }
+        let mut hashes = vec![NameRef::default(); spans.len()];
+        let name = |index: usize| spans[index].1.of(&text);
+        NameRef::of_all(spans.len(), name, |index, hash| hashes[index] = hash);
+        for (span, hash) in spans.iter_mut().zip(hashes) {
+            span.0 = hash;
+        }
         Ok((text, spans))
+    }
+
+    #[cold]
+    fn malformed(&self, expected: &str, found: &str) -> Error {
+        let error = Error::malformed(self.offset, "names", expected, found);
+        error.in_section(NAMES).in_mapping(self.mapping)
+    }
+}
+
+impl Span {
+    fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..][..self.len as usize]
     }
 }
 
@@ -122,13 +145,13 @@ fn locate(error: bincover_profile::Error, mapping: usize) -> Error {
 #[derive(Default)]
 pub(super) struct Names {
     texts: Vec<Vec<u8>>,
-    /// Index into `texts`, start and length.
-    spans: HashedMap<NameRef, (usize, usize, usize)>,
+    /// In which of the texts, and where there.
+    places: HashedMap<NameRef, (u32, Span)>,
 }
 
 impl Names {
     pub(super) fn get(&self, name: NameRef) -> Option<&[u8]> {
-        let &(text, start, len) = self.spans.get(&name)?;
-        self.texts[text].get(start..start + len)
+        let &(text, span) = self.places.get(&name)?;
+        Some(span.of(&self.texts[text as usize]))
     }
 }

@@ -10,7 +10,7 @@ use bincover_testkit::raw::uleb;
 
 use bstr::BStr;
 
-use super::{Evaluation, Options, Reason, Unmapped, evaluate, evaluate_with};
+use super::{Detail, Evaluation, Options, Reason, Unmapped, evaluate, evaluate_with};
 use crate::{ErrorKind, Mapping, Result};
 
 /// Evaluates functions `f0`, `f1` and so on, given the bytes of their mappings, over files `/0`,
@@ -325,7 +325,7 @@ fn files_that_are_not_wanted() {
     );
     assert_eq!(evaluated(false), Coverage::default());
     let options = Options {
-        summaries_only: true,
+        detail: Detail::Summaries,
         ..Options::default()
     };
     let short = evaluate_with(&mappings, &f_alone(), &options)

@@ -7,18 +7,19 @@ use std::ops::Range;
 
 use bincover_model::{
     Branch, Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position,
-    Region, RegionKind, Segmenter, Summary, Tally, lines, segments, tally_lines,
+    Region, RegionKind, Segmenter, Summary, Tally, lines, tally_lines,
 };
 use bstr::BString;
 
-use crate::evaluate::parallel;
+use crate::evaluate::Detail;
+use crate::parallel;
 
 /// How views are made.
 pub(super) struct Views {
     pub(super) threads: usize,
     /// By file as numbered before sorting; all if not given.
     pub(super) wanted: Option<Vec<bool>>,
-    pub(super) summaries_only: bool,
+    pub(super) detail: Detail,
 }
 
 /// Files that a thread takes at a time.
@@ -30,16 +31,17 @@ impl Views {
     pub(super) fn coverage(self, names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
         let sorted = sort_files(names, &mut functions);
         let touches = touches_by_file(sorted.len(), &functions);
-        let files = parallel::map(sorted.len(), self.threads, BLOCK, |_: &mut (), index| {
+        let view = |memory: &mut Memory, index: usize| {
             // There are as many files as FileIds.
             let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
             let (_, old) = sorted[index];
             let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted[old]);
             match is_wanted {
-                true => view_file(id, &touches[index], &functions, self.summaries_only),
+                true => view_file(id, &touches[index], &functions, self.detail, memory),
                 false => File::default(),
             }
-        });
+        };
+        let files = parallel::map(sorted.len(), self.threads, BLOCK, view);
         let named = sorted.into_iter().zip(files);
         let files = named.map(|((name, _), file)| File { name, ..file });
         Coverage {
@@ -87,9 +89,16 @@ fn touches_by_file(files: usize, functions: &[Function]) -> Vec<Vec<Touch>> {
     touches
 }
 
-fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_only: bool) -> File {
+fn view_file(
+    id: FileId,
+    touches: &[Touch],
+    functions: &[Function],
+    detail: Detail,
+    memory: &mut Memory,
+) -> File {
     let mut file = File::default();
-    let mut regions = Instances::default();
+    let Memory { regions, segmenter } = memory;
+    regions.clear();
     let mut starts: Vec<(Position, FunctionId)> = Vec::new();
     for of_function in touches.chunk_by(|a, b| a.0 == b.0) {
         let function_id = of_function[0].0;
@@ -102,7 +111,7 @@ fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_on
         if let Some(first) = main.and_then(|main| function.regions_in(main).first()) {
             starts.push((first.start, function_id));
         }
-        if summaries_only {
+        if detail == Detail::Summaries {
             continue;
         }
         for (_, local) in of_function {
@@ -121,8 +130,11 @@ fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_on
                 .extend(function.expansions_in(function_id, main));
         }
     }
-    file.segments = segments(regions.regions());
-    file.lines = lines(&file.segments);
+    let segments = segmenter.segments(regions.regions());
+    file.lines = lines(segments);
+    if detail == Detail::All {
+        file.segments = segments.to_vec();
+    }
     // Stable, so that members stay in load order.
     starts.sort_by_key(|(start, _)| *start);
     for members in starts.chunk_by(|a, b| a.0 == b.0) {
@@ -132,6 +144,13 @@ fn view_file(id: FileId, touches: &[Touch], functions: &[Function], summaries_on
         file.groups.push(group);
     }
     file
+}
+
+/// What a thread keeps from one file to the next.
+#[derive(Default)]
+struct Memory {
+    regions: Instances,
+    segmenter: Segmenter,
 }
 
 /// The regions of a file. Instantiations of one function have the same ones, of which only the
@@ -144,9 +163,17 @@ struct Instances {
     /// By the start of the first region and the number of regions, where the last ones begin that
     /// were met.
     known: HashMap<(Position, usize), usize>,
+    /// Memory for them in another order.
+    sorted: Vec<Region>,
 }
 
 impl Instances {
+    fn clear(&mut self) {
+        self.regions.clear();
+        self.blocks.clear();
+        self.known.clear();
+    }
+
     fn add(&mut self, regions: &[Region]) {
         let Some(first) = regions.first() else {
             return;
@@ -174,17 +201,17 @@ impl Instances {
 
     /// All of them. Functions are put in order of where they start, which leaves them almost
     /// sorted.
-    fn regions(mut self) -> Vec<Region> {
+    fn regions(&mut self) -> &[Region] {
         let start = |block: &Range<usize>| self.regions[block.start].start;
         if self.blocks.is_sorted_by_key(start) {
-            return self.regions;
+            return &self.regions;
         }
         self.blocks.sort_by_key(start);
-        let mut regions = Vec::with_capacity(self.regions.len());
-        for block in self.blocks {
-            regions.extend_from_slice(&self.regions[block]);
+        self.sorted.clear();
+        for block in &self.blocks {
+            self.sorted.extend_from_slice(&self.regions[block.clone()]);
         }
-        regions
+        &self.sorted
     }
 }
 

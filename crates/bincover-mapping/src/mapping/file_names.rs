@@ -1,7 +1,7 @@
 //! The table of file names and how they are made absolute (LLVM: `RawCoverageFilenamesReader`).
 
+use bincover_profile::Inflater;
 use bincover_profile::bytes::{Cursor, Endian};
-use bincover_profile::decode_blob;
 use bstr::BString;
 
 use crate::error::{Error, Result};
@@ -21,6 +21,7 @@ pub(crate) enum TableLayout {
 /// Reads one table. Relative names are joined to `compilation_dir`, if it is not empty, instead of
 /// the table's own directory.
 pub(crate) fn read(
+    inflater: &mut Inflater,
     table: &[u8],
     offset: u64,
     layout: TableLayout,
@@ -38,7 +39,7 @@ pub(crate) fn read(
     }
     let mut text = Vec::new();
     if layout != TableLayout::Plain {
-        decode_blob(&mut cursor, "file names", &mut text)?;
+        inflater.decode_blob(&mut cursor, "file names", &mut text)?;
         cursor = Cursor::new(&text, offset, Endian::Little);
     }
     let mut names: Vec<BString> = Vec::new();
@@ -122,6 +123,15 @@ mod tests {
                 "{base} {name}"
             );
         }
+    }
+
+    fn read(
+        table: &[u8],
+        offset: u64,
+        layout: super::TableLayout,
+        directory: &[u8],
+    ) -> Result<Vec<BString>> {
+        super::read(&mut Inflater::default(), table, offset, layout, directory)
     }
 
     #[test]

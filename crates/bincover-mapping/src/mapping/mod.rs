@@ -9,13 +9,15 @@ mod function;
 mod records;
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 
 use bincover_profile::bytes::{Cursor, pad8};
-use bincover_profile::{FunctionHash, HashedMap, NameRef, md5_low64};
+use bincover_profile::{FunctionHash, HashedMap, Inflater, NameRef, md5_low64};
 use bstr::BString;
 
 use crate::container::{self, Found, ParseOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::parallel;
 use crate::sections::{COVFUN, COVMAP, Sections};
 
 pub(crate) use file_names::{TableLayout, read as read_file_names};
@@ -115,6 +117,20 @@ impl<'a> Mapping<'a> {
         })
     }
 
+    /// As [`Mapping::parse_as`] of each of several files, by that many threads; as many as the
+    /// machine runs if it is not given.
+    #[must_use]
+    pub fn parse_all(
+        files: &[(&'a [u8], ParseOptions<'a>)],
+        threads: Option<NonZeroUsize>,
+    ) -> Vec<Result<Self>> {
+        let parse = |_: &mut (), index: usize| {
+            let (bytes, options) = &files[index];
+            Self::parse_as(bytes, options)
+        };
+        parallel::map(files.len(), parallel::thread_count(threads), 1, parse)
+    }
+
     /// How many functions have a mapping; one that is in several members of an archive counts for
     /// each.
     #[must_use]
@@ -164,8 +180,10 @@ impl<'a> Unit<'a> {
             unit.records = records::one_of_each(unit.records, sections.covmap);
             return Ok(unit);
         }
-        let read_table = |table: &Table<'_>| {
-            file_names::read(table.bytes, table.offset, table_layout, compilation_dir)
+        let mut inflater = Inflater::default();
+        let mut read_table = |table: &Table<'_>| {
+            let (bytes, offset) = (table.bytes, table.offset);
+            file_names::read(&mut inflater, bytes, offset, table_layout, compilation_dir)
         };
         // `None`: two different tables have this key, and records with it are passed over.
         let mut by_key: HashedMap<u64, Option<u32>> = HashedMap::default();

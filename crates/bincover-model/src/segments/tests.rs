@@ -53,7 +53,8 @@ fn shown(segment: &Segment) -> String {
 }
 
 fn check(regions: &str, expected_segments: &str, expected_lines: &str) {
-    let segments = segments(regions.split_whitespace().map(region).collect());
+    let parsed: Vec<Region> = regions.split_whitespace().map(region).collect();
+    let segments = segments(&parsed);
     let listed: Vec<String> = segments.iter().map(shown).collect();
     assert_eq!(listed.join(" "), expected_segments, "{regions}");
     let tally = tally_lines(&segments);

@@ -4,6 +4,7 @@
 //! `llvmorg-22.1.8`; reader `IndexedInstrProfReader`, writer `InstrProfWriter`. Read: versions 1
 //! to 13. Written: 10 to 13. All integers are little-endian.
 
+mod find;
 mod hash_table;
 mod header;
 mod reader;

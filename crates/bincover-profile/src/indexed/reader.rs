@@ -1,5 +1,5 @@
 //! Reads an indexed profile from front to back, as LLVM's merge does (LLVM:
-//! `IndexedInstrProfReader`). Nothing is looked up by hash, so the bucket table is used for its
+//! `IndexedInstrProfReader`). Nothing is looked up by hash here, so the bucket table is used for its
 //! count of names only.
 
 use crate::bytes::{Cursor, Endian, pad8};
@@ -16,10 +16,12 @@ use crate::values::Values;
 /// An indexed profile: header and table checked, nothing copied.
 #[derive(Clone, Debug)]
 pub struct IndexedProfile<'a> {
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
     header: IndexedHeader,
     payload_start: u64,
     name_count: u64,
+    /// Where each bucket of the hash table lies; 0 if it is empty.
+    pub(super) buckets: &'a [[u8; 8]],
 }
 
 /// One function's record.
@@ -72,7 +74,7 @@ impl<'a> IndexedProfile<'a> {
         }
         let buckets = table.u64("number of buckets")?;
         let name_count = table.u64("number of names")?;
-        table.take_array(buckets, 8, "bucket table")?;
+        let buckets = table.take_array(buckets, 8, "bucket table")?;
         if let Some(offset) = header.vtable_names_offset {
             let mut names = at(bytes, offset, "VTableNamesOffset", 0x40)?;
             let len = names.u64("size of vtable names")?;
@@ -83,6 +85,7 @@ impl<'a> IndexedProfile<'a> {
             header,
             payload_start,
             name_count,
+            buckets: buckets.as_chunks().0,
         })
     }
 
@@ -235,12 +238,24 @@ impl<'a> IndexedProfile<'a> {
         let name = cursor.take(name_bytes, "name")?;
         let data_offset = cursor.offset();
         let data = cursor.take(data_bytes, "function data")?;
-        if data_bytes % 8 != 0 || data_bytes == 0 {
+        self.records(name, claimed_name_ref, (data, data_offset), values, visit)
+    }
+
+    /// The records under a name, of which there is at least one; their bytes, and where these lie.
+    pub(super) fn records(
+        &self,
+        name: &'a [u8],
+        claimed_name_ref: NameRef,
+        (data, data_offset): (&'a [u8], u64),
+        values: &mut Values,
+        visit: &mut impl FnMut(IndexedRecord<'a>, &Values),
+    ) -> Result<()> {
+        if !data.len().is_multiple_of(8) || data.is_empty() {
             return Err(Error::malformed(
                 "data length",
                 data_offset,
                 "a multiple of 8, at least 8",
-                data_bytes,
+                data.len(),
             ));
         }
         let mut data = Cursor::new(data, data_offset, Endian::Little);
@@ -290,7 +305,7 @@ impl<'a> IndexedProfile<'a> {
 
 /// LLVM has one message for all that can be wrong with the payload.
 #[cold]
-fn unreadable_data(error: Error) -> Error {
+pub(super) fn unreadable_data(error: Error) -> Error {
     error
         .reclassify(ErrorKind::Malformed)
         .with_detail("profile data is empty")
@@ -298,7 +313,12 @@ fn unreadable_data(error: Error) -> Error {
 
 /// A cursor from `offset` to the end of the file. The header's `field`, which lies at `field_at`,
 /// says the offset.
-fn at<'a>(bytes: &'a [u8], offset: u64, field: &'static str, field_at: u64) -> Result<Cursor<'a>> {
+pub(super) fn at<'a>(
+    bytes: &'a [u8],
+    offset: u64,
+    field: &'static str,
+    field_at: u64,
+) -> Result<Cursor<'a>> {
     let rest = usize::try_from(offset)
         .ok()
         .and_then(|start| bytes.get(start..));

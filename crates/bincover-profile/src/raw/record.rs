@@ -64,7 +64,7 @@ impl Counters<'_> {
     }
 
     /// Appends the counts to `target`.
-    pub(crate) fn decode_into(&self, target: &mut Vec<u64>) {
+    pub fn decode_into(&self, target: &mut Vec<u64>) {
         match *self {
             Self::Words(bytes, Endian::Little) => {
                 let words = bytes.as_chunks().0.iter();

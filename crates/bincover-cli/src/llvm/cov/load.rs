@@ -1,19 +1,20 @@
 //! Objects and a profile to coverage, with LLVM's words for what is wrong (LLVM:
 //! `CodeCoverageTool::load`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::mem::ManuallyDrop;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bincover::Objects;
 use bincover::mapping::{
-    BitmapLayout, ErrorKind, Mapping, Members, Options, ParseOptions, Reason, evaluate_with,
+    self, BitmapLayout, Counted, Detail, ErrorKind, LeftOut, Mapping, Members, Options,
+    ParseOptions, Reason, Source,
 };
 use bincover::model::{Coverage, File, FileId, Function};
-use bincover::profile::{Cause, FileKind, Merger, Profile, ProfileKind, indexed::IndexedProfile};
+use bincover::profile::indexed::IndexedProfile;
+use bincover::profile::{FileKind, Profile, ProfileKind};
 use bstr::{BStr, BString};
 
 use super::settings::Settings;
@@ -38,20 +39,23 @@ pub(super) struct Loaded {
 pub(super) struct Need {
     /// All functions, rather than those in the files that are reported.
     pub(super) all_functions: bool,
-    /// What is known line by line, rather than the numbers of files and functions.
-    pub(super) lines: bool,
+    /// How much of each file.
+    pub(super) detail: Detail,
 }
 
 impl Loaded {
     /// Reads everything that the settings name.
     pub(super) fn load(settings: &Settings, need: Need) -> Result<Self, Stop> {
         say_newer(settings);
-        let evaluated = evaluate(settings, need);
-        let (kind, coverage, mismatches) = evaluated.map_err(|Unread(name, reason)| {
+        let counted = count(settings, need);
+        let (kind, counted) = counted.map_err(|Unread(name, reason)| {
             settings
                 .console
                 .fatal(format_args!("failed to load coverage: '{name}': {reason}"))
         })?;
+        let evaluation = counted.evaluation();
+        let coverage = evaluation.coverage;
+        let mismatches = mismatches(&evaluation.left_out);
         if !mismatches.is_empty() {
             settings.console.warning(format_args!(
                 "{} functions have mismatched data",
@@ -209,36 +213,30 @@ fn say_newer(settings: &Settings) {
 /// A file that could not be used, and LLVM's reason.
 struct Unread(String, String);
 
-#[derive(Default)]
-struct Read {
-    profile: Profile,
-    layout: BitmapLayout,
+/// The bytes of the profile; none without one.
+fn read_profile(settings: &Settings) -> Result<Option<Vec<u8>>, Unread> {
+    let Some(path) = settings.profile.as_deref() else {
+        return Ok(None);
+    };
+    let bytes = std::fs::read(path);
+    bytes
+        .map(Some)
+        .map_err(|error| Unread(path.display().to_string(), os_words(&error)))
 }
 
-fn read_profile(path: &Path) -> Result<Read, Unread> {
-    let name = path.display().to_string();
-    let fail = |reason: String| Unread(name.clone(), reason);
-    let bytes = std::fs::read(path).map_err(|error| fail(os_words(&error)))?;
-    if !matches!(FileKind::sniff(&bytes), Some(FileKind::Indexed)) {
+/// What of the profile is read at once; its records are, when they are needed.
+fn parse_profile<'b>(bytes: &'b [u8], settings: &Settings) -> Result<IndexedProfile<'b>, Unread> {
+    let path = settings.profile.as_deref().unwrap_or(Path::new(""));
+    let fail = |reason: String| Unread(path.display().to_string(), reason);
+    if !matches!(FileKind::sniff(bytes), Some(FileKind::Indexed)) {
         let bad_magic = bincover::profile::ErrorKind::BadMagic.llvm_text();
         return Err(fail(bad_magic.to_owned()));
     }
-    let version = IndexedProfile::parse(&bytes)
-        .map_err(|error| fail(error.llvm_message()))?
-        .header()
-        .version();
-    let mut merger = Merger::new();
-    merger.add(&name, &bytes, NonZeroU64::MIN);
-    let merged = merger.finish();
-    for entry in merged.ledger.entries {
-        if let Cause::Unreadable(error) | Cause::Damaged { error, .. } = entry.cause {
-            return Err(fail(error.llvm_message()));
-        }
-    }
-    Ok(Read {
-        profile: merged.profile,
-        layout: BitmapLayout::of_index_version(version),
-    })
+    let profile = IndexedProfile::parse(bytes);
+    let profile = profile.map_err(|error| fail(error.llvm_message()))?;
+    let traces = profile.traces();
+    traces.map_err(|error| fail(error.llvm_message()))?;
+    Ok(profile)
 }
 
 /// Opens an object, or reads it from standard input.
@@ -255,7 +253,14 @@ fn open(path: &OsStr) -> Result<Objects, String> {
     })
 }
 
-type Mismatches = Vec<(String, u64)>;
+/// Functions that the profile has with another hash, and their hashes.
+fn mismatches(left_out: &[LeftOut]) -> Vec<(String, u64)> {
+    let mismatches = left_out.iter().filter_map(|left| match left.reason {
+        Reason::HashMismatch { hash } => Some((shown(&left.function).into_owned(), hash)),
+        _ => None,
+    });
+    mismatches.collect()
+}
 
 /// An object, and which slice of it is wanted.
 struct Opened {
@@ -307,10 +312,8 @@ fn parse_all<'o>(
     owners: &mut Vec<String>,
     problem: &mut Option<Unread>,
 ) {
-    for (one, members) in opened.iter().zip(members) {
-        let Some((path, bytes)) = one.object.files().next() else {
-            continue;
-        };
+    let file = |(one, members): (&'o Opened, &'o Members<'o>)| {
+        let (path, bytes) = one.object.files().next()?;
         let options = ParseOptions {
             compilation_dir: &settings.compilation_dir,
             architecture: one.architecture.as_deref(),
@@ -318,7 +321,12 @@ fn parse_all<'o>(
             path: path.as_os_str().as_bytes(),
             members: Some(members),
         };
-        match Mapping::parse_as(bytes, &options) {
+        Some((bytes, options))
+    };
+    let files: Vec<_> = opened.iter().zip(members).filter_map(file).collect();
+    let parsed = Mapping::parse_all(&files, threads(settings));
+    for (one, parsed) in opened.iter().zip(parsed) {
+        match parsed {
             Ok(mapping) => {
                 mappings.push(mapping);
                 owners.push(one.name.clone());
@@ -332,14 +340,26 @@ fn parse_all<'o>(
     }
 }
 
+/// The build ids in a profile, sorted, each once.
+fn binary_ids<'b>(
+    profile: &IndexedProfile<'b>,
+) -> Result<BTreeSet<&'b [u8]>, bincover::profile::Error> {
+    profile.binary_ids()?.collect()
+}
+
 /// Objects that ran, by their build ids in the profile, but were not given, from the folders for
 /// debug files.
 fn fetch(
     opened: &[Opened],
     with_data: &[String],
     settings: &Settings,
-    read: &Read,
+    profile: Option<&IndexedProfile<'_>>,
 ) -> Result<Vec<Opened>, Unread> {
+    let ids = profile.map(binary_ids).unwrap_or(Ok(BTreeSet::new()));
+    let ids = ids.map_err(|error| {
+        let path = settings.profile.as_deref().unwrap_or(Path::new(""));
+        Unread(path.display().to_string(), error.llvm_message())
+    })?;
     let with_data = opened.iter().filter(|one| with_data.contains(&one.name));
     let known: Vec<Vec<u8>> = with_data
         .filter_map(|one| bincover::mapping::build_id(one.bytes()).ok())
@@ -354,7 +374,7 @@ fn fetch(
         false => given,
     };
     let mut paths = Vec::new();
-    for id in read.profile.binary_ids() {
+    for id in ids {
         if known.iter().any(|known| known == id) {
             continue;
         }
@@ -389,45 +409,35 @@ fn fetch(
     }
 }
 
-/// Objects are read one after the other, so the first that is wrong is the one that is named,
-/// unless it is the profile.
-fn evaluate(
-    settings: &Settings,
-    need: Need,
-) -> Result<(ProfileKind, Coverage, Mismatches), Unread> {
+/// How many threads there are to be, if it was said.
+pub(super) fn threads(settings: &Settings) -> Option<NonZeroUsize> {
     let threads = settings.parsed.number("num-threads").unwrap_or(0);
-    let threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
-    let profile = settings.profile.as_deref();
-    let read_profile = || match profile {
-        Some(path) => read_profile(path),
-        None => Ok(Read::default()),
+    usize::try_from(threads).ok().and_then(NonZeroUsize::new)
+}
+
+/// Reads profile and objects, which need no memory afterwards. The first object that is wrong is the
+/// one that is named, unless it is the profile.
+fn count(settings: &Settings, need: Need) -> Result<(ProfileKind, Counted), Unread> {
+    let profile = read_profile(settings)?;
+    let profile = match &profile {
+        Some(bytes) => Some(parse_profile(bytes, settings)?),
+        None => None,
     };
     let mut problem = None;
     let opened = open_all(&settings.objects, settings, &mut problem);
     let mut mappings = Vec::new();
     let mut owners = Vec::new();
     let members = members_of(&opened);
-    let mut parse = || {
-        parse_all(
-            &opened,
-            &members,
-            settings,
-            &mut mappings,
-            &mut owners,
-            &mut problem,
-        );
-    };
-    let read = match threads {
-        Some(NonZeroUsize::MIN) => {
-            parse();
-            read_profile()
-        }
-        _ => meanwhile(read_profile, parse),
-    };
-    // It goes when the process ends, which is faster.
-    let read = ManuallyDrop::new(read?);
+    parse_all(
+        &opened,
+        &members,
+        settings,
+        &mut mappings,
+        &mut owners,
+        &mut problem,
+    );
     let fetched = match &problem {
-        None => fetch(&opened, &owners, settings, &read)?,
+        None => fetch(&opened, &owners, settings, profile.as_ref())?,
         Some(_) => Vec::new(),
     };
     let members = members_of(&fetched);
@@ -452,10 +462,21 @@ fn evaluate(
         sources.contains(place.as_deref().unwrap_or(name)) || sources.contains(name)
     };
     let is_not_ignored = |file: &BStr| !settings.ignores(file);
+    let listed = || {
+        for one in opened.iter().chain(&fetched) {
+            one.object.release();
+        }
+    };
+    let none = Profile::default();
+    let source = profile.as_ref().map_or(Source::from(&none), Source::from);
+    let version = profile.as_ref().map(|profile| profile.header().version());
     let mut options = Options {
-        bitmap_layout: read.layout,
-        threads,
-        summaries_only: !need.lines,
+        bitmap_layout: version
+            .map(BitmapLayout::of_index_version)
+            .unwrap_or_default(),
+        threads: threads(settings),
+        detail: need.detail,
+        listed: Some(&listed),
         ..Options::default()
     };
     if !need.all_functions {
@@ -469,41 +490,18 @@ fn evaluate(
         let owner = owners.get(error.mapping()).cloned().unwrap_or_default();
         Unread(owner, error.llvm_message().to_owned())
     };
-    let mut evaluation = evaluate_with(&mappings, &read.profile, &options).map_err(fail)?;
+    let mut counted = mapping::count(&mappings, source, &options).map_err(fail)?;
     if let Some(problem) = problem {
         return Err(problem);
     }
-    let is_wanted = |file: &File| {
-        options
-            .wanted
-            .is_none_or(|wanted| wanted(file.name.as_ref()))
-    };
-    if !sources.is_empty() && !evaluation.coverage.files.iter().any(is_wanted) {
+    if !sources.is_empty() && !counted.has_wanted() {
         // Sources of which none is there are as good as none given.
         options.wanted =
             (!settings.ignored.is_empty() && !need.all_functions).then_some(&is_not_ignored);
-        evaluation = evaluate_with(&mappings, &read.profile, &options).map_err(fail)?;
+        counted = mapping::count(&mappings, source, &options).map_err(fail)?;
     }
-    let mismatches = evaluation
-        .left_out
-        .iter()
-        .filter_map(|left| match left.reason {
-            Reason::HashMismatch { hash } => Some((shown(&left.function).into_owned(), hash)),
-            _ => None,
-        });
-    let mismatches = mismatches.collect();
-    Ok((read.profile.kind(), evaluation.coverage, mismatches))
-}
-
-/// Calls both, the first on a thread of its own.
-fn meanwhile<R: Send>(first: impl FnOnce() -> R + Send, second: impl FnOnce()) -> R {
-    std::thread::scope(|scope| {
-        let first = scope.spawn(first);
-        second();
-        first
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    let kind = profile.map(|profile| profile.header().kind);
+    Ok((kind.unwrap_or_default(), counted))
 }
 
 /// The bytes of a path.

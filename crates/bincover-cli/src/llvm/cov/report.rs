@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 
+use bincover::mapping::Detail;
 use bincover::model::{FileId, Group, Summary, Tally};
 
 use super::filters::Filters;
@@ -30,7 +31,7 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
     check_profile(&settings)?;
     let need = Need {
         all_functions: false,
-        lines: false,
+        detail: Detail::Summaries,
     };
     // The process ends here, and its memory with it: faster than piece by piece.
     let loaded = ManuallyDrop::new(Loaded::load(&settings, need)?);

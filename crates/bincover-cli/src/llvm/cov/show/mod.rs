@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use bincover::mapping::Detail;
 use bincover::model::{FileId, FunctionId};
 
 use super::load::{Loaded, Need, check_profile};
@@ -73,7 +74,7 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
     look.created = created(&settings);
     let need = Need {
         all_functions: false,
-        lines: true,
+        detail: Detail::All,
     };
     let loaded = Loaded::load(&settings, need)?;
     look.binary_counts |= loaded.is_byte_coverage;

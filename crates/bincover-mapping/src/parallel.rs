@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// As many threads as were asked for, or as the machine runs.
-pub(super) fn thread_count(asked_for: Option<NonZeroUsize>) -> usize {
+#[must_use]
+pub fn thread_count(asked_for: Option<NonZeroUsize>) -> usize {
     let threads = asked_for.or_else(|| std::thread::available_parallelism().ok());
     threads.map_or(1, NonZeroUsize::get)
 }
 
 /// Calls `work` with each index below `len`, and gives the results back in order.
-pub(super) fn map<S: Default, R: Send>(
+pub fn map<S: Default, R: Send>(
     len: usize,
     threads: usize,
     block: usize,
@@ -32,7 +33,7 @@ pub(super) fn map<S: Default, R: Send>(
 ///
 /// # Errors
 /// The first that `take` gives; nothing is taken after it.
-pub(super) fn for_each<S: Default, R: Send, E>(
+pub fn for_each<S: Default, R: Send, E>(
     len: usize,
     threads: usize,
     block: usize,
