@@ -170,7 +170,7 @@ impl Gathered<'_> {
         };
         let lines = rules.lines(&self.blocks);
         let mut file = File {
-            segments: segments(regions(&self.blocks)),
+            segments: segments(&regions(&self.blocks)),
             ..File::default()
         };
         let names: Vec<Vec<u8>> = self

@@ -44,7 +44,7 @@ mod kept;
 mod limits;
 mod mapping;
 mod object_file;
-pub mod parallel;
+mod parallel;
 mod sections;
 mod test_container;
 mod thin;

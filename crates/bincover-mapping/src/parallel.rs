@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// As many threads as were asked for, or as the machine runs.
-#[must_use]
-pub fn thread_count(asked_for: Option<NonZeroUsize>) -> usize {
+pub(crate) fn thread_count(asked_for: Option<NonZeroUsize>) -> usize {
     let threads = asked_for.or_else(|| std::thread::available_parallelism().ok());
     threads.map_or(1, NonZeroUsize::get)
 }
 
 /// Calls `work` with each index below `len`, and gives the results back in order.
-pub fn map<S: Default, R: Send>(
+pub(crate) fn map<S: Default, R: Send>(
     len: usize,
     threads: usize,
     block: usize,
@@ -33,7 +32,7 @@ pub fn map<S: Default, R: Send>(
 ///
 /// # Errors
 /// The first that `take` gives; nothing is taken after it.
-pub fn for_each<S: Default, R: Send, E>(
+pub(crate) fn for_each<S: Default, R: Send, E>(
     len: usize,
     threads: usize,
     block: usize,

@@ -426,7 +426,7 @@ impl<'a> Rows<'a> {
                 .iter()
                 .copied()
         });
-        let segments = segments(all.collect());
+        let segments = segments(&all.collect::<Vec<_>>());
         if is_long(&segments) {
             return;
         }

@@ -67,7 +67,7 @@ fn with_segments() -> Coverage {
         .functions
         .iter()
         .flat_map(|one| one.regions.clone());
-    coverage.files[0].segments = segments(regions.collect());
+    coverage.files[0].segments = segments(&regions.collect::<Vec<_>>());
     coverage
 }
 

@@ -1,16 +1,14 @@
 //! `llvm-cov export`: JSON and lcov (LLVM: `CodeCoverageTool::doExport`).
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 
-use bincover::mapping::{Detail, parallel};
-use bincover::model::FileId;
+use bincover::mapping::Detail;
 use bincover::report::{Parts, lcov, llvm_json};
 
 use super::load::{Loaded, Need, check_profile};
 use super::settings::{Format, Settings};
-use super::{Output, Stop, load, report};
+use super::{Output, Stop, report};
 use crate::llvm::options::{Program, Spec, Takes};
 
 pub(super) const SPECS: &[Spec] = &[
@@ -55,7 +53,7 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
     let mut output = Output::new();
     let written = report::dump_groups(&settings, &loaded, &files, &mut output.0);
     let written = written.and_then(|()| match settings.format {
-        Format::Lcov => emit_lcov(&settings, &loaded, &files, &parts, &mut output.0),
+        Format::Lcov => lcov::emit_files(&loaded.coverage, &files, &parts, &mut output.0),
         _ => {
             files.sort();
             llvm_json::emit(&loaded.coverage, &files, &parts, &mut output.0)
@@ -63,25 +61,3 @@ pub(super) fn run(program: &Program, args: Vec<OsString>) -> Result<(), Stop> {
     });
     output.finish(written)
 }
-
-/// A tracefile, of which several threads make pieces.
-fn emit_lcov(
-    settings: &Settings,
-    loaded: &Loaded,
-    files: &[FileId],
-    parts: &Parts,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let threads = parallel::thread_count(load::threads(settings));
-    let emit = |_: &mut (), index: usize| {
-        let mut text = Vec::new();
-        let file = std::slice::from_ref(&files[index]);
-        lcov::emit_files(&loaded.coverage, file, parts, &mut text).map(|()| text)
-    };
-    parallel::for_each(files.len(), threads, FILES, emit, |_, text| {
-        out.write_all(&text?)
-    })
-}
-
-/// Files that a thread takes at a time.
-const FILES: usize = 4;

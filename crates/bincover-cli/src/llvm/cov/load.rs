@@ -410,7 +410,7 @@ fn fetch(
 }
 
 /// How many threads there are to be, if it was said.
-pub(super) fn threads(settings: &Settings) -> Option<NonZeroUsize> {
+fn threads(settings: &Settings) -> Option<NonZeroUsize> {
     let threads = settings.parsed.number("num-threads").unwrap_or(0);
     usize::try_from(threads).ok().and_then(NonZeroUsize::new)
 }
