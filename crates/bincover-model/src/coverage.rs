@@ -45,6 +45,11 @@ impl Coverage {
         &self.functions[id.0 as usize]
     }
 
+    /// The files that something is known of, in order: those to list in a report.
+    pub fn measured_files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| !file.is_blank())
+    }
+
     /// The sum of the files' summaries.
     #[must_use]
     pub fn totals(&self) -> Summary {
@@ -81,6 +86,18 @@ pub struct File {
     /// These are LLVM's: a line that belongs to two functions (a closure inside a function) counts
     /// in both, so `summary.lines.total` may differ from `lines.len()`.
     pub summary: Summary,
+}
+
+impl File {
+    /// Nothing of it is known but its name, as of a file that was not wanted.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.segments.is_empty()
+            && self.lines.is_empty()
+            && self.functions.is_empty()
+            && self.groups.is_empty()
+            && self.summary == Summary::default()
+    }
 }
 
 /// How often a line that holds code was executed (LLVM: `LineCoverageStats`, mapped lines only).

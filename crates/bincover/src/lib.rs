@@ -59,6 +59,6 @@ pub use objects::{Covered, Objects, instrumentation};
 pub use output::{check_folder, write_atomically, write_reports};
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use store::{
-    Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Snapshot, Store, StoredRun,
+    Cleaned, Contents, Ended, Going, Loose, Obtained, STORE_VARIABLE, Snapshot, Store, StoredRun,
     Superseded, Uncovered, combine_stores, snapshot_profile,
 };

@@ -131,6 +131,7 @@ fn inputs(args: &ReportArgs) -> Result<Inputs, Error> {
         });
     }
     let store = store(&args.store)?;
+    store.add_loose(&store.loose_folder(), Some("environment"))?;
     let contents = store.contents().map_err(|error| match error {
         Error::NothingToMeasure { .. } => Error::NothingToMeasure {
             reason: format!(
