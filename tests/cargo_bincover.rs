@@ -215,6 +215,8 @@ fn line_of(file: &str, text: &str) -> Result<u32, Failed> {
 
 /// Both tools with the same arguments; returns their lcov files.
 fn both(args: &str, ours: &str) -> Result<(String, String), Failed> {
+    // Its objects are all that it finds.
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
     ends(
         &mut llvm_cov(&format!("{args} --lcov --output-path theirs.info"))?,
         0,
@@ -226,17 +228,44 @@ fn both(args: &str, ours: &str) -> Result<(String, String), Failed> {
     Ok((read("ours.info")?, read("theirs.info")?))
 }
 
+/// The same bytes, but for what differs between any two builds: a crate's hash in mangled names,
+/// and so the order of a file's functions.
 fn same((ours, theirs): (String, String)) -> Result<(), Failed> {
     expect(theirs.contains("DA:"), || {
         "the oracle reports no line".to_owned()
     })?;
-    let differs = ours
-        .lines()
-        .zip(theirs.lines())
-        .find(|(ours, theirs)| ours != theirs);
+    let (ours, theirs) = (without_hashes(&ours), without_hashes(&theirs));
+    let mut pairs = ours.iter().zip(&theirs);
+    let differs = pairs.find(|(ours, theirs)| ours != theirs);
     expect(ours == theirs, || {
-        format!("expected the same bytes; first difference: {differs:?}\n{ours}\n---\n{theirs}")
+        format!("first difference: {differs:?}\n{ours:#?}\n---\n{theirs:#?}")
     })
+}
+
+/// The lines of an lcov file, those that name functions sorted within their file.
+fn without_hashes(lcov: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for record in lcov.split_inclusive("end_of_record\n") {
+        let is_function = |line: &&str| line.starts_with("FN:") || line.starts_with("FNDA:");
+        let (functions, others): (Vec<&str>, Vec<&str>) = record.lines().partition(is_function);
+        let mut functions: Vec<String> = functions.into_iter().map(without_hash).collect();
+        functions.sort();
+        all.extend(functions);
+        all.extend(others.into_iter().map(str::to_owned));
+    }
+    all
+}
+
+/// In Rust's mangling, `Cs`, the hash and `_` stand before a crate's name.
+fn without_hash(line: &str) -> String {
+    let mut parts = line.split("Cs");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.split_once('_').map_or(part, |(_, rest)| rest);
+        text.push_str("C_");
+        text.push_str(rest);
+    }
+    text
 }
 
 /// Programs that are killed leave nothing for the oracle, so those tests are left out here. It
@@ -267,7 +296,8 @@ fn killed_processes_are_all_that_differs() -> Result<(), Failed> {
         .cloned()
         .collect();
     expect(only_theirs.is_empty(), || format!("lost: {only_theirs:?}"))?;
-    // The server, up to the line that reads on and on, and the arms that lead to it and to abort.
+    // The server, and the arms that lead to it and to abort. Its end is counted as what went into
+    // the loop and did not come back.
     let main = "crates/app/src/main.rs";
     let mut expected = BTreeSet::new();
     let mut expect_lines = |from: u32, to: u32| {
@@ -276,7 +306,7 @@ fn killed_processes_are_all_that_differs() -> Result<(), Failed> {
     let serve = line_of(main, "[\"serve\"] =>")?;
     expect_lines(serve, serve + 4);
     let start = line_of(main, "fn serve()")?;
-    expect_lines(start, line_of(main, "line.clear();")? + 1);
+    expect_lines(start, line_of(main, "line.clear();")? + 3);
     let missing: Vec<_> = only_ours.difference(&expected).collect();
     expect(missing.is_empty(), || {
         format!("reached by others than those that are killed: {missing:?}")
@@ -289,6 +319,7 @@ fn test_is_as_llvm_cov() -> Result<(), Failed> {
     // Libtest takes filters without an operator.
     let args = "test --workspace --no-fail-fast";
     let skip = "-- --skip kill --skip abort";
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
     ends(
         &mut llvm_cov(&format!("{args} --lcov --output-path theirs.info {skip}"))?,
         0,
@@ -305,6 +336,7 @@ fn test_is_as_llvm_cov() -> Result<(), Failed> {
 /// C in a build script, compiled by clang of rustc's LLVM.
 fn c_is_as_llvm_cov() -> Result<(), Failed> {
     let args = "test --include-ffi -p shop-pricing --lib";
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
     let mut theirs = llvm_cov(&format!("{args} --lcov --output-path theirs.info"))?;
     ends(theirs.env("CC", "clang-22").env("CXX", "clang++-22"), 0)?;
     ends(
@@ -348,7 +380,7 @@ fn tests_name_their_runs() -> Result<(), Failed> {
     let again = ends(&mut bincover("nextest --workspace"), 0)?;
     let last = |said: &str| {
         said.lines()
-            .find(|line| line.contains(": lines "))
+            .find(|line| line.contains(" runs: "))
             .map(str::to_owned)
     };
     expect(last(&again) == last(&said), || {
@@ -559,7 +591,9 @@ target/debug/shop price 2 3
         line_of("crates/app/src/main.rs", "line.clear();")?,
     );
     expect(found.get(&price) == Some(&2), || format!("{found:?}"))?;
-    expect(found.get(&clear) == Some(&1), || format!("{found:?}"))?;
+    expect(found.get(&clear).is_some_and(|count| *count > 0), || {
+        format!("{found:?}")
+    })?;
     let contexts = contexts()?;
     expect(
         contexts.iter().any(|(context, _)| context == "shop::e2e"),
@@ -637,6 +671,7 @@ fn what_cannot_be_done_is_said() -> Result<(), Failed> {
 }
 
 fn clean_forgets() -> Result<(), Failed> {
+    ends(&mut bincover("clean"), 0)?;
     ends(&mut bincover("build --workspace"), 0)?;
     ends(&mut bincover("--no-report test -p shop-pricing"), 0)?;
     let folder = shop().join("target/bincover-target");
