@@ -7,8 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -54,6 +56,12 @@ fn main() -> ExitCode {
         ),
         trial("clean_forgets", &[], clean_forgets),
         trial("doctests_are_counted", &[], doctests_are_counted),
+        trial("a_killed_run_is_kept", &[], a_killed_run_is_kept),
+        trial(
+            "a_toolchain_without_profiler_runtime",
+            &[],
+            a_toolchain_without_profiler_runtime,
+        ),
         trial(
             "make_and_pytest",
             &["clang-22", "make", "pytest"],
@@ -537,6 +545,13 @@ fn a_part_of_the_workspace() -> Result<(), Failed> {
     expect(found == names(&[app, pricing]), || format!("{found:?}"))?;
     let found = files("test --workspace --exclude-from-report shop-pricing")?;
     expect(found == names(&[app, macros]), || format!("{found:?}"))?;
+    // A program that is not reported on still counts what it reaches of others.
+    let found = files("test --workspace --exclude-from-report shop --output-path ours.info")?;
+    expect(found.is_empty(), || format!("{found:?}"))?;
+    let found = lines(&read("ours.info")?);
+    let paid = line_of("crates/pricing/src/lib.rs", "each * paid")?;
+    let paid = ("lib.rs".to_owned(), paid);
+    expect(found.get(&paid) == Some(&2), || format!("{found:?}"))?;
     let found = files("test --workspace --exclude-from-test shop")?;
     expect(found == names(&[macros, pricing]), || format!("{found:?}"))?;
     let found = files("test -p shop-pricing --include-build-script")?;
@@ -786,4 +801,59 @@ fn make_and_pytest() -> Result<(), Failed> {
     )?;
     says(here(bincover, "env --json"), 0, "\"LLVM_PROFILE_FILE\"")?;
     says(here(bincover, "env --fish --build"), 0, "set -gx CFLAGS")
+}
+
+/// What is told to end is passed on to the program, whose end is ours.
+fn a_killed_run_is_kept() -> Result<(), Failed> {
+    let mut running = bincover("run --lcov --output-path ours.info -- serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stdout = running.stdout.take().ok_or("no output")?;
+    let mut lines_of = BufReader::new(stdout).lines();
+    let ready = lines_of.next().transpose()?;
+    expect(ready.as_deref() == Some("ready at 2.5"), || {
+        format!("{ready:?}")
+    })?;
+    let pid = running.id().to_string();
+    expect(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()?
+            .success(),
+        || "it is gone".to_owned(),
+    )?;
+    let output = running.wait_with_output()?;
+    expect(output.status.code() == Some(128 + 15), || {
+        format!("{}\n{}", output.status, said(&output))
+    })?;
+    let found = lines(&read("ours.info")?);
+    let serve = line_of("crates/app/src/main.rs", "fn serve()")?;
+    let place = ("main.rs".to_owned(), serve);
+    expect(found.get(&place) == Some(&1), || format!("{found:?}"))
+}
+
+fn a_toolchain_without_profiler_runtime() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let rustc = folder.path().join("rustc");
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty)?;
+    let script = format!(
+        "#!/bin/sh
+case \"$*\" in
+*'--print target-libdir'*) echo '{}' ;;
+*instrument-coverage*) echo 'error: no profiler_builtins' >&2; exit 1 ;;
+*) exec rustc \"$@\" ;;
+esac
+",
+        empty.display()
+    );
+    fs::write(&rustc, script)?;
+    fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755))?;
+    let mut test = bincover("test -p shop-macros --target-dir");
+    test.arg(folder.path()).env("RUSTC", &rustc);
+    let said = ends(&mut test, 101)?;
+    expect(said.contains("has no profiler runtime"), || said.clone())?;
+    expect(said.contains("nothing was run"), || said.clone())
 }

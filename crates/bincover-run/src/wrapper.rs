@@ -41,7 +41,8 @@ pub enum Scope {
 pub struct Wrapper {
     /// The crates that are instrumented.
     pub scope: Scope,
-    /// Packages that are not, by name.
+    /// Packages that are not, by name. What is linked is all the same, programs and tests: without
+    /// that they would not write what others' libraries count.
     pub excluded: Vec<String>,
     /// Build scripts are, too.
     pub build_scripts: bool,
@@ -138,17 +139,20 @@ impl Wrapper {
             Scope::Packages(names) => names.iter().any(is),
             Scope::Workspace | Scope::All => true,
         };
-        if !is_in_scope || self.excluded.iter().any(is) {
-            return false;
-        }
+        let is_counted = is_in_scope && !self.excluded.iter().any(is);
         // <https://doc.rust-lang.org/cargo/reference/build-scripts.html>: build.rs is compiled as
         // `build_script_build`, another file as `build_script_` and its name.
         if name.as_encoded_bytes().starts_with(b"build_script_") {
-            return self.build_scripts;
+            return self.build_scripts && is_counted;
         }
+        let has_type = |of: &str| values(args, "--crate-type").any(|kind| kind == of);
         let is_test = args.iter().any(|arg| arg == "--test");
-        let is_macro = values(args, "--crate-type").any(|kind| kind == "proc-macro");
-        is_test || !is_macro || self.proc_macros
+        // Rustc links the profile's runtime only into what is instrumented itself. Without it,
+        // what the libraries of others count would be lost.
+        if is_test || ["bin", "cdylib", "dylib"].into_iter().any(has_type) {
+            return true;
+        }
+        is_counted && (self.proc_macros || !has_type("proc-macro"))
     }
 }
 
@@ -242,6 +246,8 @@ mod tests {
         };
         assert!(flags_added(&named, "d", "rustc --crate-name d src/lib.rs"));
         assert!(!flags_added(&named, "a", "rustc --crate-name a src/lib.rs"));
+        let program = "rustc --crate-name a src/main.rs --crate-type bin";
+        assert!(flags_added(&named, "a", program));
     }
 
     #[test]

@@ -27,6 +27,9 @@ impl Store {
     /// # Errors
     /// If the store cannot be written to.
     pub fn add_binaries(&self, paths: &[PathBuf]) -> Result<usize> {
+        if paths.is_empty() {
+            return Ok(0);
+        }
         let known = Database::read(&self.folder)?;
         let look = |path: &PathBuf| {
             let path = std::path::absolute(path).ok()?;
