@@ -33,6 +33,10 @@ pub(crate) enum Action {
     ///
     /// Output, input, signals and the exit code are the program's own.
     Run(RunArgs),
+    /// Run a build, as by make, with the flags that make clang instrument; note what it makes.
+    Build(BuildArgs),
+    /// Print the environment in which instrumented programs write into the store.
+    Env(EnvArgs),
     /// Merge profiles, raw, indexed and text, of any version, into one; and Go's coverage.
     ///
     /// A file that is unreadable or damaged does not end the merge: what is good is merged, what
@@ -148,6 +152,64 @@ pub(crate) struct RunArgs {
         value_name = "PROG ARGS"
     )]
     pub(crate) program: Vec<OsString>,
+}
+
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  bincover build -- make -j4
+  bincover build -- sh -c 'cmake -B build && cmake --build build'
+
+CC and CXX are clang, and CFLAGS, CXXFLAGS and LDFLAGS have its flags added. The exit code is
+the build's; 91 means that it left no instrumented binary.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = BUILD_EXAMPLES)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The build's program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROG ARGS"
+    )]
+    pub(crate) program: Vec<OsString>,
+}
+
+const ENV_EXAMPLES: &str = "\
+Examples:
+  eval \"$(bincover env --sh)\" && pytest && bincover report
+  bincover env --fish | source
+  bincover env --github                       for later steps of a workflow
+  eval \"$(bincover env --sh --build)\"        for a build in this shell";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = ENV_EXAMPLES)]
+pub(crate) struct EnvArgs {
+    /// For sh, bash and zsh
+    #[arg(long, group = "shell")]
+    pub(crate) sh: bool,
+    /// For fish
+    #[arg(long, group = "shell")]
+    pub(crate) fish: bool,
+    /// For PowerShell
+    #[arg(long, group = "shell")]
+    pub(crate) powershell: bool,
+    /// As JSON
+    #[arg(long, group = "shell")]
+    pub(crate) json: bool,
+    /// For later steps of a GitHub workflow: append it to $GITHUB_ENV
+    #[arg(long, group = "shell")]
+    pub(crate) github: bool,
+    /// Also what a build needs: CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS
+    #[arg(long)]
+    pub(crate) build: bool,
+    /// The programs were built without counter relocation: they write when they exit
+    #[arg(long)]
+    pub(crate) at_exit: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 /// Whether processes are followed.

@@ -5,6 +5,8 @@
 //! `exit` what the exit codes mean.
 
 mod args;
+mod cargo;
+mod clang;
 mod commands;
 mod exit;
 mod front;
@@ -39,6 +41,8 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match args.command {
         args::Action::Demo(args) => commands::demo::run(&args),
         args::Action::Run(args) => commands::run::run(&args),
+        args::Action::Build(args) => commands::build::build(&args),
+        args::Action::Env(args) => commands::build::env(&args),
         args::Action::Merge(args) => commands::merge::run("bincover", &args),
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
@@ -75,6 +79,17 @@ pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         "bincover-merge",
         commands::merge::run("bincover-merge", &args),
     )
+}
+
+/// The command `cargo bincover`, and what cargo calls while that is at work.
+#[must_use]
+pub fn cargo_bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|word| word == "llvm-cov") {
+        let program = llvm::options::Program::new("llvm-cov".as_ref());
+        return llvm::cov::run(&program, args.drain(2..)).into();
+    }
+    cargo::run(args)
 }
 
 /// Help goes to standard output and is a success, a mistake to standard error.

@@ -33,7 +33,8 @@ pub(crate) fn error(command: &str, error: &Error) {
     }
 }
 
-fn hint(error: &Error) -> Option<String> {
+/// What to do about an error, where we know that.
+pub(crate) fn hint(error: &Error) -> Option<String> {
     use bincover::mapping::ErrorKind;
     match error {
         Error::Object { source, .. } if source.kind() == ErrorKind::NoCoverageData => {

@@ -101,6 +101,11 @@ impl Coverage {
         self
     }
 
+    /// The files that something is known of, in order: those to list in a report.
+    pub fn measured_files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| !file.is_blank())
+    }
+
     /// The sum of the files' summaries.
     #[must_use]
     pub fn totals(&self) -> Summary {
@@ -162,6 +167,16 @@ impl File {
         self.groups.extend(other.groups);
         self.groups.sort_by_key(|group| group.start);
         self.summary += other.summary;
+    }
+
+    /// Nothing of it is known but its name, as of a file that was not wanted.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.segments.is_empty()
+            && self.lines.is_empty()
+            && self.functions.is_empty()
+            && self.groups.is_empty()
+            && self.summary == Summary::default()
     }
 }
 

@@ -52,7 +52,7 @@ const VERSION: &str = concat!("bincover ", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// If the writer fails.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let names = coverage.files.iter().map(|file| file.name.as_slice());
+    let names = coverage.measured_files().map(|file| file.name.as_slice());
     let root = options
         .root
         .as_ref()
@@ -87,7 +87,7 @@ fn packages<'a>(
     instantiations: Instantiations,
 ) -> Packages<'a> {
     let mut packages = Packages::new();
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         let (package, class) = class(coverage, file, root, instantiations);
         packages.entry(package).or_default().push(class);
     }

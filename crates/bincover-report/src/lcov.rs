@@ -30,7 +30,7 @@ use crate::{Instantiations, Options, Parts, demangled};
 /// If the writer fails.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let mut text = Vec::new();
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         emit_file(coverage, file, &Parts::default(), options, &mut text);
         write_if_full(&mut text, out)?;
     }

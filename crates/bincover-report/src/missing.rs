@@ -446,7 +446,7 @@ a.c
         ];
         let numbers = [(1, 1), (2, 0), (3, 0), (4, 1), (5, 0), (7, 0), (8, 0)];
         let mut one = file("/w/a.rs", lines(&numbers));
-        one.segments = bincover_model::segments(regions);
+        one.segments = bincover_model::segments(&regions);
         one.groups = vec![group((1, 1), &[0], 1), group((7, 1), &[1], 0)];
         coverage.files = vec![one];
         let found = missing(&coverage, &coverage.files[0]);

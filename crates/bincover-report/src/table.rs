@@ -39,7 +39,7 @@ const GAP: &str = "  ";
 /// If the writer fails.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let common = common_directory(coverage.files.iter().map(|file| file.name.as_slice()));
+    let common = common_directory(coverage.measured_files().map(|file| file.name.as_slice()));
     let common = if is_root(common) { b"" } else { common };
     let by_policy = |mut summary: Summary| {
         if options.instantiations == Some(Instantiations::Each) {
@@ -47,7 +47,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         }
         summary
     };
-    let rows = coverage.files.iter().map(|file| {
+    let rows = coverage.measured_files().map(|file| {
         let name = printable(&relative(&file.name, common).to_str_lossy());
         (name, by_policy(file.summary))
     });

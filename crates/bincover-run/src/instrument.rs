@@ -12,7 +12,7 @@
 //!   `default_*.profraw` in the source folder. It also means that the executable is in
 //!   `target/<triple>/`, and that ordinary builds are not invalidated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -376,6 +376,29 @@ fn artifacts(stdout: &[u8]) -> Vec<Artifact> {
         .collect()
 }
 
+/// The files of a build that may be instrumented, by what cargo wrote to its standard output with
+/// `--message-format=json`: executables, shared libraries, procedural macros and build scripts.
+/// Each once, in the order of the messages; none is opened.
+#[must_use]
+pub fn built_objects(stdout: &[u8]) -> Vec<PathBuf> {
+    let suffix = std::env::consts::DLL_EXTENSION;
+    let mut objects: Vec<PathBuf> = Vec::new();
+    for artifact in artifacts(stdout) {
+        let is_script = artifact
+            .target
+            .kind
+            .iter()
+            .any(|kind| kind == "custom-build");
+        let is_library = |path: &PathBuf| path.extension().is_some_and(|e| e == suffix);
+        let files = artifact.filenames.into_iter();
+        let files = files.filter(|path| is_script || is_library(path));
+        objects.extend(artifact.executable.into_iter().chain(files));
+    }
+    let mut seen = HashSet::new();
+    objects.retain(|path| seen.insert(path.clone()));
+    objects
+}
+
 /// LLVM accepts each of its options only once, so what the user has already is not repeated.
 fn with_ours(mut flags: Vec<String>) -> Vec<String> {
     let relocates = |flag: &String| flag.contains("-runtime-counter-relocation");
@@ -403,7 +426,7 @@ fn lld_hint(stderr: &str) -> Option<String> {
     )
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -27,6 +27,8 @@
 //! - [`instrument`]: the compiler's flags, and `cargo build` with them;
 //! - [`Command`]: a run, its timeout, an observer of its output;
 //! - [`profile_path`]: where an instrumented program writes, and when;
+//! - [`workspace`]: a Cargo workspace and what it is configured for; [`wrapper`]: which of its crates
+//!   are instrumented;
 //! - [`trace`]: a look at each process of a run before its memory is gone.
 //!
 //! Deliberately not here: any file format (nothing in a profile folder is opened), printing, and
@@ -43,12 +45,16 @@ pub mod profile_path;
 mod pump;
 mod signal;
 pub mod trace;
+pub mod workspace;
+pub mod wrapper;
 
 pub use command::{Command, Stdin};
 pub use error::{Error, ErrorKind, Result};
-pub use instrument::{BuiltBinary, CargoBuild, RUSTC_FLAGS};
+pub use instrument::{BuiltBinary, CargoBuild, RUSTC_FLAGS, built_objects};
 pub use output::{Chunk, Ending, Output, Stream};
 pub use process::{ProcessHandle, Running};
 pub use profile_path::{GO_FOLDER_VARIABLE, Mechanism, PROFILE_FILE_VARIABLE};
 pub use signal::{Signal, signal_name};
 pub use trace::{Traced, Tracer, Tracing};
+pub use workspace::{Member, Workspace};
+pub use wrapper::{Scope, Wrapper};

@@ -72,6 +72,6 @@ pub use output::{
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use sources::SourceFiles;
 pub use store::{
-    Cleaned, Contents, Ended, Going, Obtained, STORE_VARIABLE, Snapshot, Store, StoredRun,
+    Cleaned, Contents, Ended, Going, Loose, Obtained, STORE_VARIABLE, Snapshot, Store, StoredRun,
     Superseded, Uncovered, combine_stores, is_of_a_run, snapshot_profile,
 };

@@ -9,6 +9,7 @@ use crate::ui;
 
 pub(crate) fn run(args: &CleanArgs) -> Result<Exit, Error> {
     let store = store(&args.store)?;
+    store.add_loose(&store.loose_folder(), None)?;
     let cleaned = store.clean()?;
     let going_on = match cleaned.going_on {
         0 => String::new(),

@@ -1,7 +1,9 @@
 //! One file for each command.
 
+pub(crate) mod build;
 pub(crate) mod clean;
 pub(crate) mod demo;
+pub(crate) mod env;
 pub(crate) mod fold;
 pub(crate) mod merge;
 pub(crate) mod missing;

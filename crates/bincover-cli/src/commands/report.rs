@@ -191,6 +191,7 @@ fn inputs(args: &InputArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         });
     }
     let store = store(&args.store)?;
+    store.add_loose(&store.loose_folder(), Some("environment"))?;
     let contents = store.contents().map_err(|error| match error {
         Error::NothingToMeasure { .. } => Error::NothingToMeasure {
             reason: format!(

@@ -11,6 +11,7 @@
 //! that was; they are deleted after that, and a batch that is noted is never added again. The profiles of a run
 //! whose runner was killed are found by whoever uses the store next.
 
+mod binaries;
 mod database;
 mod go;
 mod programs;
@@ -39,6 +40,7 @@ use programs::{Builds, Program};
 use record::Note;
 use spool::{Profiles, Spool};
 
+pub use binaries::Loose;
 pub use programs::Superseded;
 pub use record::{Ended, Obtained, StoredRun, Uncovered};
 pub use shard::combine_stores;

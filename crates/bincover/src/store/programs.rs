@@ -79,6 +79,11 @@ impl Program {
             .optional()
     }
 
+    /// The store has it, as it is now.
+    pub(super) fn is_known(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// What the program says of its instrumentation.
     pub(super) fn instrumentation(&self) -> Instrumentation {
         Instrumentation {

@@ -1,0 +1,350 @@
+//! Reports on what cargo ran.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use bincover::mapping::Options;
+use bincover::model::{Coverage, FileId, Tally};
+use bincover::profile::indexed::{self, WriteOptions};
+use bincover::report::{self as emitters, NoSources, Parts, lcov, llvm_json};
+use bincover::{Contents, Error, Store, check_folder, write_atomically};
+use bstr::BStr;
+
+use super::args::Line;
+use super::files::Files;
+use super::plan::Plan;
+use super::{Failure, NAME};
+use crate::exit::Exit;
+use crate::ui;
+
+/// What would fail in the end is said before anything is built.
+pub(super) fn check(line: &Line) -> Result<(), Failure> {
+    let report = &line.options.report;
+    for path in report.output_path.iter().chain(&report.profdata) {
+        check_folder(path)?;
+    }
+    if let Some(path) = &report.output_path
+        && (report.html || report.open)
+    {
+        return Err(Failure::usage(
+            format!(
+                "--html makes a folder of pages, and `{}` is a file",
+                path.display()
+            ),
+            "use --output-dir",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
+    let options = &line.options.report;
+    // Programs that cargo did not build for us, but in our environment.
+    let mut folders = vec![plan.target_dir.clone(), plan.workspace.target_dir.clone()];
+    folders.dedup();
+    plan.store.find_binaries(&folders)?;
+    let contents = plan.store.contents().map_err(nothing)?;
+    let ledger = &contents.merged.ledger;
+    ui::ledger(NAME, ledger);
+    if ledger.unused_inputs() == ledger.inputs {
+        let reason = match contents.runs {
+            0 => "nothing was run".to_owned(),
+            runs => format!("none of {runs} runs left a profile"),
+        };
+        return Err(nothing(Error::NothingToMeasure { reason }));
+    }
+    let files = Files::new(plan, line)?;
+    let is_wanted = |name: &BStr| files.wants(name);
+    let covered = contents.objects.coverage_with(
+        &contents.merged.profile,
+        &Options {
+            wanted: Some(&is_wanted),
+            ..Options::default()
+        },
+    )?;
+    for (path, error) in covered.without_mapping.iter().chain(&covered.damaged) {
+        ui::say(format_args!(
+            "{NAME}: left out: {}: {error}",
+            path.display()
+        ));
+    }
+    if let Some(path) = &options.profdata {
+        write_profile(&contents, path)?;
+    }
+    let coverage = &covered.evaluation.coverage;
+    write(plan, line, &contents, coverage, &files)?;
+    if options.show_missing_lines {
+        ui::print(missing_lines(coverage).as_bytes())?;
+    }
+    ui::mismatches(NAME, &covered.evaluation, None);
+    say_runs(&plan.store)?;
+    say_totals(coverage);
+    let totals = coverage.totals();
+    if totals.regions.covered == 0 && totals.lines.covered == 0 {
+        return Err(nothing(Error::NothingToMeasure {
+            reason: match totals.lines.total {
+                0 => "no source file is left to report on".to_owned(),
+                lines => format!("none of {lines} lines was reached"),
+            },
+        }));
+    }
+    let left_out =
+        ledger.has_losses() || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
+    Ok(if left_out { Exit::LeftOut } else { Exit::Done })
+}
+
+fn nothing(error: Error) -> Failure {
+    let mut failure = Failure::from(error);
+    if failure.exit == Exit::Nothing {
+        failure.hint =
+            Some("are there tests, and do they run what the workspace builds?".to_owned());
+    }
+    failure
+}
+
+/// Writes the report that was asked for.
+fn write(
+    plan: &Plan,
+    line: &Line,
+    contents: &Contents,
+    coverage: &Coverage,
+    files: &Files,
+) -> Result<(), Failure> {
+    let options = &line.options.report;
+    if options.text || options.html || options.open {
+        return show(plan, line, contents, files);
+    }
+    let measured = coverage
+        .files
+        .iter()
+        .zip(0..)
+        .filter(|(file, _)| !file.is_blank());
+    let ids: Vec<FileId> = measured.map(|(_, id)| FileId(id)).collect();
+    let parts = Parts {
+        summary_only: options.summary_only,
+        skip_functions: options.skip_functions,
+        ..Parts::default()
+    };
+    let emit = |out: &mut dyn Write| match (options.lcov, options.json, options.cobertura) {
+        (true, ..) => lcov::emit_files(coverage, &ids, &parts, out),
+        (_, true, _) => llvm_json::emit(coverage, &ids, &parts, out),
+        (.., is_cobertura) => {
+            let name = if is_cobertura { "cobertura" } else { "table" };
+            let root = plan.workspace.root.as_os_str().as_encoded_bytes();
+            let chosen = emitters::Options {
+                root: Some(root.into()),
+                ..ui::report_options()
+            };
+            let to_file = emitters::Options {
+                width: None,
+                colour: false,
+                ..chosen.clone()
+            };
+            let is_file = options.output_path.is_some();
+            let chosen = if is_file { to_file } else { chosen };
+            crate::report_args::format(name).write(coverage, &chosen, &NoSources, out)
+        }
+    };
+    match &options.output_path {
+        Some(path) => {
+            write_atomically(path, |out| emit(out))?;
+            ui::say(format_args!("{NAME}: wrote {}", path.display()));
+        }
+        None => {
+            let mut text = Vec::new();
+            emit(&mut text).expect("writing to memory does not fail");
+            ui::print(&text)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_profile(contents: &Contents, path: &Path) -> Result<(), Failure> {
+    let bytes = indexed::write(&contents.merged.profile, &WriteOptions::default());
+    Ok(write_atomically(path, |out| out.write_all(&bytes))?)
+}
+
+/// The source with counts: this program as llvm-cov, given what the store has.
+fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<(), Failure> {
+    let options = &line.options.report;
+    let folder = plan.store.folder().with_file_name("show");
+    let is_html = options.html || options.open;
+    let made = || -> std::io::Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(&folder)?;
+        let mut objects = Vec::new();
+        for (number, (_, bytes)) in contents.objects.files().enumerate() {
+            let path = folder.join(format!("object-{number}"));
+            std::fs::write(&path, bytes)?;
+            objects.push(path);
+        }
+        Ok(objects)
+    };
+    let objects = made().map_err(|source| Error::Write {
+        path: folder.clone(),
+        source,
+    })?;
+    let profile = folder.join("merged.profdata");
+    write_profile(contents, &profile)?;
+    let all = contents.coverage()?.evaluation.coverage;
+    let names = all.files.iter().map(|file| file.name.as_slice());
+    let name = if is_html { "html" } else { "text" };
+    let output = match &options.output_dir {
+        Some(folder) => Some(folder.join(name)),
+        None if is_html => {
+            let store = plan.store.folder();
+            Some(store.with_file_name(name))
+        }
+        None => None,
+    };
+    let this = std::env::current_exe().map_err(|source| Error::Read {
+        path: "this program".into(),
+        source,
+    })?;
+    let mut command = Command::new(this);
+    command
+        .args([
+            "llvm-cov",
+            "show",
+            "-show-instantiations=false",
+            "-show-line-counts-or-regions",
+            "-show-expansions",
+        ])
+        .arg(format!("-format={name}"))
+        .arg("-instr-profile")
+        .arg(&profile);
+    for object in &objects {
+        command.arg("-object").arg(object);
+    }
+    if let Some(unwanted) = files.unwanted(names) {
+        command.arg("-ignore-filename-regex").arg(unwanted);
+    }
+    if let Some(folder) = &output {
+        std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+            path: folder.clone(),
+            source,
+        })?;
+        command.arg("-output-dir").arg(folder);
+    }
+    let run = command
+        .stderr(Stdio::inherit())
+        .stdin(Stdio::null())
+        .output();
+    let run = run.map_err(|source| Error::Read {
+        path: "this program as llvm-cov".into(),
+        source,
+    })?;
+    let _ = std::fs::remove_dir_all(&folder);
+    if !run.status.success() {
+        return Err(Failure {
+            message: format!(
+                "the source could not be shown: llvm-cov show ended with {}",
+                run.status
+            ),
+            hint: None,
+            exit: Exit::Failure,
+        });
+    }
+    match (&options.output_path, &output) {
+        (Some(path), _) => {
+            write_atomically(path, |out| out.write_all(&run.stdout))?;
+            ui::say(format_args!("{NAME}: wrote {}", path.display()));
+        }
+        (None, Some(folder)) => {
+            ui::say(format_args!("{NAME}: wrote {}", folder.display()));
+        }
+        (None, None) => ui::print(&run.stdout)?,
+    }
+    if options.open
+        && let Some(folder) = output
+    {
+        open(&folder.join("index.html"));
+    }
+    Ok(())
+}
+
+/// Opens a page in the browser, which is no part of the report: if that fails, it is said.
+fn open(page: &Path) {
+    let browser = std::env::var_os("BROWSER").filter(|name| !name.is_empty());
+    let program = browser.unwrap_or_else(|| "xdg-open".into());
+    let opened = Command::new(&program)
+        .arg(page)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !opened.is_ok_and(|status| status.success()) {
+        ui::say(format_args!(
+            "{NAME}: warning: `{}` did not open {} (BROWSER names another program)",
+            program.display(),
+            page.display()
+        ));
+    }
+}
+
+/// The lines that hold code and were not reached, for each file that has some.
+fn missing_lines(coverage: &Coverage) -> String {
+    let mut text = String::new();
+    for file in &coverage.files {
+        let missing = file.lines.iter().filter(|line| line.count == 0);
+        let missing: Vec<u32> = missing.map(|line| line.number).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        if text.is_empty() {
+            text.push_str("Uncovered Lines:\n");
+        }
+        let spans = missing
+            .chunk_by(|line, next| line + 1 == *next)
+            .map(|span| match span {
+                [first, .., last] => format!("{first}-{last}"),
+                _ => span[0].to_string(),
+            });
+        let spans: Vec<String> = spans.collect();
+        text.push_str(&format!("{}: {}\n", file.name, spans.join(", ")));
+    }
+    text
+}
+
+/// How many runs there were, and how their coverage was obtained.
+pub(super) fn say_runs(store: &Store) -> Result<(), Failure> {
+    let runs = store.runs()?;
+    let mut ways: Vec<(String, usize)> = Vec::new();
+    for run in &runs {
+        let way = run.obtained.to_string();
+        match ways.iter_mut().find(|(known, _)| *known == way) {
+            Some((_, count)) => *count += 1,
+            None => ways.push((way, 1)),
+        }
+    }
+    ways.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let ways: Vec<String> = ways
+        .iter()
+        .map(|(way, count)| format!("{count} {way}"))
+        .collect();
+    let noun = if runs.len() == 1 { "run" } else { "runs" };
+    ui::say(format_args!(
+        "{NAME}: {} {noun}: {}",
+        runs.len(),
+        ways.join(", ")
+    ));
+    Ok(())
+}
+
+fn say_totals(coverage: &Coverage) {
+    let totals = coverage.totals();
+    let part = |tally: Tally| {
+        format!(
+            "{}/{} ({:.2} %)",
+            tally.covered,
+            tally.total,
+            tally.percent()
+        )
+    };
+    ui::say(format_args!(
+        "{NAME}: lines {}, functions {}, regions {}",
+        part(totals.lines),
+        part(totals.functions),
+        part(totals.regions)
+    ));
+}

@@ -1,0 +1,859 @@
+//! `cargo bincover` on a workspace with a program, a procedural macro, a build script that compiles
+//! C, doctests, and tests that kill what they start; and `bincover env` and `bincover build` around
+//! suites that know nothing of cargo.
+//!
+//! A test whose client or oracle is not installed says *ignored*; with
+//! `BINCOVER_REQUIRE_ORACLES=1` (as in CI) it fails instead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::OnceLock;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const LLVM_COV: &str = "cargo-llvm-cov";
+const NEXTEST: &str = "cargo-nextest";
+const ORACLE: &[&str] = &[LLVM_COV, "llvm-cov-22", "llvm-profdata-22", NEXTEST];
+
+fn main() -> ExitCode {
+    let trials = vec![
+        trial("nextest_is_as_llvm_cov", ORACLE, nextest_is_as_llvm_cov),
+        trial(
+            "killed_processes_are_all_that_differs",
+            ORACLE,
+            killed_processes_are_all_that_differs,
+        ),
+        trial("test_is_as_llvm_cov", ORACLE, test_is_as_llvm_cov),
+        trial(
+            "c_is_as_llvm_cov",
+            &[LLVM_COV, "llvm-cov-22", "llvm-profdata-22", "clang-22"],
+            c_is_as_llvm_cov,
+        ),
+        trial("tests_name_their_runs", &[NEXTEST], tests_name_their_runs),
+        trial("binaries_name_their_runs", &[], binaries_name_their_runs),
+        trial(
+            "failing_tests_keep_their_coverage",
+            &[],
+            failing_tests_keep_their_coverage,
+        ),
+        trial("runs_are_put_together", &[], runs_are_put_together),
+        trial("all_formats_are_written", &[], all_formats_are_written),
+        trial("a_part_of_the_workspace", &[], a_part_of_the_workspace),
+        trial("archives_run_elsewhere", &[NEXTEST], archives_run_elsewhere),
+        trial(
+            "show_env_is_for_cargo_itself",
+            &[],
+            show_env_is_for_cargo_itself,
+        ),
+        trial(
+            "what_cannot_be_done_is_said",
+            &[],
+            what_cannot_be_done_is_said,
+        ),
+        trial("clean_forgets", &[], clean_forgets),
+        trial("doctests_are_counted", &[], doctests_are_counted),
+        trial("a_killed_run_is_kept", &[], a_killed_run_is_kept),
+        trial(
+            "a_toolchain_without_profiler_runtime",
+            &[],
+            a_toolchain_without_profiler_runtime,
+        ),
+        trial(
+            "make_and_pytest",
+            &["clang-22", "make", "pytest"],
+            make_and_pytest,
+        ),
+    ];
+    // They share a workspace and what is built of it.
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(name: &str, needed: &[&str], run: fn() -> Result<(), Failed>) -> Trial {
+    let is_required = std::env::var_os("BINCOVER_REQUIRE_ORACLES").is_some_and(|set| set == "1");
+    let is_missing = needed.iter().any(|tool| which::which(tool).is_err());
+    Trial::test(name, run).with_ignored_flag(is_missing && !is_required)
+}
+
+/// A copy of the workspace, in a folder without a `tests` above it: those are left out of reports.
+fn shop() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cargo-bincover");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/workspaces/shop");
+        let copy = folder.join("shop");
+        for part in ["crates", "target/bincover-target/store"] {
+            let _ = fs::remove_dir_all(copy.join(part));
+        }
+        fs::create_dir_all(&copy).expect("a folder of our own");
+        let copied = Command::new("cp")
+            .args(["-R", "--preserve=timestamps"])
+            .args(["crates", "Cargo.toml", "Cargo.lock"].map(|part| source.join(part)))
+            .arg(&copy)
+            .status();
+        assert!(copied.expect("cp").success());
+        copy.canonicalize().expect("a folder that is there")
+    })
+}
+
+/// A command in the workspace, without what the cargo that runs us has set.
+fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .current_dir(shop())
+        .env("LC_ALL", "C")
+        .env("CARGO_TERM_COLOR", "never");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let is_cargos = text.starts_with("CARGO_PKG_") || text.starts_with("NEXTEST");
+        let is_odd = [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_TARGET_DIR",
+            "LLVM_PROFILE_FILE",
+            "BINCOVER_STORE",
+            "CARGO_MANIFEST_DIR",
+            "CC",
+            "CXX",
+            "CFLAGS",
+        ];
+        if is_cargos || is_odd.contains(&&*text) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+}
+
+fn bincover(args: &str) -> Command {
+    let mut command = command(env!("CARGO_BIN_EXE_cargo-bincover"));
+    command.arg("bincover").args(words(args));
+    command
+}
+
+/// The store's own command, on what `cargo bincover` keeps.
+fn in_store(args: &str) -> Command {
+    let mut command = command(env!("CARGO_BIN_EXE_bincover"));
+    command.args(words(args)).arg("--store");
+    command.arg("target/bincover-target/store");
+    command
+}
+
+fn llvm_cov(args: &str) -> Result<Command, Failed> {
+    let mut command = command("cargo");
+    command
+        .arg("llvm-cov")
+        .args(words(args))
+        .env("LLVM_COV", which::which("llvm-cov-22")?)
+        .env("LLVM_PROFDATA", which::which("llvm-profdata-22")?);
+    Ok(command)
+}
+
+fn said(output: &Output) -> String {
+    let said = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// Runs a command that is to end with this exit code, and gives back all it said.
+fn ends(command: &mut Command, code: i32) -> Result<String, Failed> {
+    let output = command.output()?;
+    match output.status.code() == Some(code) {
+        true => Ok(said(&output)),
+        false => {
+            let status = output.status;
+            Err(format!(
+                "{command:?}: expected {code}, found {status}\n{}",
+                said(&output)
+            )
+            .into())
+        }
+    }
+}
+
+fn expect(holds: bool, what: impl FnOnce() -> String) -> Result<(), Failed> {
+    match holds {
+        true => Ok(()),
+        false => Err(what().into()),
+    }
+}
+
+fn read(name: &str) -> Result<String, Failed> {
+    let path = shop().join(name);
+    fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// The counts of an lcov file's lines.
+fn lines(lcov: &str) -> BTreeMap<(String, u32), u64> {
+    let mut file = String::new();
+    let mut lines = BTreeMap::new();
+    for line in lcov.lines() {
+        if let Some(name) = line.strip_prefix("SF:") {
+            file = Path::new(name)
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+        }
+        if let Some((number, count)) = line.strip_prefix("DA:").and_then(|da| da.split_once(',')) {
+            let place = (file.clone(), number.parse().unwrap_or(0));
+            lines.insert(place, count.parse().unwrap_or(0));
+        }
+    }
+    lines
+}
+
+/// The line of a source file that holds this text.
+fn line_of(file: &str, text: &str) -> Result<u32, Failed> {
+    let source = read(file)?;
+    let index = source.lines().position(|line| line.contains(text));
+    let index = index.ok_or_else(|| format!("{file}: no line holds `{text}`"))?;
+    Ok(u32::try_from(index)? + 1)
+}
+
+/// Both tools with the same arguments; returns their lcov files.
+fn both(args: &str, ours: &str) -> Result<(String, String), Failed> {
+    // Its objects are all that it finds.
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
+    ends(
+        &mut llvm_cov(&format!("{args} --lcov --output-path theirs.info"))?,
+        0,
+    )?;
+    ends(
+        &mut bincover(&format!("{args} {ours} --lcov --output-path ours.info")),
+        0,
+    )?;
+    Ok((read("ours.info")?, read("theirs.info")?))
+}
+
+/// The same bytes, but for what differs between any two builds: a crate's hash in mangled names,
+/// and so the order of a file's functions.
+fn same((ours, theirs): (String, String)) -> Result<(), Failed> {
+    expect(theirs.contains("DA:"), || {
+        "the oracle reports no line".to_owned()
+    })?;
+    let (ours, theirs) = (without_hashes(&ours), without_hashes(&theirs));
+    let mut pairs = ours.iter().zip(&theirs);
+    let differs = pairs.find(|(ours, theirs)| ours != theirs);
+    expect(ours == theirs, || {
+        format!("first difference: {differs:?}\n{ours:#?}\n---\n{theirs:#?}")
+    })
+}
+
+/// The lines of an lcov file, those that name functions sorted within their file.
+fn without_hashes(lcov: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for record in lcov.split_inclusive("end_of_record\n") {
+        let is_function = |line: &&str| line.starts_with("FN:") || line.starts_with("FNDA:");
+        let (functions, others): (Vec<&str>, Vec<&str>) = record.lines().partition(is_function);
+        let mut functions: Vec<String> = functions.into_iter().map(without_hash).collect();
+        functions.sort();
+        all.extend(functions);
+        all.extend(others.into_iter().map(str::to_owned));
+    }
+    all
+}
+
+/// In Rust's mangling, `Cs`, the hash and `_` stand before a crate's name.
+fn without_hash(line: &str) -> String {
+    let mut parts = line.split("Cs");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.split_once('_').map_or(part, |(_, rest)| rest);
+        text.push_str("C_");
+        text.push_str(rest);
+    }
+    text
+}
+
+/// Programs that are killed leave nothing for the oracle, so those tests are left out here. It
+/// instruments procedural macros, which we do when asked.
+fn nextest_is_as_llvm_cov() -> Result<(), Failed> {
+    let args = "nextest --workspace -E not(test(kill)|test(abort))";
+    same(both(args, "--include-proc-macros")?)
+}
+
+fn killed_processes_are_all_that_differs() -> Result<(), Failed> {
+    let (ours, theirs) = both("nextest --workspace", "--include-proc-macros")?;
+    let (ours, theirs) = (lines(&ours), lines(&theirs));
+    let places =
+        |lines: &BTreeMap<(String, u32), u64>| -> BTreeSet<_> { lines.keys().cloned().collect() };
+    expect(places(&ours) == places(&theirs), || {
+        format!("{ours:?}\n{theirs:?}")
+    })?;
+    let reached = |lines: &BTreeMap<(String, u32), u64>| -> BTreeSet<(String, u32)> {
+        let reached = lines.iter().filter(|(_, count)| **count > 0);
+        reached.map(|(place, _)| place.clone()).collect()
+    };
+    let only_ours: BTreeSet<_> = reached(&ours)
+        .difference(&reached(&theirs))
+        .cloned()
+        .collect();
+    let only_theirs: Vec<_> = reached(&theirs)
+        .difference(&reached(&ours))
+        .cloned()
+        .collect();
+    expect(only_theirs.is_empty(), || format!("lost: {only_theirs:?}"))?;
+    // The server, and the arms that lead to it and to abort. Its end is counted as what went into
+    // the loop and did not come back.
+    let main = "crates/app/src/main.rs";
+    let mut expected = BTreeSet::new();
+    let mut expect_lines = |from: u32, to: u32| {
+        expected.extend((from..=to).map(|line| ("main.rs".to_owned(), line)));
+    };
+    let serve = line_of(main, "[\"serve\"] =>")?;
+    expect_lines(serve, serve + 4);
+    let start = line_of(main, "fn serve()")?;
+    expect_lines(start, line_of(main, "line.clear();")? + 3);
+    let missing: Vec<_> = only_ours.difference(&expected).collect();
+    expect(missing.is_empty(), || {
+        format!("reached by others than those that are killed: {missing:?}")
+    })?;
+    let clear = ("main.rs".to_owned(), line_of(main, "line.clear();")?);
+    expect(only_ours.contains(&clear), || format!("{only_ours:?}"))
+}
+
+fn test_is_as_llvm_cov() -> Result<(), Failed> {
+    // Libtest takes filters without an operator.
+    let args = "test --workspace --no-fail-fast";
+    let skip = "-- --skip kill --skip abort";
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
+    ends(
+        &mut llvm_cov(&format!("{args} --lcov --output-path theirs.info {skip}"))?,
+        0,
+    )?;
+    ends(
+        &mut bincover(&format!(
+            "{args} --include-proc-macros --lcov --output-path ours.info {skip}"
+        )),
+        0,
+    )?;
+    same((read("ours.info")?, read("theirs.info")?))
+}
+
+/// C in a build script, compiled by clang of rustc's LLVM.
+fn c_is_as_llvm_cov() -> Result<(), Failed> {
+    let args = "test --include-ffi -p shop-pricing --lib";
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
+    let mut theirs = llvm_cov(&format!("{args} --lcov --output-path theirs.info"))?;
+    ends(theirs.env("CC", "clang-22").env("CXX", "clang++-22"), 0)?;
+    ends(
+        &mut bincover(&format!("{args} --lcov --output-path ours.info")),
+        0,
+    )?;
+    let ours = read("ours.info")?;
+    expect(ours.contains("c/round.c"), || format!("no C: {ours}"))?;
+    same((ours, read("theirs.info")?))
+}
+
+fn contexts() -> Result<Vec<(String, String)>, Failed> {
+    let json = in_store("runs --json").output()?;
+    let runs: serde_json::Value = serde_json::from_slice(&json.stdout)?;
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let runs = runs.as_array().into_iter().flatten();
+    Ok(runs
+        .map(|run| (text(&run["context"]), text(&run["coverage"])))
+        .collect())
+}
+
+fn tests_name_their_runs() -> Result<(), Failed> {
+    let said = ends(&mut bincover("nextest --workspace"), 0)?;
+    let runs = contexts()?;
+    let of = |context: &str| runs.iter().find(|(known, _)| known == context);
+    for context in [
+        "shop::e2e it_serves_until_it_is_killed",
+        "shop-pricing tests::few",
+        "shop-macros tests::names",
+    ] {
+        expect(
+            of(context).is_some_and(|(_, way)| way == "continuous"),
+            || format!("{context}: {runs:?}"),
+        )?;
+    }
+    expect(said.contains("cargo-bincover: lines "), || said.clone())?;
+    // The compiler knows `cfg(coverage)`.
+    expect(!said.contains("unexpected `cfg`"), || said.clone())?;
+    expect(said.contains(" continuous"), || said.clone())?;
+    // Again, with nothing to build: the same.
+    let again = ends(&mut bincover("nextest --workspace"), 0)?;
+    let last = |said: &str| {
+        said.lines()
+            .find(|line| line.contains(" runs: "))
+            .map(str::to_owned)
+    };
+    expect(last(&again) == last(&said), || {
+        format!("{said}\n---\n{again}")
+    })
+}
+
+fn binaries_name_their_runs() -> Result<(), Failed> {
+    ends(&mut bincover("test --workspace"), 0)?;
+    let found: BTreeSet<String> = contexts()?
+        .into_iter()
+        .map(|(context, _)| context)
+        .collect();
+    let expected = ["shop", "shop-macros", "shop-pricing", "shop::e2e"];
+    expect(found.iter().eq(expected.iter()), || format!("{found:?}"))
+}
+
+fn failing_tests_keep_their_coverage() -> Result<(), Failed> {
+    let args = "test --workspace --features shop/broken --lcov --output-path ours.info";
+    let _ = fs::remove_file(shop().join("ours.info"));
+    let said = ends(&mut bincover(args), 101)?;
+    expect(
+        said.contains("what was reached is kept and reported"),
+        || said.clone(),
+    )?;
+    let usage = (
+        "main.rs".to_owned(),
+        line_of("crates/app/src/main.rs", "usage: shop")?,
+    );
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&usage) == Some(&1), || format!("{found:?}"))?;
+    ends(
+        &mut bincover(&format!("{args} --ignore-run-fail --no-fail-fast")),
+        0,
+    )?;
+    // A build that fails runs nothing.
+    let broken = shop().join("crates/app/src/main.rs");
+    let source = fs::read_to_string(&broken)?;
+    fs::write(&broken, format!("{source}\nfn broken() {{ nonsense }}\n"))?;
+    let said = ends(&mut bincover("test --workspace"), 101);
+    fs::write(&broken, source)?;
+    let said = said?;
+    expect(said.contains("the build failed; nothing was run"), || {
+        said.clone()
+    })
+}
+
+fn runs_are_put_together() -> Result<(), Failed> {
+    let usage = (
+        "main.rs".to_owned(),
+        line_of("crates/app/src/main.rs", "usage: shop")?,
+    );
+    let price = (
+        "main.rs".to_owned(),
+        line_of("crates/app/src/main.rs", "shop_pricing::price")?,
+    );
+    ends(&mut bincover("clean"), 0)?;
+    ends(&mut bincover("--no-report test -p shop"), 0)?;
+    // The program's exit code is cargo's.
+    ends(&mut bincover("--no-report run -q"), 2)?;
+    ends(&mut bincover("--no-report run -q -- price 1 2"), 0)?;
+    ends(&mut bincover("report --lcov --output-path ours.info"), 0)?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&usage) == Some(&1), || format!("{found:?}"))?;
+    expect(found.get(&price).is_some_and(|count| *count >= 2), || {
+        format!("{found:?}")
+    })?;
+    // What is asked for last begins anew, unless it is told to keep the rest.
+    ends(
+        &mut bincover("run --lcov --output-path ours.info -- price 1 2"),
+        0,
+    )?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&price) == Some(&1), || format!("{found:?}"))?;
+    ends(
+        &mut bincover("run --no-clean --lcov --output-path ours.info -- price 1 2"),
+        0,
+    )?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&price) == Some(&2), || format!("{found:?}"))
+}
+
+fn all_formats_are_written() -> Result<(), Failed> {
+    ends(&mut bincover("--no-report test --workspace"), 0)?;
+    let lcov = bincover("report --lcov").output()?;
+    expect(lcov.stdout.starts_with(b"SF:"), || said(&lcov))?;
+    ends(
+        &mut bincover("report --cobertura --output-path ours.xml"),
+        0,
+    )?;
+    expect(read("ours.xml")?.contains("crates/app/src/main.rs"), || {
+        "no file".to_owned()
+    })?;
+    ends(&mut bincover("report --json --output-path ours.json"), 0)?;
+    let json: serde_json::Value = serde_json::from_str(&read("ours.json")?)?;
+    expect(json["type"] == "llvm.coverage.json.export", || {
+        json.to_string()
+    })?;
+    let summary = bincover("report --json --summary-only").output()?;
+    let summary: serde_json::Value = serde_json::from_slice(&summary.stdout)?;
+    expect(
+        summary["data"][0]["totals"] == json["data"][0]["totals"],
+        || summary.to_string(),
+    )?;
+    ends(&mut bincover("report --text --output-path ours.txt"), 0)?;
+    let text = read("ours.txt")?;
+    expect(text.contains("fn serve() -> ExitCode {"), || text.clone())?;
+    expect(!text.contains("fn it_aborts"), || {
+        "tests are left out".to_owned()
+    })?;
+    ends(&mut bincover("report --html --output-dir pages"), 0)?;
+    expect(read("pages/html/index.html")?.contains("main.rs"), || {
+        "no file".to_owned()
+    })?;
+    // `BROWSER` opens pages.
+    ends(
+        bincover("report --open --output-dir pages").env("BROWSER", "true"),
+        0,
+    )?;
+    let missing = bincover("report --show-missing-lines").output()?;
+    let found = String::from_utf8_lossy(&missing.stdout).into_owned();
+    expect(found.contains("Uncovered Lines:"), || found.clone())?;
+    ends(&mut bincover("report --profdata ours.profdata"), 0)?;
+    expect(shop().join("ours.profdata").is_file(), || {
+        "no profile".to_owned()
+    })?;
+    let table = bincover("report --ignore-filename-regex main\\.rs").output()?;
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    expect(
+        table.contains("pricing") && !table.contains("main.rs"),
+        || table.clone(),
+    )
+}
+
+fn a_part_of_the_workspace() -> Result<(), Failed> {
+    let files = |args: &str| -> Result<BTreeSet<String>, Failed> {
+        let output = bincover(&format!("{args} --lcov")).output()?;
+        expect(output.status.success(), || said(&output))?;
+        let lcov = String::from_utf8_lossy(&output.stdout).into_owned();
+        let names = lcov.lines().filter_map(|line| line.strip_prefix("SF:"));
+        let crates = format!("{}/crates/", shop().display());
+        Ok(names.map(|name| name.replace(&crates, "")).collect())
+    };
+    let names =
+        |names: &[&str]| -> BTreeSet<String> { names.iter().map(|n| (*n).to_owned()).collect() };
+    let (app, macros, pricing) = ("app/src/main.rs", "macros/src/lib.rs", "pricing/src/lib.rs");
+    let found = files("test --workspace")?;
+    expect(found == names(&[app, macros, pricing]), || {
+        format!("{found:?}")
+    })?;
+    let found = files("test -p shop")?;
+    expect(found == names(&[app]), || format!("{found:?}"))?;
+    let found = files("test --workspace --exclude shop-macros")?;
+    expect(found == names(&[app, pricing]), || format!("{found:?}"))?;
+    let found = files("test --workspace --exclude-from-report shop-pricing")?;
+    expect(found == names(&[app, macros]), || format!("{found:?}"))?;
+    // A program that is not reported on still counts what it reaches of others.
+    let found = files("test --workspace --exclude-from-report shop --output-path ours.info")?;
+    expect(found.is_empty(), || format!("{found:?}"))?;
+    let found = lines(&read("ours.info")?);
+    let paid = line_of("crates/pricing/src/lib.rs", "each * paid")?;
+    let paid = ("lib.rs".to_owned(), paid);
+    expect(found.get(&paid) == Some(&2), || format!("{found:?}"))?;
+    let found = files("test --workspace --exclude-from-test shop")?;
+    expect(found == names(&[macros, pricing]), || format!("{found:?}"))?;
+    let found = files("test -p shop-pricing --include-build-script")?;
+    expect(found == names(&["pricing/build.rs", pricing]), || {
+        format!("{found:?}")
+    })
+}
+
+/// Built here, run from the archive, in which binaries are elsewhere each time.
+fn archives_run_elsewhere() -> Result<(), Failed> {
+    ends(&mut bincover("clean"), 0)?;
+    let _ = fs::remove_file(shop().join("shop.tar.zst"));
+    ends(
+        &mut bincover("nextest-archive --workspace --archive-file shop.tar.zst"),
+        0,
+    )?;
+    ends(
+        &mut bincover(
+            "--no-clean nextest --archive-file shop.tar.zst --lcov --output-path ours.info",
+        ),
+        0,
+    )?;
+    let found = lines(&read("ours.info")?);
+    let price = (
+        "main.rs".to_owned(),
+        line_of("crates/app/src/main.rs", "shop_pricing::price")?,
+    );
+    expect(found.get(&price) == Some(&1), || format!("{found:?}"))
+}
+
+fn show_env_is_for_cargo_itself() -> Result<(), Failed> {
+    ends(&mut bincover("clean"), 0)?;
+    let script = format!(
+        "set -e
+eval \"$('{}' bincover show-env --sh)\"
+'{}' bincover clean --workspace
+cargo test --workspace
+target/debug/shop price 2 3
+'{}' bincover report --workspace --lcov --output-path ours.info",
+        env!("CARGO_BIN_EXE_cargo-bincover"),
+        env!("CARGO_BIN_EXE_cargo-bincover"),
+        env!("CARGO_BIN_EXE_cargo-bincover"),
+    );
+    ends(command("sh").args(["-c", &script]), 0)?;
+    let found = lines(&read("ours.info")?);
+    let price = (
+        "main.rs".to_owned(),
+        line_of("crates/app/src/main.rs", "shop_pricing::price")?,
+    );
+    let clear = (
+        "main.rs".to_owned(),
+        line_of("crates/app/src/main.rs", "line.clear();")?,
+    );
+    expect(found.get(&price) == Some(&2), || format!("{found:?}"))?;
+    expect(found.get(&clear).is_some_and(|count| *count > 0), || {
+        format!("{found:?}")
+    })?;
+    let contexts = contexts()?;
+    expect(
+        contexts.iter().any(|(context, _)| context == "shop::e2e"),
+        || format!("{contexts:?}"),
+    )?;
+    for shell in ["--fish", "--powershell", "--env-json"] {
+        let text = ends(&mut bincover(&format!("show-env {shell}")), 0)?;
+        expect(text.contains("RUSTC_WORKSPACE_WRAPPER"), || text.clone())?;
+    }
+    let file = shop().join("github.env");
+    fs::write(&file, "BEFORE=1\n")?;
+    ends(bincover("show-env --github").env("GITHUB_ENV", &file), 0)?;
+    let text = read("github.env")?;
+    expect(
+        text.starts_with("BEFORE=1\n") && text.contains("LLVM_PROFILE_FILE<<"),
+        || text.clone(),
+    )
+}
+
+fn what_cannot_be_done_is_said() -> Result<(), Failed> {
+    let says = |command: &mut Command, code: i32, words: &str| -> Result<(), Failed> {
+        let said = ends(command, code)?;
+        expect(said.contains(words), || {
+            format!("expected `{words}`: {said}")
+        })
+    };
+    says(&mut bincover("test --lcvo"), 2, "'--lcov'")?;
+    says(&mut bincover("report --jobs 3"), 2, "--jobs")?;
+    says(
+        &mut bincover("test --lcov --cobertura"),
+        2,
+        "cannot be used with",
+    )?;
+    says(
+        &mut bincover("test --output-path no/such/folder --lcov"),
+        1,
+        "no/such/folder",
+    )?;
+    says(
+        &mut bincover("test --exclude nobody --workspace"),
+        2,
+        "shop-pricing",
+    )?;
+    says(
+        &mut bincover("report --ignore-filename-regex ("),
+        2,
+        "--ignore-filename-regex",
+    )?;
+    let instrumented = "RUSTFLAGS";
+    says(
+        bincover("test").env(instrumented, "-Cinstrument-coverage"),
+        2,
+        "instrument already",
+    )?;
+    says(&mut bincover("test --branch"), 2, "nightly")?;
+    says(
+        bincover("test --include-ffi").env("CC", "gcc"),
+        2,
+        "expected clang",
+    )?;
+    ends(&mut bincover("clean"), 0)?;
+    says(&mut bincover("report"), 91, "nothing to measure")?;
+    // No test is no coverage, and not 0 %.
+    says(
+        &mut bincover("test -p shop-pricing --lib no_such_test"),
+        91,
+        "nothing to measure",
+    )?;
+    let outside = tempfile::tempdir()?;
+    says(
+        bincover("test").current_dir(outside.path()),
+        1,
+        "Cargo.toml",
+    )
+}
+
+fn clean_forgets() -> Result<(), Failed> {
+    ends(&mut bincover("clean"), 0)?;
+    ends(&mut bincover("build --workspace"), 0)?;
+    ends(&mut bincover("--no-report test -p shop-pricing"), 0)?;
+    let folder = shop().join("target/bincover-target");
+    expect(folder.join("debug").is_dir(), || {
+        "nothing was built".to_owned()
+    })?;
+    let said = ends(&mut bincover("clean"), 0)?;
+    expect(said.contains("deleted 1 runs"), || said.clone())?;
+    // An environment that `show-env` made goes on to work.
+    let left = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let left: Vec<_> = left.collect();
+    expect(left == ["tools"], || format!("{left:?}"))
+}
+
+/// Where there is a nightly compiler that rustup knows; without one it is refused.
+fn doctests_are_counted() -> Result<(), Failed> {
+    let free = (
+        "lib.rs".to_owned(),
+        line_of("crates/pricing/src/lib.rs", "pieces - pieces / 10")?,
+    );
+    let args = "test -p shop-pricing --doctests --lcov --output-path ours.info";
+    let is_nightly = Command::new("cargo")
+        .args(["+nightly", "--version"])
+        .output();
+    if !is_nightly.is_ok_and(|output| output.status.success()) {
+        let said = ends(&mut bincover(args), 2)?;
+        return expect(said.contains("nightly"), || said.clone());
+    }
+    let mut nightly = command("cargo");
+    nightly.arg("+nightly").arg("bincover").args(words(args));
+    nightly
+        .env("PATH", with_our_programs()?)
+        .env_remove("CARGO")
+        .env_remove("RUSTUP_TOOLCHAIN");
+    ends(&mut nightly, 0)?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&free).is_some_and(|count| *count >= 1), || {
+        format!("{found:?}")
+    })
+}
+
+/// `PATH`, in which cargo finds us.
+fn with_our_programs() -> Result<std::ffi::OsString, Failed> {
+    let ours = Path::new(env!("CARGO_BIN_EXE_cargo-bincover")).parent();
+    let before = std::env::var_os("PATH").unwrap_or_default();
+    let folders = ours
+        .map(Path::to_owned)
+        .into_iter()
+        .chain(std::env::split_paths(&before));
+    Ok(std::env::join_paths(folders)?)
+}
+
+/// A program that make builds and pytest runs; neither knows of us.
+fn make_and_pytest() -> Result<(), Failed> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/workspaces/bell");
+    let folder = tempfile::tempdir()?;
+    for name in ["Makefile", "bell.c", "test_bell.py"] {
+        fs::copy(source.join(name), folder.path().join(name))?;
+    }
+    let here = |program: &str, args: &str| {
+        let mut command = command(program);
+        command.current_dir(folder.path()).args(words(args));
+        command
+    };
+    let bincover = env!("CARGO_BIN_EXE_bincover");
+    let says = |mut command: Command, code: i32, words: &str| -> Result<(), Failed> {
+        let said = ends(&mut command, code)?;
+        expect(said.contains(words), || {
+            format!("expected `{words}`: {said}")
+        })
+    };
+    says(
+        here(bincover, "build -- true"),
+        91,
+        "no instrumented binary",
+    )?;
+    says(here(bincover, "build -- false"), 1, "")?;
+    let mut make = here(bincover, "build -- make");
+    make.env("CC", "clang-22");
+    says(make, 0, "1 instrumented binary noted")?;
+    // Nothing to do: what was made before is there.
+    let mut make = here(bincover, "build -- make");
+    make.env("CC", "clang-22");
+    says(make, 0, "1 instrumented binary noted")?;
+    let script = format!("eval \"$('{bincover}' env --sh)\" && pytest -q -p no:cacheprovider");
+    let mut suite = here("sh", "-c");
+    suite.arg(script);
+    ends(&mut suite, 0)?;
+    says(here(bincover, "report --lcov bell.info"), 0, "bell.c")?;
+    let lcov = fs::read_to_string(folder.path().join("bell.info"))?;
+    let found = lines(&lcov);
+    let source = fs::read_to_string(folder.path().join("bell.c"))?;
+    let count = |text: &str| -> Option<u64> {
+        let index = source.lines().position(|line| line.contains(text))?;
+        found
+            .get(&("bell.c".to_owned(), u32::try_from(index).ok()? + 1))
+            .copied()
+    };
+    let counts = ["puts(\"ding\")", "pause();", "usage: bell", "atoi"].map(count);
+    expect(counts == [Some(2), Some(1), Some(0), Some(2)], || {
+        lcov.clone()
+    })?;
+    // Nothing is left of the profiles, and nothing counts twice.
+    let loose = folder.path().join(".bincover/loose");
+    expect(fs::read_dir(&loose)?.next().is_none(), || {
+        "profiles are left".to_owned()
+    })?;
+    says(here(bincover, "report --lcov again.info"), 0, "bell.c")?;
+    expect(
+        fs::read_to_string(folder.path().join("again.info"))? == lcov,
+        || "more".to_owned(),
+    )?;
+    says(here(bincover, "env --json"), 0, "\"LLVM_PROFILE_FILE\"")?;
+    says(here(bincover, "env --fish --build"), 0, "set -gx CFLAGS")
+}
+
+/// What is told to end is passed on to the program, whose end is ours.
+fn a_killed_run_is_kept() -> Result<(), Failed> {
+    let mut running = bincover("run --lcov --output-path ours.info -- serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stdout = running.stdout.take().ok_or("no output")?;
+    let mut lines_of = BufReader::new(stdout).lines();
+    let ready = lines_of.next().transpose()?;
+    expect(ready.as_deref() == Some("ready at 2.5"), || {
+        format!("{ready:?}")
+    })?;
+    let pid = running.id().to_string();
+    expect(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()?
+            .success(),
+        || "it is gone".to_owned(),
+    )?;
+    let output = running.wait_with_output()?;
+    expect(output.status.code() == Some(128 + 15), || {
+        format!("{}\n{}", output.status, said(&output))
+    })?;
+    let found = lines(&read("ours.info")?);
+    let serve = line_of("crates/app/src/main.rs", "fn serve()")?;
+    let place = ("main.rs".to_owned(), serve);
+    expect(found.get(&place) == Some(&1), || format!("{found:?}"))
+}
+
+fn a_toolchain_without_profiler_runtime() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let rustc = folder.path().join("rustc");
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty)?;
+    let script = format!(
+        "#!/bin/sh
+case \"$*\" in
+*'--print target-libdir'*) echo '{}' ;;
+*instrument-coverage*) echo 'error: no profiler_builtins' >&2; exit 1 ;;
+*) exec rustc \"$@\" ;;
+esac
+",
+        empty.display()
+    );
+    fs::write(&rustc, script)?;
+    fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755))?;
+    let mut test = bincover("test -p shop-macros --target-dir");
+    test.arg(folder.path()).env("RUSTC", &rustc);
+    let said = ends(&mut test, 101)?;
+    expect(said.contains("has no profiler runtime"), || said.clone())?;
+    expect(said.contains("nothing was run"), || said.clone())
+}
