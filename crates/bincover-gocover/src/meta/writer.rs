@@ -1,4 +1,4 @@
-//! [`Package`]s to bytes.
+//! [`Package`](super::Package)s to bytes.
 
 use std::collections::HashMap;
 
