@@ -439,11 +439,13 @@ a.c
             region((7, 1), (7, 9), 0),
             region((8, 5), (8, 9), 0),
         ];
-        let mut coverage = Coverage::default();
-        coverage.functions = vec![
-            function("f", 1, regions[..6].to_vec()),
-            function("g", 0, regions[6..].to_vec()),
-        ];
+        let mut coverage = Coverage {
+            functions: vec![
+                function("f", 1, regions[..6].to_vec()),
+                function("g", 0, regions[6..].to_vec()),
+            ],
+            ..Coverage::default()
+        };
         let numbers = [(1, 1), (2, 0), (3, 0), (4, 1), (5, 0), (7, 0), (8, 0)];
         let mut one = file("/w/a.rs", lines(&numbers));
         one.segments = bincover_model::segments(&regions);
@@ -457,8 +459,10 @@ a.c
 
     #[test]
     fn lines_without_regions_are_put_together() {
-        let mut coverage = Coverage::default();
-        coverage.files = vec![file("a", lines(&[(1, 0), (4, 0), (5, 2), (9, 0)]))];
+        let coverage = Coverage {
+            files: vec![file("a", lines(&[(1, 0), (4, 0), (5, 2), (9, 0)]))],
+            ..Coverage::default()
+        };
         let found = missing(&coverage, &coverage.files[0]);
         let places: Vec<String> = found.iter().map(Missing::place).collect();
         assert_eq!(places, ["1-4", "9"]);
