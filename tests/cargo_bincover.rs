@@ -785,7 +785,7 @@ fn make_and_pytest() -> Result<(), Failed> {
             .get(&("bell.c".to_owned(), u32::try_from(index).ok()? + 1))
             .copied()
     };
-    let counts = ["puts(\"ding\")", "pause();", "usage: bell", "atoi"].map(count);
+    let counts = ["puts(\"ding\")", "puts(\"waiting\")", "usage: bell", "atoi"].map(count);
     expect(counts == [Some(2), Some(1), Some(0), Some(2)], || {
         lcov.clone()
     })?;

@@ -526,7 +526,7 @@ fn files_outside_the_root_keep_their_name() {
         "/w/src/lib.rs",
         "/work2/x.rs",
     ];
-    let files = names.map(|name| file(name, Vec::new()));
+    let files = names.map(|name| file(name, lines(&[(1, 1)])));
     let coverage = Coverage {
         files: files.to_vec(),
         functions: Vec::new(),
@@ -562,7 +562,7 @@ fn files_outside_the_root_keep_their_name() {
 #[test]
 fn windows_paths_have_packages_too() {
     let names = [r"C:\w\main.rs", r"C:\w\src\net\tcp.rs"];
-    let files = names.map(|name| file(name, Vec::new())).to_vec();
+    let files = names.map(|name| file(name, lines(&[(1, 1)]))).to_vec();
     let coverage = Coverage {
         files,
         functions: Vec::new(),
