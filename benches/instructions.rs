@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::num::NonZeroU64;
 
-use bincover_profile::raw::Frame;
+use bincover_profile::raw::{Frame, ValueFrame, ValueRun};
 use bincover_profile::{Merger, Profile, Sums, WriteOptions, indexed, text};
 use bincover_testkit::raw::{Function, RawFile, Shape, binary, run};
 use bincover_testkit::rng::Rng;
@@ -18,6 +18,8 @@ const PIECES: &[(&str, fn())] = &[
     ("write_indexed", write_indexed),
     ("read_text", read_text),
     ("add_values", add_values),
+    ("add_shards", add_shards),
+    ("merge_parts", merge_parts),
 ];
 
 /// Functions of the imagined binary; they have 8 counters on average.
@@ -126,28 +128,68 @@ fn read_text() {
 
 /// A file with targets of calls and sizes of copies, into one of the same binary.
 fn add_values() {
-    let address = |index: u64| 0x1000 + 16 * index;
-    let mut functions = functions();
-    for (index, function) in (0..).zip(&mut functions) {
-        function.address = address(index);
-    }
-    let with_values = |seed: u64| {
-        let mut rng = Rng::new(seed);
-        let mut functions = functions.clone();
-        for function in functions.iter_mut().step_by(4) {
-            let mut four = |bound: u64| -> Vec<(u64, u64)> {
-                let values = (0..4).map(|_| (rng.below(bound), 1 + rng.below(90)));
-                values.collect()
-            };
-            let sizes = four(64);
-            let called = four(16).into_iter();
-            let targets = called.map(|(index, count)| (address(index), count));
-            function.values = [vec![targets.collect()], vec![sizes], Vec::new()];
-        }
-        raw(&functions, seed)
-    };
     let mut merger = merger(&with_values(1));
     let second = with_values(2);
     counted(|| merger.add("second", black_box(&second), NonZeroU64::MIN));
     whole(merger);
+}
+
+/// Indexed profiles of the same functions, added where their counters lie: twenty.
+fn add_shards() {
+    let functions = functions();
+    let files = [1, 2].map(|seed| {
+        let profile = whole(merger(&raw(&functions, seed)));
+        indexed::write(&profile, &WriteOptions::default())
+    });
+    let (frame, _, _) = Frame::of_indexed(&files[0]).expect("an indexed profile without values");
+    let start = usize::try_from(frame.part().start).expect("a small file");
+    let mut sums = Sums::new();
+    counted(|| {
+        for file in black_box(&files).iter().cycle().take(20) {
+            let added = sums.add(&frame, &file[start..], 1);
+            added.expect("small counts");
+        }
+    });
+}
+
+/// Files with values, four together, each function from all of them.
+fn merge_parts() {
+    let first = with_values(1);
+    let mut merger = merger(&first);
+    let frame = ValueFrame::of(&first).expect("a raw profile with value sites");
+    let anchor = merger
+        .value_anchor(&frame)
+        .expect("its functions are there");
+    let files: Vec<Vec<u8>> = (2..6).map(with_values).collect();
+    counted(|| {
+        let runs = black_box(&files)
+            .iter()
+            .map(|file| frame.run_of(file, NonZeroU64::MIN));
+        let runs: Vec<ValueRun<'_>> = runs.collect::<Option<_>>().expect("runs of it");
+        for part in &mut merger.parts(&frame, &anchor, &runs, 2) {
+            part.merge(&runs);
+        }
+    });
+    whole(merger);
+}
+
+/// A run with targets of calls and sizes of copies.
+fn with_values(seed: u64) -> Vec<u8> {
+    let address = |index: u64| 0x1000 + 16 * index;
+    let mut rng = Rng::new(seed);
+    let mut functions = functions();
+    for (index, function) in (0..).zip(&mut functions) {
+        function.address = address(index);
+    }
+    for function in functions.iter_mut().step_by(4) {
+        let mut four = |bound: u64| -> Vec<(u64, u64)> {
+            let values = (0..4).map(|_| (rng.below(bound), 1 + rng.below(90)));
+            values.collect()
+        };
+        let sizes = four(64);
+        let called = four(16).into_iter();
+        let targets = called.map(|(index, count)| (address(index), count));
+        function.values = [vec![targets.collect()], vec![sizes], Vec::new()];
+    }
+    raw(&functions, seed)
 }

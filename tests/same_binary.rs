@@ -39,9 +39,15 @@ impl Binary {
             let function = index(rng, functions.len());
             functions[function].bitmap.push(0);
         }
-        if rng.below(8) == 0 {
-            let function = index(rng, functions.len());
-            functions[function].values[1] = vec![vec![(8, 1), (16, 3)]];
+        if rng.below(3) == 0 {
+            for (address, function) in (1..).zip(&mut functions) {
+                function.address = 0x1000 * address;
+            }
+            for _ in 0..1 + rng.below(4) {
+                let function = index(rng, functions.len());
+                let sites = vec![Vec::new(); 1 + index(rng, 3)];
+                functions[function].values[index(rng, 2)] = sites;
+            }
         }
         Self {
             shape,
@@ -54,6 +60,16 @@ impl Binary {
 
     fn run(&self, rng: &mut Rng) -> Vec<Function> {
         let mut functions = raw::run(&self.functions, rng.bits());
+        for function in &mut functions {
+            for sites in &mut function.values {
+                if self.is_stormy && !sites.is_empty() && rng.below(40) == 0 {
+                    sites.push(Vec::new());
+                }
+                for site in sites {
+                    *site = values(rng);
+                }
+            }
+        }
         let wild = match rng.below(if self.is_stormy { 30 } else { 1 << 40 }) {
             0 => 1 << 60,
             1 => u64::MAX - 5,
@@ -99,6 +115,18 @@ impl Binary {
     }
 }
 
+/// What a site saw: sizes, or addresses of functions and of other things. Some are there twice, and
+/// some sites see more than are kept.
+fn values(rng: &mut Rng) -> Vec<(u64, u64)> {
+    let (count, bound) = match rng.below(6) {
+        0 => (200, 1000),
+        1 => (0, 1),
+        _ => (8, 30),
+    };
+    let values = (0..rng.below(count + 1)).map(|_| (0x1000 * rng.below(bound), rng.below(9)));
+    values.collect()
+}
+
 fn index(rng: &mut Rng, bound: usize) -> usize {
     usize::try_from(rng.below(bound as u64)).unwrap()
 }
@@ -109,13 +137,21 @@ fn inputs(rng: &mut Rng, folder: &Path, is_stormy: bool) -> Vec<ProfileInput> {
     let binaries: Vec<Binary> = binaries.map(|_| Binary::random(rng, is_stormy)).collect();
     let count = 2 + rng.below(60);
     let heavy = rng.below(12) == 0;
+    let of_25 = if rng.below(4) == 0 { 3 } else { 25 };
     (0..count)
         .map(|number| {
             let path = folder.join(format!("{number}.profraw"));
             let binary = &binaries[index(rng, binaries.len())];
-            let bytes = match rng.below(25) {
+            let bytes = match rng.below(of_25) {
                 0 => as_text(binary, rng),
-                1 => as_indexed(binary, rng),
+                1 => {
+                    let mut bytes = as_indexed(binary, rng);
+                    if is_stormy && rng.below(8) == 0 {
+                        let at = index(rng, bytes.len());
+                        bytes[at] ^= 1 << rng.below(8);
+                    }
+                    bytes
+                }
                 2 if is_stormy && rng.below(6) == 0 => b":fe\nsome\n1\n1\n7\n".to_vec(),
                 _ => binary.bytes(rng),
             };

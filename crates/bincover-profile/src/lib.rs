@@ -55,7 +55,10 @@ mod write;
 pub use error::{Error, ErrorKind, Result};
 pub use kind::{FileKind, ProfileKind};
 pub use limits::MAX_COUNT;
-pub use merge::{Anchor, Cause, Entry, Ledger, MergeOptions, Merged, Merger, Sums, Unfit};
+pub use merge::{
+    Anchor, Cause, Entry, Ledger, MergeOptions, Merged, Merger, Part, Problems, Sums, Unfit,
+    ValueAnchor,
+};
 pub use names::{
     Chunks, HashedMap, Inflater, NameRef, NameTable, PassThrough, decode_blob, md5_low64,
 };

@@ -157,6 +157,33 @@ impl NameTable {
         Ok(table)
     }
 
+    /// A table of these names, and the hash of each. `None` if two different names have one hash, or
+    /// they are too long.
+    pub(crate) fn of(names: &[&[u8]]) -> Option<(Self, Vec<NameRef>)> {
+        let mut hashes = vec![NameRef::default(); names.len()];
+        low64_of_all(
+            names.len(),
+            |index| names[index],
+            |index, hash| hashes[index] = NameRef(hash),
+        );
+        let mut table = Self::default();
+        table.places.reserve(names.len());
+        for (name, hash) in names.iter().zip(&hashes) {
+            match table.places.get(hash) {
+                Some(place) if place.of(&table.text) == *name => {}
+                Some(_) => return None,
+                None => {
+                    let start = table.text.len();
+                    table.text.extend_from_slice(name);
+                    let place = Place::new(start, table.text.len())?;
+                    table.places.insert(*hash, place);
+                    table.len += 1;
+                }
+            }
+        }
+        Some((table, hashes))
+    }
+
     /// Unless it `takes_all` names, it takes those that have a place already.
     fn decode_all(
         &mut self,

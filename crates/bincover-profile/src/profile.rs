@@ -69,8 +69,33 @@ struct StoredRecord {
 }
 
 /// Names a record of a [`Profile`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RecordId(u32);
+
+/// Some of a profile's records, all that have neighbouring numbers.
+#[derive(Debug)]
+pub(crate) struct RecordsMut<'p> {
+    first: RecordId,
+    records: &'p mut [StoredRecord],
+    counts: (usize, &'p mut [u64]),
+    bitmaps: (usize, &'p mut [u8]),
+}
+
+impl RecordsMut<'_> {
+    /// # Panics
+    /// If it is not among them.
+    pub(crate) fn record_mut(&mut self, id: RecordId) -> RecordMut<'_> {
+        let record = &mut self.records[(id.0 - self.first.0) as usize];
+        let ((counts_start, counts), (bitmaps_start, bitmaps)) =
+            (&mut self.counts, &mut self.bitmaps);
+        let within = |(start, end): (usize, usize), first: usize| start - first..end - first;
+        RecordMut {
+            counts: &mut counts[within(record.counts, *counts_start)],
+            bitmap: &mut bitmaps[within(record.bitmap, *bitmaps_start)],
+            values: &mut record.values,
+        }
+    }
+}
 
 /// Names a function of a [`Profile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,6 +318,12 @@ impl Profile {
         None
     }
 
+    /// The name of the function that a record is of.
+    pub(crate) fn function_name(&self, id: RecordId) -> &[u8] {
+        self.name_of(FunctionId(self.records[id.0 as usize].function))
+            .0
+    }
+
     /// Adds a record whose name and hash are not there yet, with zeroed counts and bitmap.
     pub(crate) fn insert(
         &mut self,
@@ -362,6 +393,34 @@ impl Profile {
         {
             values.settle();
         }
+    }
+
+    /// All records, cut before each of these, which must ascend.
+    pub(crate) fn split(&mut self, cuts: &[RecordId]) -> Vec<RecordsMut<'_>> {
+        let mut parts = Vec::with_capacity(cuts.len() + 1);
+        let (mut records, mut counts) = (&mut self.records[..], &mut self.counts[..]);
+        let mut bitmaps = &mut self.bitmaps[..];
+        let (mut first, mut counts_start, mut bitmaps_start) = (0, 0, 0);
+        let ends = cuts.iter().map(|cut| cut.0 as usize);
+        for end in ends.chain([records.len()]) {
+            let (head, tail) = records.split_at_mut(end - first);
+            // What a record has lies after what the records before it have.
+            let (counts_end, bitmaps_end) = match tail.first() {
+                Some(next) => (next.counts.0, next.bitmap.0),
+                None => (counts_start + counts.len(), bitmaps_start + bitmaps.len()),
+            };
+            let of_counts = counts.split_at_mut(counts_end - counts_start);
+            let of_bitmaps = bitmaps.split_at_mut(bitmaps_end - bitmaps_start);
+            parts.push(RecordsMut {
+                first: RecordId(index(first)),
+                records: head,
+                counts: (counts_start, of_counts.0),
+                bitmaps: (bitmaps_start, of_bitmaps.0),
+            });
+            (records, counts, bitmaps) = (tail, of_counts.1, of_bitmaps.1);
+            (first, counts_start, bitmaps_start) = (end, counts_end, bitmaps_end);
+        }
+        parts
     }
 
     pub(crate) fn record_mut(&mut self, id: RecordId) -> RecordMut<'_> {

@@ -259,17 +259,27 @@ impl Reader {
     /// The profile's names, decoded once for all profiles in a row that have the same.
     fn names_of(&mut self, profile: &RawProfile<'_>) -> Result<Arc<NameTable>> {
         let (blob, _) = profile.names_blob();
-        if let Some((known, table)) = &self.names
-            && known == blob
-        {
-            return Ok(Arc::clone(table));
-        }
-        let table = Arc::new(profile.names_knowing(&mut self.chunks)?);
-        self.names = Some((blob.to_vec(), Arc::clone(&table)));
+        let known = self.names.as_ref().filter(|(known, _)| known == blob);
+        let table = match known {
+            Some((_, table)) => Arc::clone(table),
+            None => {
+                let table = Arc::new(profile.names_knowing(&mut self.chunks)?);
+                self.names = Some((blob.to_vec(), Arc::clone(&table)));
+                table
+            }
+        };
+        // Another binary may have the same names.
         for id in profile.binary_ids().filter_map(Result::ok) {
-            self.names_by_id.insert(id.to_vec(), Arc::clone(&table));
+            if !self.names_by_id.contains_key(id) {
+                self.names_by_id.insert(id.to_vec(), Arc::clone(&table));
+            }
         }
         Ok(table)
+    }
+
+    /// The names of the raw profile that was read last.
+    pub(crate) fn last_names(&self) -> Option<&NameTable> {
+        self.names.as_ref().map(|(_, names)| names.as_ref())
     }
 
     fn read_indexed(&mut self, bytes: &[u8], visitor: &mut dyn Visitor) -> Result<(), ReadError> {

@@ -37,6 +37,8 @@ pub struct IndexedRecord<'a> {
     pub counters: Counters<'a>,
     /// The MC/DC bitmap: each byte as a little-endian word.
     pub bitmap_words: &'a [u8],
+    /// Where the counters begin in the file.
+    pub(crate) counters_at: u64,
 }
 
 impl<'a> IndexedProfile<'a> {
@@ -93,6 +95,11 @@ impl<'a> IndexedProfile<'a> {
     #[must_use]
     pub fn header(&self) -> &IndexedHeader {
         &self.header
+    }
+
+    /// Where the records begin in the file.
+    pub(crate) fn payload_start(&self) -> u64 {
+        self.payload_start
     }
 
     /// The build ids, in file order.
@@ -260,7 +267,8 @@ impl<'a> IndexedProfile<'a> {
         }
         let mut data = Cursor::new(data, data_offset, Endian::Little);
         while !data.is_empty() {
-            let (hash, counters, bitmap_words) = self.counters_and_bitmap(&mut data)?;
+            let (hash, counters_at, counters, bitmap_words) =
+                self.counters_and_bitmap(&mut data)?;
             values.clear();
             if self.header.layout.values {
                 read_value_block(&mut data, values, |_, value| value)?;
@@ -272,6 +280,7 @@ impl<'a> IndexedProfile<'a> {
                     hash,
                     counters,
                     bitmap_words,
+                    counters_at,
                 },
                 values,
             );
@@ -282,12 +291,13 @@ impl<'a> IndexedProfile<'a> {
     fn counters_and_bitmap(
         &self,
         data: &mut Cursor<'a>,
-    ) -> Result<(FunctionHash, Counters<'a>, &'a [u8])> {
+    ) -> Result<(FunctionHash, u64, Counters<'a>, &'a [u8])> {
         let hash = FunctionHash(data.u64("function hash")?);
         let count = match self.header.layout.count_field {
             true => data.u64("number of counts")?,
             false => data.remaining() / 8,
         };
+        let counters_at = data.offset();
         let counters = data.take_array(count, 8, "counts")?;
         let bitmap_words = if self.header.layout.bitmaps {
             let count = data.u64("number of bitmap bytes")?;
@@ -297,6 +307,7 @@ impl<'a> IndexedProfile<'a> {
         };
         Ok((
             hash,
+            counters_at,
             Counters::Words(counters, Endian::Little),
             bitmap_words,
         ))

@@ -10,9 +10,9 @@ use crate::limits::{MAX_COUNT, SUSPICIOUS_COUNTER};
 use crate::merge::sums::{Sums, all_bits};
 use crate::merge::{Cause, Ledger};
 use crate::names::{NameRef, NameTable};
-use crate::profile::{Profile, Pseudo, RecordId};
+use crate::profile::{Profile, Pseudo, RecordId, RecordMut};
 use crate::raw::{Counters, Frame, Functions, Spot};
-use crate::read::{FileRecord, ReadError, Reader, Visitor};
+use crate::read::{Bitmap, FileRecord, ReadError, Reader, Visitor};
 use crate::salvage::Salvaged;
 use crate::string_map::StringMap;
 use crate::traces::{Trace, TraceLimits};
@@ -41,6 +41,16 @@ pub struct MergeOptions {
     pub keep_vtable_names: bool,
 }
 
+impl MergeOptions {
+    /// The name under which a function is merged.
+    pub(super) fn renamed<'n>(&'n self, name: &'n [u8], name_ref: NameRef) -> (&'n [u8], NameRef) {
+        match self.renamed.get(name) {
+            Some(name) => (name, NameRef::of(name)),
+            None => (name, name_ref),
+        }
+    }
+}
+
 /// Merges files into one profile. Files are given one at a time, as bytes, so that the caller
 /// decides how they are read and how many are in memory.
 ///
@@ -58,10 +68,10 @@ pub struct MergeOptions {
 /// ```
 #[derive(Debug, Default)]
 pub struct Merger {
-    profile: Profile,
-    ledger: Ledger,
-    options: MergeOptions,
-    reader: Reader,
+    pub(super) profile: Profile,
+    pub(super) ledger: Ledger,
+    pub(super) options: MergeOptions,
+    pub(super) reader: Reader,
     scratch: Scratch,
     /// The record that was merged last.
     last: RecordId,
@@ -140,11 +150,7 @@ impl Merger {
 
     /// Where the counts of a function belong; `None` if those that are there do not fit.
     fn place_of(&mut self, name: &[u8], name_ref: NameRef, spot: &Spot) -> Option<RecordId> {
-        let renamed = self.options.renamed.get(name);
-        let (name, name_ref) = match renamed {
-            Some(name) => (name.as_slice(), NameRef::of(name)),
-            None => (name, name_ref),
-        };
+        let (name, name_ref) = self.options.renamed(name, name_ref);
         let after = self
             .profile
             .find_after(self.last, name, name_ref, spot.hash);
@@ -323,11 +329,7 @@ impl Merger {
     /// Merges one record; true if there was one of that name and hash already.
     fn add_record(&mut self, source: &str, incoming: &FileRecord<'_>, weight: u64) -> bool {
         self.ledger.records += 1;
-        let renamed = self.options.renamed.get(incoming.name);
-        let (name, mut name_ref) = match renamed {
-            Some(name) => (name.as_slice(), NameRef::of(name)),
-            None => (incoming.name, incoming.name_ref),
-        };
+        let (name, mut name_ref) = self.options.renamed(incoming.name, incoming.name_ref);
         let (counts, bitmap) = (incoming.counters.len(), incoming.bitmap.len());
         let after = self
             .profile
@@ -344,7 +346,7 @@ impl Merger {
             Some(id) => {
                 let stored = self.profile.record_mut(id);
                 let wanted = (stored.counts.len(), stored.bitmap.len());
-                let problem = merge_record(stored, incoming, weight, &mut self.scratch);
+                let problem = merge_record(stored, &incoming.addend(), weight, &mut self.scratch);
                 (id, problem, wanted)
             }
             None => {
@@ -352,25 +354,15 @@ impl Merger {
                     .profile
                     .insert(name, name_ref, incoming.hash, counts, bitmap);
                 let stored = self.profile.record_mut(id);
-                (id, first_record(stored, incoming, weight), (counts, bitmap))
+                (
+                    id,
+                    first_record(stored, &incoming.addend(), weight),
+                    (counts, bitmap),
+                )
             }
         };
         if let Some(problem) = problem {
-            let function = printable(name);
-            let cause = match problem {
-                Problem::Counters => Cause::CounterMismatch {
-                    function,
-                    expected: wanted.0 as u64,
-                    found: counts as u64,
-                },
-                Problem::Bitmap => Cause::BitmapMismatch {
-                    function,
-                    expected: wanted.1 as u64,
-                    found: bitmap as u64,
-                },
-                Problem::Sites => Cause::ValueSiteMismatch { function },
-                Problem::Overflow => Cause::CounterOverflow { function },
-            };
+            let cause = problem.cause(name, wanted, (counts, bitmap));
             self.ledger.add(source, cause);
         }
         self.last = id;
@@ -452,18 +444,56 @@ impl Visitor for Input<'_> {
     }
 }
 
+/// What a record has, whosever it is.
+pub(super) struct Addend<'a> {
+    pub(super) counters: Counters<'a>,
+    pub(super) bitmap: Bitmap<'a>,
+    pub(super) values: &'a Values,
+}
+
+impl<'a> FileRecord<'a> {
+    fn addend(&self) -> Addend<'a> {
+        Addend {
+            counters: self.counters,
+            bitmap: self.bitmap,
+            values: self.values,
+        }
+    }
+}
+
 /// The first thing that was wrong with a record: LLVM reports no second.
-#[derive(Clone, Copy)]
-enum Problem {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Problem {
     Counters,
     Bitmap,
     Sites,
     Overflow,
 }
 
-fn merge_record(
-    stored: crate::profile::RecordMut<'_>,
-    incoming: &FileRecord<'_>,
+impl Problem {
+    /// Of a function: how many counters and bitmap bytes it has, and its record had.
+    pub(super) fn cause(self, name: &[u8], wanted: (usize, usize), found: (usize, usize)) -> Cause {
+        let function = printable(name);
+        match self {
+            Self::Counters => Cause::CounterMismatch {
+                function,
+                expected: wanted.0 as u64,
+                found: found.0 as u64,
+            },
+            Self::Bitmap => Cause::BitmapMismatch {
+                function,
+                expected: wanted.1 as u64,
+                found: found.1 as u64,
+            },
+            Self::Sites => Cause::ValueSiteMismatch { function },
+            Self::Overflow => Cause::CounterOverflow { function },
+        }
+    }
+}
+
+pub(super) fn merge_record(
+    stored: RecordMut<'_>,
+    incoming: &Addend<'_>,
     weight: u64,
     scratch: &mut Scratch,
 ) -> Option<Problem> {
@@ -493,7 +523,7 @@ fn merge_record(
 
 /// Marks instead of counts: two marks give the hotter one, a mark and counts do not fit. `None`
 /// if neither is a mark.
-fn merge_pseudo(stored: &mut [u64], incoming: &FileRecord<'_>) -> Option<Result<(), Problem>> {
+fn merge_pseudo(stored: &mut [u64], incoming: &Addend<'_>) -> Option<Result<(), Problem>> {
     let first = [incoming.counters.first().unwrap_or(0)];
     match (Pseudo::of(stored), Pseudo::of(&first)) {
         (None, None) => None,
@@ -507,11 +537,7 @@ fn merge_pseudo(stored: &mut [u64], incoming: &FileRecord<'_>) -> Option<Result<
 }
 
 /// A record of a function that was not there: copied as it is, unless it is weighted.
-fn first_record(
-    stored: crate::profile::RecordMut<'_>,
-    incoming: &FileRecord<'_>,
-    weight: u64,
-) -> Option<Problem> {
+fn first_record(stored: RecordMut<'_>, incoming: &Addend<'_>, weight: u64) -> Option<Problem> {
     let mut overflowed = false;
     if weight == 1 {
         incoming

@@ -15,9 +15,11 @@
 
 mod ledger;
 mod merger;
+mod parts;
 mod sums;
 
 pub use ledger::{Cause, Entry, Ledger};
 pub use merger::{Anchor, MergeOptions, Merged, Merger};
+pub use parts::{Part, Problems, ValueAnchor};
 pub(crate) use sums::all_bits;
 pub use sums::{Sums, Unfit};

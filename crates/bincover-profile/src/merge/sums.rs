@@ -2,7 +2,7 @@
 
 use crate::bytes::Endian;
 use crate::limits::{MAX_COUNT, SUSPICIOUS_COUNTER};
-use crate::raw::{Counters, Frame};
+use crate::raw::{Counters, Frame, Gathered};
 
 /// The counters and bitmaps of many runs of one binary, added up. Any number of threads may each
 /// have their own; [`Merger::add_sums`](crate::Merger::add_sums) takes them one after another.
@@ -13,6 +13,7 @@ pub struct Sums {
     pub(crate) files: u64,
     /// No sum is larger than this.
     most: u64,
+    room: Gathered,
 }
 
 /// Why a run was not added to [`Sums`]; nothing of it was.
@@ -39,7 +40,19 @@ impl Sums {
     /// # Errors
     /// If it has to go another way.
     pub fn add(&mut self, frame: &Frame, part: &[u8], weight: u64) -> Result<(), Unfit> {
-        let (counters, bitmaps) = frame.run_of(part).ok_or(Unfit::Odd)?;
+        let mut room = std::mem::take(&mut self.room);
+        let run = frame.run_of(part, &mut room).ok_or(Unfit::Odd);
+        let added = run.and_then(|(counters, bitmaps)| self.add_run(&counters, bitmaps, weight));
+        self.room = room;
+        added
+    }
+
+    fn add_run(
+        &mut self,
+        counters: &Counters<'_>,
+        bitmaps: &[u8],
+        weight: u64,
+    ) -> Result<(), Unfit> {
         if self.files == 0 {
             self.counts.clear();
             // Copied, for memory that is zero by itself is given by the system when it is read,

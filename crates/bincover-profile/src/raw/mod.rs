@@ -19,7 +19,9 @@ mod image;
 mod layout;
 mod reader;
 mod record;
+mod value_frame;
 
+pub(crate) use frame::Gathered;
 pub(crate) use frame::Spot;
 pub use frame::{Frame, Functions, Identity};
 pub use head::RawHead;
@@ -28,6 +30,7 @@ pub use image::{Placed, RawImage, RawShape};
 pub use reader::{RawProfile, RawProfiles, RawValues};
 pub(crate) use reader::{binary_ids, read_value_block};
 pub use record::{Counters, RawRecord, RawRecords};
+pub use value_frame::{ValueFrame, ValueRun};
 
 #[cfg(test)]
 mod tests {

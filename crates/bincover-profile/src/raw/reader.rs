@@ -1,5 +1,7 @@
 //! One raw profile, and the sequence of them that a file may hold.
 
+use std::sync::Arc;
+
 use crate::bytes::{Cursor, pad8};
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{Chunks, NameRef, NameTable};
@@ -231,6 +233,24 @@ impl<'a> RawProfile<'a> {
     /// records with [`RawRecord::has_values`](crate::raw::RawRecord::has_values).
     #[must_use]
     pub fn values(&self) -> RawValues<'a> {
+        self.values_among(self.addresses(), 0)
+    }
+
+    pub(crate) fn addresses(&self) -> Arc<Addresses> {
+        Arc::new(Addresses::new(self.function_addresses()))
+    }
+
+    /// As [`RawProfile::values`]. If all functions are where another run of the binary had them, or
+    /// moved as one, they are looked up in that run's table, so that caches have to hold one only.
+    pub(crate) fn values_like(&self, other: &Arc<Addresses>) -> RawValues<'a> {
+        let functions = self.function_addresses();
+        match other.distance_to(&functions) {
+            Some(moved) => self.values_among(Arc::clone(other), moved),
+            None => self.values_among(Addresses::new(functions).into(), 0),
+        }
+    }
+
+    fn values_among(&self, functions: Arc<Addresses>, moved: u64) -> RawValues<'a> {
         let start = self.sections.end;
         let layout = self.header.layout;
         RawValues {
@@ -240,7 +260,8 @@ impl<'a> RawProfile<'a> {
                 self.offset + start as u64,
                 layout.endian,
             ),
-            functions: Addresses::new(self.function_addresses()),
+            functions,
+            moved,
             vtables: self.vtable_addresses(),
         }
     }
@@ -350,11 +371,13 @@ fn binary_id<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
 pub struct RawValues<'a> {
     layout: Layout,
     cursor: Cursor<'a>,
-    functions: Addresses,
+    functions: Arc<Addresses>,
+    /// How much further on than in their table the functions are.
+    moved: u64,
     vtables: Vec<(u64, u64, u64)>,
 }
 
-impl RawValues<'_> {
+impl<'a> RawValues<'a> {
     /// Where the next block begins; after the last one, where the profile ends.
     #[must_use]
     pub fn offset(&self) -> u64 {
@@ -367,9 +390,40 @@ impl RawValues<'_> {
     /// # Errors
     /// If the block is cut short or contradicts itself.
     pub fn next_into(&mut self, values: &mut Values) -> Result<()> {
+        let mut cursor = self.cursor.clone();
+        let read = self.read_from(&mut cursor, values);
+        self.cursor = cursor;
+        read
+    }
+
+    /// Checks the next block and steps over it; returns where it begins.
+    pub(crate) fn skip(&mut self) -> Result<u64> {
+        let start = self.offset();
+        walk_value_block(&mut self.cursor, |_, _, _| {})
+            .map_err(|error| error.in_context(self.layout))?;
+        Ok(start)
+    }
+
+    /// As [`RawValues::next_into`], of the block that begins at `offset` of the file.
+    pub(crate) fn read_at(&self, offset: u64, values: &mut Values) -> Result<()> {
+        self.read_from(&mut self.at(offset)?, values)
+    }
+
+    /// How many bytes the block has that begins at `offset` of the file.
+    pub(crate) fn bytes_at(&self, offset: u64) -> Result<u64> {
+        Ok(u64::from(self.at(offset)?.u32("value data")?))
+    }
+
+    fn at(&self, offset: u64) -> Result<Cursor<'a>> {
+        let mut cursor = self.cursor.clone();
+        cursor.take(offset.saturating_sub(cursor.offset()), "value data")?;
+        Ok(cursor)
+    }
+
+    fn read_from(&self, cursor: &mut Cursor<'a>, values: &mut Values) -> Result<()> {
         let (functions, vtables) = (&self.functions, &self.vtables);
-        read_value_block(&mut self.cursor, values, |kind, value| match kind {
-            0 => functions.at(value),
+        read_value_block(cursor, values, |kind, value| match kind {
+            0 => functions.at(value.wrapping_sub(self.moved)),
             2 => vtable_at(vtables, value),
             _ => value,
         })
@@ -379,7 +433,7 @@ impl RawValues<'_> {
 
 /// Functions by address.
 #[derive(Clone, Debug, Default)]
-struct Addresses {
+pub(crate) struct Addresses {
     /// In ascending order.
     functions: Vec<(u64, NameRef)>,
     /// The addresses from the first one on are cut into pieces of `1 << shift`; for each, the index
@@ -409,6 +463,18 @@ impl Addresses {
             pieces,
             shift,
         }
+    }
+
+    /// By how much these addresses are larger, if all are by the same, of the same functions.
+    fn distance_to(&self, functions: &[(u64, NameRef)]) -> Option<u64> {
+        let (here, there) = (self.functions.first()?.0, functions.first()?.0);
+        let distance = there.wrapping_sub(here);
+        let is_like = |((one, name), (other, other_name)): (&(u64, NameRef), &(u64, NameRef))| {
+            other.wrapping_sub(*one) == distance && name == other_name
+        };
+        let is_same = self.functions.len() == functions.len()
+            && self.functions.iter().zip(functions).all(is_like);
+        is_same.then_some(distance)
     }
 
     fn at(&self, address: u64) -> u64 {
@@ -445,8 +511,35 @@ pub(crate) fn read_value_block(
     values: &mut Values,
     map: impl Fn(usize, u64) -> u64,
 ) -> Result<()> {
-    const WHAT: &str = "value data";
     values.clear();
+    let endian = cursor.endian();
+    walk_value_block(cursor, |kind, counts, mut pairs| {
+        let sites = values.kind_mut(kind);
+        // A kind that a block holds twice: the later one counts.
+        sites.clear();
+        for &count in counts {
+            // There are as many pairs as the counts say together.
+            let (site, rest) = pairs.split_at(usize::from(count));
+            pairs = rest;
+            sites.push(site.iter().map(|pair| ValueCount {
+                value: map(kind, endian.u64(pair)),
+                count: endian.u64(&pair[8..]),
+            }));
+        }
+    })
+}
+
+/// A kind in a block of value data: its number, how many values each site has, and all values with
+/// their counts.
+type Kind<'a> = (usize, &'a [u8], &'a [[u8; 16]]);
+
+/// Checks one block of value data and tells of each kind in it: how many values each site has, and
+/// all their values with their counts.
+fn walk_value_block<'a>(
+    cursor: &mut Cursor<'a>,
+    mut tell: impl FnMut(usize, &'a [u8], &'a [[u8; 16]]),
+) -> Result<()> {
+    const WHAT: &str = "value data";
     let start = cursor.offset();
     let rest = cursor.rest();
     let available = cursor.remaining();
@@ -480,18 +573,14 @@ pub(crate) fn read_value_block(
     let mut inner = probe;
     inner.limit(block);
     for _ in 0..kind_count {
-        read_kind(&mut inner, start, values, &map)?;
+        let (kind, counts, pairs) = walk_kind(&mut inner, start)?;
+        tell(kind, counts, pairs);
     }
     cursor.take(total_bytes, WHAT)?;
     Ok(())
 }
 
-fn read_kind(
-    cursor: &mut Cursor<'_>,
-    block: u64,
-    values: &mut Values,
-    map: impl Fn(usize, u64) -> u64,
-) -> Result<()> {
+fn walk_kind<'a>(cursor: &mut Cursor<'a>, block: u64) -> Result<Kind<'a>> {
     let outside = |error: Error| {
         error
             .reclassify(ErrorKind::Malformed)
@@ -512,20 +601,6 @@ fn read_kind(
         .take(padding, "padding of value site counts")
         .map_err(outside)?;
     let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
-    let endian = cursor.endian();
     let pairs = cursor.take_array(total, 16, "values").map_err(outside)?;
-    let mut pairs = pairs.as_chunks::<16>().0;
-    let sites = values.kind_mut(kind);
-    // A kind that a block holds twice: the later one counts.
-    sites.clear();
-    for &count in counts {
-        // There are as many pairs as the counts say together.
-        let (site, rest) = pairs.split_at(usize::from(count));
-        pairs = rest;
-        sites.push(site.iter().map(|pair| ValueCount {
-            value: map(kind, endian.u64(pair)),
-            count: endian.u64(&pair[8..]),
-        }));
-    }
-    Ok(())
+    Ok((kind, counts, pairs.as_chunks::<16>().0))
 }

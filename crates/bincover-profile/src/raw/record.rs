@@ -1,6 +1,8 @@
 //! Data records with the counters and bitmaps that they point to (LLVM:
 //! `RawInstrProfReader::readNextRecord`).
 
+use std::ops::Range;
+
 use crate::bytes::Endian;
 use crate::error::{Error, Result};
 use crate::kind::ProfileKind;
@@ -34,6 +36,20 @@ impl Counters<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Those of these indices.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub(crate) fn slice(self, range: Range<usize>) -> Self {
+        match self {
+            Self::Words(bytes, endian) => {
+                Self::Words(&bytes[8 * range.start..8 * range.end], endian)
+            }
+            Self::Bytes(bytes) => Self::Bytes(&bytes[range]),
+            Self::Decoded(counts) => Self::Decoded(&counts[range]),
+        }
     }
 
     /// Calls `visit` with each count and the slot of `target` that belongs to it. The loops are

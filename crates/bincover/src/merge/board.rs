@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use bincover_profile::raw::{Frame, Functions, Identity};
+use bincover_profile::raw::{Frame, Functions, Identity, ValueFrame};
 use bincover_profile::{NameTable, Sums};
 
 /// Frames and sums may take this much memory, in bytes; then further binaries are merged file by
@@ -20,6 +20,10 @@ const TRIES: u8 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FrameId(usize);
 
+/// Names a binary with value sites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ValueId(usize);
+
 /// What a file turned out to be.
 #[derive(Debug)]
 pub(super) enum Found {
@@ -27,6 +31,10 @@ pub(super) enum Found {
     Added(FrameId),
     /// The first file of a binary, in its sums as well.
     First(FrameId, Box<First>),
+    /// The first file of a binary with value sites.
+    FirstValues(ValueId, Box<ValueFrame>),
+    /// A run of such a binary, of so many bytes; only its head was looked at.
+    Values(ValueId, u64),
     /// Something that has to be merged as a whole.
     Whole,
 }
@@ -43,6 +51,8 @@ pub(super) struct First {
 pub(super) enum Known<'b> {
     /// The binary's sums, to be added to and [put back](Board::put_back).
     Frame(FrameId, Arc<Frame>, Sums),
+    /// It has value sites: the files of its binary are merged in their order.
+    Values(ValueId),
     /// It is the first file of this identity.
     New(Claim<'b>),
     /// Files like it have to be merged as a whole.
@@ -78,15 +88,20 @@ struct State {
     /// How often a frame of an identity was a mistake.
     tries: HashMap<Identity, u8>,
     layouts: Vec<Layout>,
+    /// How many binaries with value sites there are.
+    with_values: usize,
     memory: usize,
     order_matters: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Seen {
+    /// A file that may stay the only one.
+    Once,
     /// A thread is reading its first file.
     Reading,
     Frame(FrameId),
+    Values(ValueId),
 }
 
 impl Board {
@@ -121,7 +136,8 @@ impl Board {
 
     /// What is known of the identity of a file. The first file of an identity is the first in the
     /// order of the files, however fast each thread is.
-    pub(super) fn meet(&self, head: Head<'_>, identity: &Identity) -> Known<'_> {
+    /// Unless it `is_common` that there are more like it, the first one is merged as a whole.
+    pub(super) fn meet(&self, head: Head<'_>, identity: &Identity, is_common: bool) -> Known<'_> {
         // The lock ends before the head, whose end needs it.
         let mut state = self.lock();
         loop {
@@ -136,9 +152,14 @@ impl Board {
                     }
                     return Known::Frame(id, frame, sums.unwrap_or_default());
                 }
+                Some(Seen::Values(id)) => return Known::Values(*id),
                 Some(Seen::Reading) => {}
-                None if state.heads.iter().any(|other| *other < head.index) => {}
-                None => {
+                None if !is_common => {
+                    state.identities.insert(identity.clone(), Seen::Once);
+                    return Known::Odd;
+                }
+                None | Some(Seen::Once) if state.heads.iter().any(|other| *other < head.index) => {}
+                None | Some(Seen::Once) => {
                     let tries = state.tries.get(identity);
                     if state.memory >= MEMORY || tries.is_some_and(|tries| *tries >= TRIES) {
                         return Known::Odd;
@@ -199,6 +220,7 @@ impl Board {
     pub(super) fn forget(&self) -> impl Iterator<Item = (FrameId, Layout)> + use<> {
         let mut state = self.lock();
         state.identities.clear();
+        state.with_values = 0;
         state.memory = 0;
         let layouts = std::mem::take(&mut state.layouts);
         (0..).map(FrameId).zip(layouts)
@@ -245,6 +267,20 @@ impl Claim<'_> {
                 frame: Arc::new(frame),
                 sums: vec![sums],
             });
+        });
+        id
+    }
+
+    /// The next files like the first one are [values](Found::Values).
+    pub(super) fn publish_values(mut self, memory: usize) -> ValueId {
+        self.is_published = true;
+        let mut id = ValueId(0);
+        self.board.change(|state| {
+            id = ValueId(state.with_values);
+            state.with_values += 1;
+            state.memory += memory;
+            let seen = Seen::Values(id);
+            state.identities.insert(self.identity.clone(), seen);
         });
         id
     }

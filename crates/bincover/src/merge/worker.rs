@@ -7,11 +7,11 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use bincover_profile::raw::{Frame, Identity, RawProfile};
+use bincover_profile::raw::{Frame, Identity, RawProfile, ValueFrame};
 use bincover_profile::{Chunks, Sums, Unfit};
 
 use super::ProfileInput;
-use super::board::{Board, Claim, First, Found, FrameId, Head, Known};
+use super::board::{Board, Claim, First, Found, Head, Known};
 
 /// What a thread keeps from file to file: a buffer, and the names it knows.
 #[derive(Debug, Default)]
@@ -34,17 +34,16 @@ impl Worker {
         board: &Board,
     ) -> io::Result<Found> {
         let (file, file_bytes) = open(&input.path)?;
-        let Some(identity) = identity(&file, file_bytes)? else {
+        let Some((identity, is_common)) = identity(&file, file_bytes)? else {
             return Ok(Found::Whole);
         };
-        match board.meet(head, &identity) {
+        match board.meet(head, &identity, is_common) {
             Known::Odd => Ok(Found::Whole),
             Known::New(claim) => {
                 let first = self.read_first(&file, file_bytes, input.weight, claim);
-                Ok(first.map_or(Found::Whole, |(id, first)| {
-                    Found::First(id, Box::new(first))
-                }))
+                Ok(first.unwrap_or(Found::Whole))
             }
+            Known::Values(id) => Ok(Found::Values(id, file_bytes)),
             Known::Frame(id, frame, mut sums) => {
                 let added = self.add(&file, file_bytes, input.weight, &frame, &mut sums);
                 board.put_back(id, sums);
@@ -82,26 +81,45 @@ impl Worker {
         file_bytes: u64,
         weight: NonZeroU64,
         claim: Claim<'_>,
-    ) -> Option<(FrameId, First)> {
+    ) -> Option<Found> {
         let bytes = read_range(file, 0..file_bytes, &mut self.buffer).ok()?;
-        let (frame, functions) = Frame::of(bytes)?;
-        if frame.identity() != claim.identity() {
-            return None;
+        if let Some((frame, functions, names)) = Frame::of_indexed(bytes) {
+            let sums = first_sums(&frame, bytes, weight, &claim)?;
+            let names = Some(names);
+            let id = claim.publish(frame, sums);
+            return Some(Found::First(id, Box::new(First { functions, names })));
         }
-        let part = frame.part();
-        let position = |at: u64| usize::try_from(at).ok();
-        let part = bytes.get(position(part.start)?..position(part.end)?)?;
-        let mut sums = Sums::new();
-        sums.add(&frame, part, weight.get()).ok()?;
+        let Some((frame, functions)) = Frame::of(bytes) else {
+            let frame = ValueFrame::of(bytes)?;
+            let is_as_claimed = frame.identity() == claim.identity();
+            return is_as_claimed.then(|| {
+                let id = claim.publish_values(frame.memory());
+                Found::FirstValues(id, Box::new(frame))
+            });
+        };
+        let sums = first_sums(&frame, bytes, weight, &claim)?;
         let profile = RawProfile::parse(bytes, 0).ok()?;
         let id = claim.publish(frame, sums);
         let names = profile.names_of(&functions, &mut self.names).ok();
-        Some((id, First { functions, names }))
+        Some(Found::First(id, Box::new(First { functions, names })))
     }
 }
 
+/// The sums of the first file of a binary alone.
+fn first_sums(frame: &Frame, file: &[u8], weight: NonZeroU64, claim: &Claim<'_>) -> Option<Sums> {
+    if frame.identity() != claim.identity() {
+        return None;
+    }
+    let part = frame.part();
+    let position = |at: u64| usize::try_from(at).ok();
+    let part = file.get(position(part.start)?..position(part.end)?)?;
+    let mut sums = Sums::new();
+    sums.add(frame, part, weight.get()).ok()?;
+    Some(sums)
+}
+
 /// Opens a regular file; a pipe is left to be read once, from front to back.
-fn open(path: &Path) -> io::Result<(File, u64)> {
+pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(io::ErrorKind::Unsupported.into());
@@ -109,15 +127,23 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((File::open(path)?, metadata.len()))
 }
 
-fn identity(file: &File, file_bytes: u64) -> io::Result<Option<Identity>> {
+/// The identity of a profile, and whether others have it too: a binary is run again and again, while
+/// each indexed profile may be of something else.
+fn identity(file: &File, file_bytes: u64) -> io::Result<Option<(Identity, bool)>> {
     let mut head = [0; Identity::HEAD_BYTES];
     let wanted = usize::try_from(file_bytes).map_or(head.len(), |len| len.min(head.len()));
     file.read_exact_at(&mut head[..wanted], 0)?;
-    Ok(Identity::of(&head[..wanted]))
+    let head = &head[..wanted];
+    let raw = Identity::of(head).map(|identity| (identity, true));
+    Ok(raw.or_else(|| Identity::of_indexed(head).map(|identity| (identity, false))))
 }
 
 /// Reads a part of a file that is known to be that long.
-fn read_range<'b>(file: &File, range: Range<u64>, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
+pub(super) fn read_range<'b>(
+    file: &File,
+    range: Range<u64>,
+    buffer: &'b mut Vec<u8>,
+) -> io::Result<&'b [u8]> {
     let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
     if buffer.len() < len {
         buffer.resize(len, 0);
