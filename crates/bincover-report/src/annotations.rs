@@ -20,7 +20,7 @@ use crate::printable::printable;
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let names = Names::new(coverage, options);
     let mut all = Vec::new();
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         for one in missing(coverage, file) {
             all.push((file, one));
         }

@@ -338,7 +338,7 @@ proptest! {
         html::emit(&coverage, &Options::default(), &All(text), &mut pages)
             .expect("memory takes everything");
         // The index, its style and its script.
-        prop_assert_eq!(pages.0, coverage.files.len() + 3);
+        prop_assert_eq!(pages.0, coverage.measured_files().count() + 3);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     let names = Names::new(coverage, options);
     let each = options.instantiations == Some(Instantiations::Each);
     let mut total = Metrics::default();
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         total.add(&Metrics::of(file, &listed(coverage, file), each));
     }
     let time = options.timestamp.to_string();
@@ -39,8 +39,8 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     xml.prologue(None)?;
     xml.open("coverage", &[("generated", &time), ("clover", "4.5.2")])?;
     xml.open("project", &[("timestamp", &time), ("name", "All files")])?;
-    total.write(&mut xml, Some(coverage.files.len()))?;
-    for file in &coverage.files {
+    total.write(&mut xml, Some(coverage.measured_files().count()))?;
+    for file in coverage.measured_files() {
         let name = printable(names.of(&file.name).as_bytes());
         let base = name.rsplit('/').next().unwrap_or(&name);
         xml.open("file", &[("name", base), ("path", &name)])?;

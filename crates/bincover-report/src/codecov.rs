@@ -22,7 +22,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     let mut out = BufWriter::new(out);
     let names = Names::new(coverage, options);
     write!(out, "{{\"coverage\":{{")?;
-    for (index, file) in coverage.files.iter().enumerate() {
+    for (index, file) in coverage.measured_files().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         write!(out, "{comma}\n{}:{{", quoted(&names.of(&file.name)))?;
         for (index, line) in listed(coverage, file).iter().enumerate() {

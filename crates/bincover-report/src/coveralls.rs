@@ -34,7 +34,7 @@ pub fn emit(
     let mut out = BufWriter::new(out);
     let names = Names::new(coverage, options);
     write!(out, "{{\"source_files\":[")?;
-    for (index, file) in coverage.files.iter().enumerate() {
+    for (index, file) in coverage.measured_files().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         let name = quoted(&names.of(&file.name));
         write!(out, "{comma}\n{{\"name\":{name}")?;

@@ -110,7 +110,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     )?;
     serde_json::to_writer(&mut out, &JsonSummary::from(coverage.totals()))?;
     write!(out, ",\"files\":[")?;
-    for (index, file) in coverage.files.iter().enumerate() {
+    for (index, file) in coverage.measured_files().enumerate() {
         writeln!(out, "{}", if index == 0 { "" } else { "," })?;
         serde_json::to_writer(&mut out, &json_file(coverage, file, &names))?;
     }

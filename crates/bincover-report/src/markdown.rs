@@ -45,7 +45,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
             ));
         }
     }
-    let mut files: Vec<&File> = coverage.files.iter().collect();
+    let mut files: Vec<&File> = coverage.measured_files().collect();
     files.retain(|file| file.summary.lines.missed() > 0);
     files.sort_by_key(|file| Reverse(file.summary.lines.missed()));
     let mut left = files.len();

@@ -333,7 +333,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     let mut out = BufWriter::new(out);
     let names = Names::new(coverage, options);
     let mut is_first = true;
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         let found = missing(coverage, file);
         if found.is_empty() {
             continue;
@@ -367,7 +367,7 @@ pub fn emit_compact(
 ) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let names = Names::new(coverage, options);
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         let found = missing(coverage, file);
         if found.is_empty() {
             continue;

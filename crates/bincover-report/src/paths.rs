@@ -39,7 +39,7 @@ pub(crate) struct Names<'a> {
 impl<'a> Names<'a> {
     /// Relative to [`Options::repository`].
     pub(crate) fn new(coverage: &'a Coverage, options: &'a Options) -> Self {
-        let names = coverage.files.iter().map(|file| file.name.as_slice());
+        let names = coverage.measured_files().map(|file| file.name.as_slice());
         let root = match &options.repository {
             Some(root) => root.as_slice(),
             None => common_directory(names),

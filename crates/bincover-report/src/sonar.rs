@@ -21,7 +21,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     let mut xml = Xml::new(out);
     xml.prologue(None)?;
     xml.open("coverage", &[("version", "1")])?;
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         let path = printable(names.of(&file.name).as_bytes());
         xml.open("file", &[("path", &path)])?;
         for line in listed(coverage, file) {

@@ -37,7 +37,7 @@ pub fn emit(
         partial: style(AnsiColor::Yellow),
         aside: style(AnsiColor::BrightBlack),
     };
-    for (index, file) in coverage.files.iter().enumerate() {
+    for (index, file) in coverage.measured_files().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }

@@ -62,7 +62,7 @@ pub fn emit(
     let each = options.instantiations == Some(Instantiations::Each);
     let mut pages = PageNames::default();
     let mut files = Vec::new();
-    for file in &coverage.files {
+    for file in coverage.measured_files() {
         let mut summary = file.summary;
         if each {
             summary.functions = summary.instantiations;
@@ -74,7 +74,7 @@ pub fn emit(
         });
     }
     let mut texts = source::Texts::new(sources);
-    for (file, entry) in coverage.files.iter().zip(&files) {
+    for (file, entry) in coverage.measured_files().zip(&files) {
         let page = page::render(coverage, file, entry, &mut texts);
         out.file(&entry.page, page.as_bytes())?;
     }
