@@ -503,6 +503,17 @@ fn all_formats_are_written() -> Result<(), Failed> {
     expect(read("pages/html/index.html")?.contains("main.rs"), || {
         "no file".to_owned()
     })?;
+    ends(
+        &mut bincover("report --codecov --output-path codecov.json"),
+        0,
+    )?;
+    let codecov: serde_json::Value = serde_json::from_str(&read("codecov.json")?)?;
+    let main = &codecov["coverage"]["crates/app/src/main.rs"];
+    expect(main.is_object(), || codecov.to_string())?;
+    ends(&mut bincover("report --fail-under-lines 1"), 0)?;
+    let said = ends(&mut bincover("report --fail-under-lines 100"), 90)?;
+    expect(said.contains("--fail-under-lines"), || said.clone())?;
+    ends(&mut bincover("report --fail-uncovered-lines 0"), 90)?;
     // `BROWSER` opens pages.
     ends(
         bincover("report --open --output-dir pages").env("BROWSER", "true"),

@@ -173,7 +173,7 @@ impl From<Policy> for Instantiations {
 
 /// Numbers that coverage has to reach. Each can be repeated, and be for the files that a pattern
 /// matches.
-#[derive(Clone, Debug, ClapArgs)]
+#[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct GateArgs {
     /// Fail with 90 below this percentage of lines; `src/parser/**=95` for the files that match
     #[arg(long, value_name = "[GLOB=]PERCENT", value_parser = lines, help_heading = "Thresholds")]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as _, Command, FromArgMatches as _};
 
+use crate::report_args::GateArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   cargo bincover                                     cargo test, and a table
@@ -97,6 +99,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) report: ReportOptions,
     #[command(flatten)]
+    pub(crate) gates: GateArgs,
+    #[command(flatten)]
     pub(crate) env: EnvOptions,
 }
 
@@ -174,10 +178,13 @@ pub(crate) struct ReportOptions {
     /// Report as JSON, as `llvm-cov export` writes it
     #[arg(long, group = "format")]
     pub(crate) json: bool,
+    /// Report as Codecov's JSON
+    #[arg(long, group = "format")]
+    pub(crate) codecov: bool,
     /// Show the source with counts, as `llvm-cov show` does
     #[arg(long, group = "format")]
     pub(crate) text: bool,
-    /// Show the source with counts in pages, as `llvm-cov show` does
+    /// Show the source with counts in pages
     #[arg(long, group = "format")]
     pub(crate) html: bool,
     /// Make pages and open them in a browser
@@ -234,34 +241,17 @@ pub(crate) struct EnvOptions {
 
 /// Options of cargo-llvm-cov that there are not, and what to do instead.
 const LACKING: &[(&str, &str)] = &[
-    ("codecov", "Codecov reads --lcov and --cobertura, too"),
-    (
-        "fail-under-lines",
-        "compare the numbers of --json --summary-only",
-    ),
-    (
-        "fail-under-functions",
-        "compare the numbers of --json --summary-only",
-    ),
-    (
-        "fail-under-regions",
-        "compare the numbers of --json --summary-only",
-    ),
     (
         "fail-under-file-lines",
-        "compare the numbers of --json --summary-only",
-    ),
-    (
-        "fail-uncovered-lines",
-        "compare the numbers of --json --summary-only",
+        "--fail-under-lines 'src/lib.rs=80' is for one file",
     ),
     (
         "fail-uncovered-functions",
-        "compare the numbers of --json --summary-only",
+        "there are --fail-under-functions and --fail-uncovered-lines",
     ),
     (
         "fail-uncovered-regions",
-        "compare the numbers of --json --summary-only",
+        "there are --fail-under-regions and --fail-uncovered-lines",
     ),
     ("mcdc", "rustc has it no more"),
     ("remap-path-prefix", "set it with RUSTFLAGS"),

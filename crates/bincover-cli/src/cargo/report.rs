@@ -8,7 +8,9 @@ use bincover::mapping::Options;
 use bincover::model::{Coverage, FileId, Tally};
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::{self as emitters, NoSources, Parts, lcov, llvm_json};
-use bincover::{Contents, Error, Store, check_folder, write_atomically};
+use bincover::{
+    Contents, Error, SourceFiles, Store, check_folder, write_atomically, write_reports,
+};
 use bstr::BStr;
 
 use super::args::Line;
@@ -89,6 +91,13 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
             },
         }));
     }
+    let missed = line.options.gates.missed(coverage);
+    for (option, missed) in &missed {
+        ui::say(format_args!("{NAME}: {option}: {missed}"));
+    }
+    if !missed.is_empty() {
+        return Ok(Exit::Threshold);
+    }
     let left_out =
         ledger.has_losses() || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
@@ -112,7 +121,10 @@ fn write(
     files: &Files,
 ) -> Result<(), Failure> {
     let options = &line.options.report;
-    if options.text || options.html || options.open {
+    if options.html || options.open {
+        return pages(plan, line, coverage, contents);
+    }
+    if options.text {
         return show(plan, line, contents, files);
     }
     let measured = coverage
@@ -126,14 +138,19 @@ fn write(
         skip_functions: options.skip_functions,
         ..Parts::default()
     };
-    let emit = |out: &mut dyn Write| match (options.lcov, options.json, options.cobertura) {
-        (true, ..) => lcov::emit_files(coverage, &ids, &parts, out),
-        (_, true, _) => llvm_json::emit(coverage, &ids, &parts, out),
-        (.., is_cobertura) => {
-            let name = if is_cobertura { "cobertura" } else { "table" };
+    let emit = |out: &mut dyn Write| match (options.lcov, options.json) {
+        (true, _) => lcov::emit_files(coverage, &ids, &parts, out),
+        (_, true) => llvm_json::emit(coverage, &ids, &parts, out),
+        _ => {
+            let name = match (options.cobertura, options.codecov) {
+                (true, _) => "cobertura",
+                (_, true) => "codecov",
+                _ => "table",
+            };
             let root = plan.workspace.root.as_os_str().as_encoded_bytes();
             let chosen = emitters::Options {
                 root: Some(root.into()),
+                repository: ui::repository(coverage),
                 ..ui::report_options()
             };
             let to_file = emitters::Options {
@@ -165,11 +182,42 @@ fn write_profile(contents: &Contents, path: &Path) -> Result<(), Failure> {
     Ok(write_atomically(path, |out| out.write_all(&bytes))?)
 }
 
+/// The source with counts, as pages for a browser.
+fn pages(
+    plan: &Plan,
+    line: &Line,
+    coverage: &Coverage,
+    contents: &Contents,
+) -> Result<(), Failure> {
+    let options = &line.options.report;
+    let folder = match &options.output_dir {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+                path: folder.clone(),
+                source,
+            })?;
+            folder.join("html")
+        }
+        None => plan.store.folder().with_file_name("html"),
+    };
+    let chosen = emitters::Options {
+        repository: ui::repository(coverage),
+        ..ui::report_options()
+    };
+    let sources = SourceFiles::of(contents.objects.files().map(|(path, _)| path));
+    let report = (crate::report_args::format("html"), folder.clone());
+    write_reports(coverage, &chosen, &sources, [report])?;
+    ui::say(format_args!("{NAME}: wrote {}", folder.display()));
+    if options.open {
+        open(&folder.join("index.html"));
+    }
+    Ok(())
+}
+
 /// The source with counts: this program as llvm-cov, given what the store has.
 fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<(), Failure> {
     let options = &line.options.report;
     let folder = plan.store.folder().with_file_name("show");
-    let is_html = options.html || options.open;
     let made = || -> std::io::Result<Vec<PathBuf>> {
         std::fs::create_dir_all(&folder)?;
         let mut objects = Vec::new();
@@ -188,15 +236,10 @@ fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<
     write_profile(contents, &profile)?;
     let all = contents.coverage()?.evaluation.coverage;
     let names = all.files.iter().map(|file| file.name.as_slice());
-    let name = if is_html { "html" } else { "text" };
-    let output = match &options.output_dir {
-        Some(folder) => Some(folder.join(name)),
-        None if is_html => {
-            let store = plan.store.folder();
-            Some(store.with_file_name(name))
-        }
-        None => None,
-    };
+    let output = options
+        .output_dir
+        .as_ref()
+        .map(|folder| folder.join("text"));
     let this = std::env::current_exe().map_err(|source| Error::Read {
         path: "this program".into(),
         source,
@@ -209,8 +252,8 @@ fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<
             "-show-instantiations=false",
             "-show-line-counts-or-regions",
             "-show-expansions",
+            "-format=text",
         ])
-        .arg(format!("-format={name}"))
         .arg("-instr-profile")
         .arg(&profile);
     for object in &objects {
@@ -254,11 +297,6 @@ fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<
             ui::say(format_args!("{NAME}: wrote {}", folder.display()));
         }
         (None, None) => ui::print(&run.stdout)?,
-    }
-    if options.open
-        && let Some(folder) = output
-    {
-        open(&folder.join("index.html"));
     }
     Ok(())
 }
