@@ -828,6 +828,8 @@ fn a_killed_run_is_kept() -> Result<(), Failed> {
         .spawn()?;
     let stdout = running.stdout.take().ok_or("no output")?;
     let mut lines_of = BufReader::new(stdout).lines();
+    // The server ends with its input; it is to end by the signal.
+    let stdin = running.stdin.take();
     let ready = lines_of.next().transpose()?;
     expect(ready.as_deref() == Some("ready at 2.5"), || {
         format!("{ready:?}")
@@ -841,6 +843,7 @@ fn a_killed_run_is_kept() -> Result<(), Failed> {
         || "it is gone".to_owned(),
     )?;
     let output = running.wait_with_output()?;
+    drop(stdin);
     expect(output.status.code() == Some(128 + 15), || {
         format!("{}\n{}", output.status, said(&output))
     })?;
