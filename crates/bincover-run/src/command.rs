@@ -179,8 +179,8 @@ impl Command {
     }
 
     /// Has an instrumented program, and what it starts, write profiles to `folder`, which is
-    /// created for us alone (mode 0700) when missing. An explicit
-    /// [`env`](Self::env)`("LLVM_PROFILE_FILE", …)` wins; the output then says so.
+    /// created for us alone (mode 0700) when missing; programs of Go, too. An explicit
+    /// [`env`](Self::env)`("LLVM_PROFILE_FILE", …)` or `("GOCOVERDIR", …)` wins; the output then says so.
     ///
     /// A folder with `%` in its path is reached through a symbolic link in the temporary folder,
     /// which lives as long as the [`Output`].

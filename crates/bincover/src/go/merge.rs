@@ -13,6 +13,7 @@ use bincover_gocover::{
     Cause, CounterFile, Hash, LineRule, Mode, Profile, Program, Sums, TextProfile,
 };
 use bincover_model::Coverage;
+use bstr::BStr;
 
 use super::inputs::{GoInputs, GoPod};
 use super::locate::GoModules;
@@ -393,6 +394,32 @@ impl GoMerged {
     /// Everything together, in this mode; of programs, the packages that are wanted, by import path.
     /// What is odd about it goes into the ledger.
     pub fn profile(&mut self, mode: Mode, is_wanted: impl Fn(&[u8]) -> bool) -> Profile {
+        let mut odd = Vec::new();
+        let profile = self.joined(mode, is_wanted, |path, cause| {
+            odd.push((path.to_owned(), cause));
+        });
+        for (path, cause) in odd {
+            self.ledger.add(&path, cause);
+        }
+        profile
+    }
+
+    /// The coverage of all of it, with the sources where these modules have them; without what is odd
+    /// about it going into the ledger.
+    #[must_use]
+    pub fn coverage(&self, modules: &GoModules, rule: LineRule) -> Coverage {
+        let mode = self.mode().unwrap_or(Mode::Set);
+        let profile = self.joined(mode, |_| true, |_, _| ());
+        let mut locate = |file: &BStr, module: &BStr| modules.locate(file, module);
+        bincover_gocover::coverage(&profile, &mut locate, rule)
+    }
+
+    fn joined(
+        &self,
+        mode: Mode,
+        is_wanted: impl Fn(&[u8]) -> bool,
+        mut odd: impl FnMut(&Path, Cause),
+    ) -> Profile {
         let mut profile = Profile::new(mode);
         for one in &self.programs {
             for sums in &one.sums {
@@ -403,32 +430,10 @@ impl GoMerged {
             // It was read before.
             if let Ok(text) = TextProfile::parse(bytes) {
                 for cause in profile.add_text(&text) {
-                    self.ledger.add(path, cause);
+                    odd(path, cause);
                 }
             }
         }
         profile
-    }
-
-    /// The coverage of all of it, with the sources where these modules have them; without what is odd
-    /// about it going into the ledger.
-    #[must_use]
-    pub fn coverage(&self, modules: &GoModules, rule: LineRule) -> Coverage {
-        let mut profile = Profile::new(self.mode().unwrap_or(Mode::Set));
-        for one in &self.programs {
-            for sums in &one.sums {
-                profile.add_program(&one.program, sums, |_| true);
-            }
-        }
-        for (_, bytes, _) in &self.texts {
-            if let Ok(text) = TextProfile::parse(bytes) {
-                profile.add_text(&text);
-            }
-        }
-        bincover_gocover::coverage(
-            &profile,
-            &mut |file, module| modules.locate(file, module),
-            rule,
-        )
     }
 }

@@ -163,9 +163,11 @@ impl Spool {
         self.delete(profiles);
         if profiles.in_use.is_empty() {
             let _ = std::fs::remove_file(self.folder.join(NOTE));
-            remove_unfinished(&self.folder);
         }
-        let _ = std::fs::remove_dir(&self.folder);
+        if std::fs::remove_dir(&self.folder).is_err() && profiles.in_use.is_empty() {
+            remove_unfinished(&self.folder);
+            let _ = std::fs::remove_dir(&self.folder);
+        }
     }
 }
 
