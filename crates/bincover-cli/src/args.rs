@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bincover::Rescuing;
 use bincover::gocover::LineRule;
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
 use crate::report_args::{FormatArgs, GateArgs, LookArgs};
@@ -152,6 +152,19 @@ pub(crate) struct RunArgs {
         value_name = "PROG ARGS"
     )]
     pub(crate) program: Vec<OsString>,
+}
+
+impl RunArgs {
+    /// The arguments of `bincover run`, if these are that, in order. The definitions of all the other
+    /// commands would take longer to put together than the rest of our start.
+    pub(crate) fn of(args: &[OsString]) -> Option<Self> {
+        let (name, rest) = args.get(1..)?.split_first()?;
+        if name != "run" {
+            return None;
+        }
+        let command = Self::augment_args(clap::Command::new("run").no_binary_name(true));
+        Self::from_arg_matches(&command.try_get_matches_from(rest).ok()?).ok()
+    }
 }
 
 const BUILD_EXAMPLES: &str = "\

@@ -34,6 +34,9 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if program.name.starts_with("llvm-cov") {
         return llvm::cov::run(&program, args.drain(1..)).into();
     }
+    if let Some(args) = args::RunArgs::of(&args) {
+        return finish("bincover", commands::run::run(&args));
+    }
     let args = match args::Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => return usage(&error),

@@ -101,7 +101,7 @@ impl Store {
         let started_ms = now_ms();
         let spool = Spool::create(&self.folder.join("runs"), started_ms)?;
         let note = Note::new(None, &[], context, Mechanism::Continuous);
-        spool.write_note(&note.to_json())?;
+        spool.write_note(&note.to_line())?;
         for (number, path) in found.iter().enumerate() {
             let mut name = OsString::from(format!("{number}-"));
             name.push(path.file_name().unwrap_or_default());
@@ -119,7 +119,7 @@ impl Store {
         let left_out = database.change(|to| {
             let added = totals::add(to, spool.name(), &profiles.free, None, None)?;
             loose.profiles = added.profiles;
-            let run = note.into_lost_run(spool.name(), added.profiles);
+            let run = note.into_run(spool.name(), None, added.profiles, false);
             let obtained = match added.profiles + profiles.in_use.len() as u64 {
                 0 => Obtained::None(Uncovered::Unusable),
                 _ => Obtained::Continuous,
