@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod clean;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod env;
 pub(crate) mod fold;
 pub(crate) mod merge;
