@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bincover::Rescuing;
 use bincover::gocover::LineRule;
+use bincover::report::Percent;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
@@ -58,6 +59,8 @@ pub(crate) enum Action {
     /// Report on what changed: how much of the new lines was executed, and what was before and is no
     /// more.
     Diff(DiffArgs),
+    /// Fail if a file is covered less than the committed ratchet says, or all files together are.
+    Ratchet(RatchetArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -462,6 +465,34 @@ Exit code 90 means that a threshold was missed.";
 pub(crate) struct DiffArgs {
     #[command(flatten)]
     pub(crate) patch: PatchArgs,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+}
+
+const RATCHET_EXAMPLES: &str = "\
+Examples:
+  bincover ratchet --update        writes bincover-ratchet.toml, which is committed
+  bincover ratchet                 in CI: exit code 90 if coverage became less
+  bincover ratchet --tolerance 0.5 --tolerance-lines 3";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = RATCHET_EXAMPLES)]
+pub(crate) struct RatchetArgs {
+    /// The ratchet
+    #[arg(long, value_name = "FILE", default_value = "bincover-ratchet.toml")]
+    pub(crate) file: PathBuf,
+    /// Write what is better now, and what is new; what is worse stays, and fails
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Write what is worse, too
+    #[arg(long, requires = "update")]
+    pub(crate) lower: bool,
+    /// Percentage points that may be missing [default: those in the ratchet]
+    #[arg(long, value_name = "POINTS", value_parser = Percent::parse)]
+    pub(crate) tolerance: Option<Percent>,
+    /// Lines that may be missing, of each file and of all together [default: those in the ratchet]
+    #[arg(long, value_name = "LINES")]
+    pub(crate) tolerance_lines: Option<u64>,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
 }

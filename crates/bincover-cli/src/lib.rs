@@ -49,6 +49,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Report(args) => commands::report::run(&args),
         args::Action::Missing(args) => commands::missing::run(&args),
         args::Action::Diff(args) => commands::diff::run(&args),
+        args::Action::Ratchet(args) => commands::ratchet::run(&args),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),

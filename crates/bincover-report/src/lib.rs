@@ -57,6 +57,7 @@ mod paths;
 mod percent;
 mod printable;
 mod quoted;
+pub mod ratchet;
 pub mod sonar;
 mod sources;
 pub mod table;

@@ -8,6 +8,7 @@ pub(crate) mod env;
 pub(crate) mod fold;
 pub(crate) mod merge;
 pub(crate) mod missing;
+pub(crate) mod ratchet;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
