@@ -13,6 +13,9 @@ use bincover_testkit::{fixture, top};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
+#[path = "consumers/patches.rs"]
+mod patches;
+
 /// The program that is reported on.
 const SOURCE: &str = include_str!("programs/endings.rs");
 
@@ -23,6 +26,12 @@ fn main() -> ExitCode {
         trial("genhtml", found(&["genhtml", "lcov"]), genhtml),
         trial("gcovr", found(&["gcovr"]), gcovr),
         trial("diff_cover", found(&["diff-cover", "git"]), diff_cover),
+        trial(
+            "changed_lines",
+            found(&["diff-cover", "git"]),
+            patches::changed_lines,
+        ),
+        trial("git", found(&["git"]), patches::git_repositories),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -59,7 +59,7 @@ pub(crate) enum Action {
     /// Report on what changed: how much of the new lines was executed, and what was before and is no
     /// more.
     Diff(DiffArgs),
-    /// Fail if a file is covered less than the committed ratchet says, or all files together are.
+    /// Fail if a file is covered less than the committed ratchet says, or new files are.
     Ratchet(RatchetArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
@@ -490,7 +490,7 @@ pub(crate) struct RatchetArgs {
     /// Percentage points that may be missing [default: those in the ratchet]
     #[arg(long, value_name = "POINTS", value_parser = Percent::parse)]
     pub(crate) tolerance: Option<Percent>,
-    /// Lines that may be missing, of each file and of all together [default: those in the ratchet]
+    /// Lines that may be missing, of each file and of new ones together [default: those in the ratchet]
     #[arg(long, value_name = "LINES")]
     pub(crate) tolerance_lines: Option<u64>,
     #[command(flatten)]

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &RatchetArgs) -> Result<Exit, Error> {
             }
         }
     } else {
-        say_of_files("new, held by the total alone", &found.new);
+        say_of_files("new, held together", &found.new);
         say_of_files("not there any more", &found.deleted);
         say_of_files(
             "not worse than the ratchet, with other numbers",
@@ -65,12 +65,11 @@ pub(crate) fn run(args: &RatchetArgs) -> Result<Exit, Error> {
         return Ok(Exit::Threshold);
     }
     if !args.update {
-        let total = ratchet.total();
+        let (total, files) = (ratchet.total(), ratchet.len());
+        let noun = if files == 1 { "file" } else { "files" };
         ui::say(format_args!(
-            "{NAME}: the ratchet holds: {} of {} lines in {} files, or better",
-            total.covered,
-            total.total,
-            ratchet.len()
+            "{NAME}: the ratchet holds: {} of {} lines covered in {files} {noun}, or better",
+            total.covered, total.total
         ));
     }
     Ok(match left_out(&evaluated) {

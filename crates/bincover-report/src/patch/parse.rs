@@ -224,7 +224,13 @@ impl Survey {
             is_gits: false,
             hunks: 0,
         };
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return error("expected bytes as git writes them, found UTF-16 (a shell's `>`?)");
+        }
         for line in bytes.lines() {
+            if line.starts_with(b"\x1b[") {
+                return error("the patch has colours; expected none (`git diff --no-color`)");
+            }
             if let Some(names) = line.strip_prefix(b"diff --git ") {
                 survey.is_gits = true;
                 let most = match names.contains(&b'"') {
@@ -610,6 +616,9 @@ index 1..2 160000
     fn what_is_no_patch_between_two_versions_is_refused() {
         assert_eq!(parse(" \n"), Patch::default());
         check_refused("hello\n", "no valid patches");
+        check_refused("\x1b[1mdiff --git a/x b/x\x1b[m\n", "has colours");
+        let utf_16 = Patch::parse(b"\xff\xfed\0i\0").expect_err("no patch");
+        assert!(utf_16.to_string().contains("UTF-16"), "{utf_16}");
         check_refused(
             "diff --cc src/a.rs\nindex 1,2..3\n--- a/src/a.rs\n+++ b/src/a.rs\n@@@ -1,1 -1,1 +1,1 @@@\n- a\n -b\n++c\n",
             "`src/a.rs` is that of a merge",
