@@ -98,21 +98,26 @@ impl PatchArgs {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches as _;
+
     use super::*;
 
     #[test]
-    fn each_format_has_its_option() {
-        let command = PatchArgs::augment_args(clap::Command::new("diff"));
-        let formats = command
-            .get_arguments()
-            .filter(|arg| arg.get_help_heading() == Some("Formats"))
-            .map(|arg| {
-                let default = &arg.get_default_missing_values()[0];
-                (arg.get_id().as_str(), default.to_str().unwrap_or_default())
-            });
-        let expected = PATCH_FORMATS
+    fn each_format_has_its_option_and_its_file() {
+        let options = PATCH_FORMATS
             .iter()
-            .map(|format| (format.name, format.default_file_name));
-        assert!(formats.eq(expected));
+            .map(|format| format!("--{}", format.name));
+        let line = ["diff", "--patch", "x"].map(str::to_owned);
+        let command = PatchArgs::augment_args(clap::Command::new("diff"));
+        let matches = command.get_matches_from(line.into_iter().chain(options));
+        let args = PatchArgs::from_arg_matches(&matches).expect("options of ours");
+        let reports = args
+            .reports()
+            .expect("a folder")
+            .expect("one for each file");
+        for (format, path) in &reports.files {
+            assert_eq!(*path, Path::new(format.default_file_name));
+        }
+        assert_eq!(reports.files.len(), PATCH_FORMATS.len());
     }
 }

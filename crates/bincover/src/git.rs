@@ -35,7 +35,7 @@ impl GitChanges {
     pub fn since(folder: &Path, base: &str) -> Result<Self> {
         let git = Git { folder };
         let top = git.line(["rev-parse", "--show-toplevel"])?;
-        let top = PathBuf::from(top.to_path_lossy().into_owned());
+        let top = top.to_path_lossy().into_owned();
         let git = Git { folder: &top };
         let no_base = |reason: &str| {
             let shallow = git.line(["rev-parse", "--is-shallow-repository"]);
