@@ -155,10 +155,13 @@ impl Patch {
             let file = match file {
                 Ok(file) => file,
                 Err(reason) => {
+                    // The offsets before the reason are from here or there.
+                    let reason = reason.to_string();
+                    let reason = reason.rsplit(": ").next().unwrap_or_default();
                     let after = found.last().and_then(|named: &Named| named.change.name());
-                    let after =
-                        after.map_or_else(String::new, |name| format!(" after {}", shown(name)));
-                    return error(format!("{reason}{after}"));
+                    let after = after.map(|name| format!(", after {}", shown(name)));
+                    let after = after.unwrap_or_default();
+                    return error(format!("file {} of it{after}: {reason}", found.len() + 1));
                 }
             };
             let named = Named::of(&file, survey.is_gits)?;
@@ -630,7 +633,9 @@ index 1..2 160000
             &format!("{one}junk\n@@ -5 +5 @@\n-a\n+b\n"),
             "each of 2 hunks",
         );
-        check_refused(&one.replace("+b\n", ""), "hunk");
+        check_refused(&one.replace("+b\n", ""), "file 1 of it: hunk");
+        let other = one.replace("/x", "/y").replace("+b\n", "");
+        check_refused(&format!("{one}{other}"), "file 2 of it, after `b/x`: hunk");
         let hunks = "@@ -5,0 +6 @@\n+a\n@@ -5 +7 @@\n-b\n+c\n";
         check_refused(&format!("--- a/x\n+++ b/x\n{hunks}"), "in their order");
         check_refused(&one.replace("-1 +1", "-0,1 +1"), "line numbers");
