@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use bincover::Rescuing;
 use bincover::gocover::LineRule;
-use bincover::report::Percent;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
-use crate::patch_args::PatchArgs;
+use crate::patch_args::{PatchArgs, RatchetOptions};
 use crate::report_args::{FormatArgs, GateArgs, LookArgs};
 
 const EXAMPLES: &str = "\
@@ -478,21 +477,8 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = RATCHET_EXAMPLES)]
 pub(crate) struct RatchetArgs {
-    /// The ratchet
-    #[arg(long, value_name = "FILE", default_value = "bincover-ratchet.toml")]
-    pub(crate) file: PathBuf,
-    /// Write what is better now, and what is new; what is worse stays, and fails
-    #[arg(long)]
-    pub(crate) update: bool,
-    /// Write what is worse, too
-    #[arg(long, requires = "update")]
-    pub(crate) lower: bool,
-    /// Percentage points that may be missing [default: those in the ratchet]
-    #[arg(long, value_name = "POINTS", value_parser = Percent::parse)]
-    pub(crate) tolerance: Option<Percent>,
-    /// Lines that may be missing, of each file and of new ones together [default: those in the ratchet]
-    #[arg(long, value_name = "LINES")]
-    pub(crate) tolerance_lines: Option<u64>,
+    #[command(flatten)]
+    pub(crate) ratchet: RatchetOptions,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
 }

@@ -1,4 +1,4 @@
-//! What can be typed about changes: what to compare with, formats, and gates.
+//! What can be typed about changes: what to compare with, formats, gates, and the ratchet.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub(crate) struct PatchArgs {
     /// that did not change lost their coverage
     #[arg(long, value_name = "FILE", help_heading = "What changed")]
     pub(crate) baseline: Option<PathBuf>,
-    /// Write a table, rather than to standard output [diff.txt]
+    /// The table, to a file [diff.txt]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "diff.txt", help_heading = "Formats")]
     pub(crate) table: Option<PathBuf>,
     /// JSON, for scripts [diff.json]; - for standard output, instead of the table
@@ -57,6 +57,26 @@ pub(crate) struct PatchArgs {
         help_heading = "Thresholds"
     )]
     pub(crate) fail_lost_lines: Option<u64>,
+}
+
+/// A ratchet, and what becomes of it.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct RatchetOptions {
+    /// The ratchet
+    #[arg(long, value_name = "FILE", default_value = "bincover-ratchet.toml")]
+    pub(crate) file: PathBuf,
+    /// Write what is better now, and what is new; what is worse stays, and fails
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Write what is worse, too
+    #[arg(long, requires = "update")]
+    pub(crate) lower: bool,
+    /// Percentage points that may be missing [default: those in the ratchet]
+    #[arg(long, value_name = "POINTS", value_parser = Percent::parse)]
+    pub(crate) tolerance: Option<Percent>,
+    /// Lines that may be missing, of each file and of new ones together [default: those in the ratchet]
+    #[arg(long, value_name = "LINES")]
+    pub(crate) tolerance_lines: Option<u64>,
 }
 
 /// Which formats go where, decided.

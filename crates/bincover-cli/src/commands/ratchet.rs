@@ -1,8 +1,9 @@
 //! `bincover ratchet`: coverage does not fall below what it was once.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
+use bincover::model::Coverage;
 use bincover::report::Options;
 use bincover::report::ratchet::{Findings, Ratchet};
 use bincover::{Error, check_folder, write_atomically};
@@ -11,6 +12,7 @@ use bstr::{BStr, ByteSlice};
 use crate::args::RatchetArgs;
 use crate::commands::report::{evaluated, left_out};
 use crate::exit::Exit;
+use crate::patch_args::RatchetOptions;
 use crate::ui;
 
 const NAME: &str = "bincover";
@@ -18,35 +20,39 @@ const NAME: &str = "bincover";
 const SHOWN: usize = 20;
 
 pub(crate) fn run(args: &RatchetArgs) -> Result<Exit, Error> {
-    check_folder(&args.file)?;
-    let mut ratchet = read(args)?;
-    let is_first = ratchet.is_none();
+    let ratchet = read(&args.ratchet)?;
     let evaluated = evaluated(&args.inputs, None)?;
     let coverage = &evaluated.covered.evaluation.coverage;
+    let holds = check(&args.ratchet, ratchet, coverage)?;
+    Ok(match (holds, left_out(&evaluated)) {
+        (false, _) => Exit::Threshold,
+        (true, true) => Exit::LeftOut,
+        (true, false) => Exit::Done,
+    })
+}
+
+/// Checks and updates, as was asked for, and says what is found; true if nothing is missed.
+pub(crate) fn check(
+    args: &RatchetOptions,
+    ratchet: Option<Ratchet>,
+    coverage: &Coverage,
+) -> Result<bool, Error> {
     let options = Options {
         repository: ui::repository(coverage),
         ..Options::default()
     };
     let exists = |name: &BStr| name.to_path_lossy().exists();
-    let ratchet = ratchet.get_or_insert_default();
+    let is_first = ratchet.is_none();
+    let mut ratchet = ratchet.unwrap_or_default();
     ratchet.tolerance = args.tolerance.unwrap_or(ratchet.tolerance);
     ratchet.tolerance_lines = args.tolerance_lines.unwrap_or(ratchet.tolerance_lines);
     let found = match is_first {
         true => Findings::default(),
         false => ratchet.check(coverage, &options, &exists),
     };
-    let file = args.file.display();
     if args.update {
         let updated = ratchet.updated(coverage, &options, &exists, args.lower);
-        let text = updated.to_string();
-        let old = std::fs::read(&args.file).unwrap_or_default();
-        match old == text.as_bytes() {
-            true => ui::say(format_args!("{NAME}: {file} stays as it is")),
-            false => {
-                write_atomically(&args.file, |out| out.write_all(text.as_bytes()))?;
-                ui::say(format_args!("{NAME}: wrote {file}"));
-            }
-        }
+        write(&args.file, &updated.to_string())?;
     } else {
         say_of_files("new, held together", &found.new);
         say_of_files("not there any more", &found.deleted);
@@ -62,7 +68,7 @@ pub(crate) fn run(args: &RatchetArgs) -> Result<Exit, Error> {
     let is_lowered = args.update && args.lower;
     if !found.holds() && !is_lowered {
         say_misses(&found);
-        return Ok(Exit::Threshold);
+        return Ok(false);
     }
     if !args.update {
         let (total, files) = (ratchet.total(), ratchet.len());
@@ -72,16 +78,26 @@ pub(crate) fn run(args: &RatchetArgs) -> Result<Exit, Error> {
             total.covered, total.total
         ));
     }
-    Ok(match left_out(&evaluated) {
-        true => Exit::LeftOut,
-        false => Exit::Done,
-    })
+    Ok(true)
+}
+
+/// Writes the file, unless it is the same.
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let file = path.display();
+    if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        ui::say(format_args!("{NAME}: {file} stays as it is"));
+        return Ok(());
+    }
+    write_atomically(path, |out| out.write_all(text.as_bytes()))?;
+    ui::say(format_args!("{NAME}: wrote {file}"));
+    Ok(())
 }
 
 /// The ratchet; `None` if there is none yet, and one is to be made.
-fn read(args: &RatchetArgs) -> Result<Option<Ratchet>, Error> {
+pub(crate) fn read(args: &RatchetOptions) -> Result<Option<Ratchet>, Error> {
+    check_folder(&args.file)?;
     let unusable = |reason: String| Error::Comparison {
-        path: PathBuf::from(&args.file),
+        path: args.file.clone(),
         reason,
     };
     let text = match std::fs::read_to_string(&args.file) {
