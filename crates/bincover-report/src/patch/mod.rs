@@ -85,3 +85,36 @@ pub const PATCH_FORMATS: &[PatchFormat] = &[
         emit: annotations::emit,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_text() {
+        let hostile = "a\n::error::b|<b>\u{1b}[2J\u{202e}.rs";
+        let mut found = coverage::tests::example();
+        for file in &mut found.files {
+            file.name = hostile.to_owned();
+            file.old_name = Some(hostile.to_owned());
+            for one in file.uncovered.iter_mut().chain(&mut file.lost) {
+                one.function = Some(hostile.to_owned());
+            }
+        }
+        found.unmeasured = vec![hostile.to_owned()];
+        found.opaque = vec![(hostile.to_owned(), Opaque::Binary)];
+        found.comparison.as_mut().expect("there is one").gone = vec![hostile.to_owned()];
+        for format in PATCH_FORMATS {
+            let mut out = Vec::new();
+            (format.emit)(&found, &Options::default(), &mut out).expect("a Vec takes it");
+            let text = String::from_utf8(out).expect("text");
+            let is_json = format.name == "json";
+            assert!(is_json || !text.contains('\u{202e}'), "{text}");
+            assert!(
+                !text.contains('\u{1b}') && !text.contains("\n::error"),
+                "{text}"
+            );
+            assert!(format.name != "markdown" || !text.contains("<b>"), "{text}");
+        }
+    }
+}
