@@ -62,6 +62,8 @@ impl Repository {
 /// As nobody, and without anybody's settings.
 fn git(folder: &Path, args: &[&str]) -> Result<String, Failed> {
     let mut git = Command::new("git");
+    git.env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     git.args(["-c", "user.name=a", "-c", "user.email=a@b"]);
     git.args([
         "-c",

@@ -14,7 +14,7 @@ use bincover_model::{Coverage, Tally};
 use bstr::{BStr, BString, ByteSlice};
 use serde::Deserialize;
 
-use crate::paths::Names;
+use crate::paths::{Names, relative};
 use crate::printable::printable;
 use crate::quoted::quoted;
 use crate::table::percent;
@@ -125,13 +125,18 @@ impl fmt::Display for Fallen {
 
 impl Ratchet {
     /// What is covered now, without a tolerance. Reads [`Options::repository`], for the files'
-    /// names.
+    /// names; files that are not in it, as those of a compiler, lie elsewhere on each machine, and
+    /// are left out.
     #[must_use]
     pub fn of(coverage: &Coverage, options: &Options) -> Self {
         let names = Names::new(coverage, options);
         let files = coverage
             .measured_files()
             .filter(|file| file.summary.lines.total > 0)
+            .filter(|file| {
+                let has_root = options.repository.is_some() && !names.root.is_empty();
+                !has_root || relative(&file.name, names.root) != file.name
+            })
             .map(|file| (names.of(&file.name), file.summary.lines));
         Self {
             files: files.collect(),
@@ -385,6 +390,16 @@ mod tests {
         ratchet.tolerance = Percent::parse("0.5").expect("a percentage");
         assert_eq!(read, ratchet);
         assert_eq!((read.len(), read.total()), (2, tally(47, 56)));
+    }
+
+    #[test]
+    fn files_elsewhere_are_left_out() {
+        let mut coverage = coverage(&[("a.rs", 8, 10)]);
+        let mut header = file("/usr/include/vector", Vec::new());
+        header.summary.lines = tally(1, 100);
+        coverage.files.insert(0, header);
+        assert_eq!(Ratchet::of(&coverage, &options()).total(), tally(8, 10));
+        assert_eq!(Ratchet::of(&coverage, &Options::default()).len(), 2);
     }
 
     #[test]
