@@ -9,6 +9,7 @@ use bincover::gocover::LineRule;
 use clap::{Args as ClapArgs, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
+use crate::patch_args::{PatchArgs, RatchetOptions};
 use crate::report_args::{FormatArgs, GateArgs, LookArgs};
 
 const EXAMPLES: &str = "\
@@ -54,6 +55,11 @@ pub(crate) enum Action {
     /// A place is code that was never executed, as long as it is in one piece, or a branch that was
     /// always decided alike.
     Missing(MissingArgs),
+    /// Report on what changed: how much of the new lines was executed, and what was before and is no
+    /// more.
+    Diff(DiffArgs),
+    /// Fail if a file is covered less than the committed ratchet says, or new files are.
+    Ratchet(RatchetArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -453,6 +459,39 @@ pub(crate) struct MissingArgs {
     /// A line for each file
     #[arg(long)]
     pub(crate) compact: bool,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+}
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  bincover diff --base origin/main --fail-under-patch 80
+  bincover diff --base origin/main --markdown comment.md --github -
+  bincover diff --base origin/main --baseline main.json --fail-lost-lines 0
+  git diff main... | bincover diff --patch -
+
+Exit code 90 means that a threshold was missed.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = DIFF_EXAMPLES)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) patch: PatchArgs,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+}
+
+const RATCHET_EXAMPLES: &str = "\
+Examples:
+  bincover ratchet --update        writes bincover-ratchet.toml, which is committed
+  bincover ratchet                 in CI: exit code 90 if coverage became less
+  bincover ratchet --tolerance 0.5 --tolerance-lines 3";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = RATCHET_EXAMPLES)]
+pub(crate) struct RatchetArgs {
+    #[command(flatten)]
+    pub(crate) ratchet: RatchetOptions,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
 }

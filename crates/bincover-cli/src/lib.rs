@@ -14,6 +14,7 @@ mod go;
 mod ledger;
 mod llvm;
 mod merge_args;
+mod patch_args;
 mod report_args;
 mod ui;
 
@@ -50,6 +51,8 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
         args::Action::Missing(args) => commands::missing::run(&args),
+        args::Action::Diff(args) => commands::diff::run(&args),
+        args::Action::Ratchet(args) => commands::ratchet::run(&args),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),

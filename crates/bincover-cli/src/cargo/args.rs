@@ -241,18 +241,6 @@ pub(crate) struct EnvOptions {
 
 /// Options of cargo-llvm-cov that there are not, and what to do instead.
 const LACKING: &[(&str, &str)] = &[
-    (
-        "fail-under-file-lines",
-        "--fail-under-lines 'src/lib.rs=80' is for one file",
-    ),
-    (
-        "fail-uncovered-functions",
-        "there are --fail-under-functions and --fail-uncovered-lines",
-    ),
-    (
-        "fail-uncovered-regions",
-        "there are --fail-under-regions and --fail-uncovered-lines",
-    ),
     ("mcdc", "rustc has it no more"),
     ("remap-path-prefix", "set it with RUSTFLAGS"),
     (

@@ -91,11 +91,7 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
             },
         }));
     }
-    let missed = line.options.gates.missed(coverage);
-    for (option, missed) in &missed {
-        ui::say(format_args!("{NAME}: {option}: {missed}"));
-    }
-    if !missed.is_empty() {
+    if !line.options.gates.check(NAME, coverage) {
         return Ok(Exit::Threshold);
     }
     let left_out =
