@@ -14,6 +14,7 @@
 mod binaries;
 mod database;
 mod go;
+mod go_text;
 mod programs;
 mod record;
 mod shard;
@@ -95,7 +96,7 @@ impl Contents {
     /// # Errors
     /// As [`Objects::coverage`].
     pub fn coverage(&self) -> Result<Covered> {
-        if self.go.programs.is_empty() {
+        if self.go.is_empty() {
             return self.objects.coverage(&self.merged.profile);
         }
         let covered = match self.objects.is_empty() {
