@@ -75,7 +75,7 @@ pub(crate) enum Action {
     #[command(subcommand)]
     Store(StoreAction),
     /// Coverage of Go programs: textfmt, percent, func, pkglist, merge, subtract, intersect and
-    /// debugdump, as `go tool covdata` has them.
+    /// debugdump, as `go tool covdata` has them; and init, for test binaries that are programs.
     #[command(disable_help_flag = true)]
     Go {
         /// As after `go tool covdata`.
@@ -177,6 +177,7 @@ const BUILD_EXAMPLES: &str = "\
 Examples:
   bincover build -- make -j4
   bincover build -- sh -c 'cmake -B build && cmake --build build'
+  bincover build --test-main -- go test -c -o covered ./cmd/app
 
 CC and CXX are clang, and CFLAGS, CXXFLAGS and LDFLAGS have its flags added. The exit code is
 the build's; 91 means that it left no instrumented binary.";
@@ -184,6 +185,9 @@ the build's; 91 means that it left no instrumented binary.";
 #[derive(Debug, ClapArgs)]
 #[command(after_help = BUILD_EXAMPLES)]
 pub(crate) struct BuildArgs {
+    /// The build is `go test -c`, of a package with the test file of `bincover go init`
+    #[arg(long)]
+    pub(crate) test_main: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// The build's program and its arguments

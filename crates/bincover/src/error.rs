@@ -71,6 +71,14 @@ pub enum Error {
         /// The callback's error.
         source: CallbackError,
     },
+    /// A test binary of Go does not run `main` as it was asked to.
+    #[error("cannot run `{}` as a test of main: {reason}", program.display())]
+    TestMain {
+        /// As it was called.
+        program: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The total of earlier folds cannot be read. The profiles that were to be added to it are
     /// where they were.
     #[error("cannot add to `{}`: {reason}", path.display())]

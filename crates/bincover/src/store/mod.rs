@@ -16,6 +16,7 @@
 mod binaries;
 mod database;
 mod go;
+mod go_text;
 mod known;
 mod programs;
 mod record;
@@ -99,7 +100,7 @@ impl Contents {
     /// # Errors
     /// As [`Objects::coverage`].
     pub fn coverage(&self) -> Result<Covered> {
-        if self.go.programs.is_empty() {
+        if self.go.is_empty() {
             return self.objects.coverage(&self.merged.profile);
         }
         let covered = match self.objects.is_empty() {
