@@ -70,6 +70,8 @@ impl CounterFile {
     ///
     /// A piece is taken if it fits the metadata. A program that is stopped in the first call of a
     /// function has written less than four words there; then the search goes on at the next word.
+    /// Functions whose counters are all 0, since the program has set them back, or since the fork, are
+    /// among the records; a program does not [write](Self::write) them.
     #[must_use]
     pub fn from_memory(
         program: &Program,
@@ -105,9 +107,7 @@ impl CounterFile {
             match record.filter(|record| program.fits(record)) {
                 Some(record) => {
                     let own = own(record.counters, baseline.and_then(|all| all.get(start..)));
-                    if own.iter().any(|counter| *counter != 0) {
-                        file.push_record(record.package, function, &own);
-                    }
+                    file.push_record(record.package, function, &own);
                     at = start + record.counters.len();
                 }
                 None => at += 1,
@@ -157,7 +157,8 @@ mod tests {
         let program = sample::program(mode);
         let packages = registered(&program, -1);
         let file = CounterFile::from_memory(&program, &packages, sample::args(), area, baseline);
-        let records = file.records();
+        let counted = |one: &Record<'_>| one.counters.iter().any(|counter| *counter != 0);
+        let records = file.records().filter(counted);
         let records = records.map(|one| (one.package, one.function, one.counters.to_vec()));
         records.collect()
     }

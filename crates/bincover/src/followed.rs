@@ -117,6 +117,12 @@ impl Followed {
                 written.push(path);
                 binaries.push(image.path().to_owned());
             }
+            let folder = &self.folder;
+            let go = self.rescue.write_living_go(pid);
+            for (binary, path) in go.map_err(|source| Error::write(folder, source))? {
+                written.push(path);
+                binaries.push(binary);
+            }
             // One that has ended meanwhile has written all of that itself.
             if self.ends_of(pid) > before {
                 for path in written {

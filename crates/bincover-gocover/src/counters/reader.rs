@@ -77,10 +77,11 @@ impl CounterFile {
         self.push(package, function, start);
     }
 
-    /// The file as a program writes it, in one segment.
+    /// The file as a program writes it: in one segment, without functions that did not run.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let records: Vec<Record<'_>> = self.records().collect();
+        let counted = |record: &Record<'_>| record.counters.iter().any(|count| *count != 0);
+        let records: Vec<Record<'_>> = self.records().filter(counted).collect();
         super::write(self.hash, &self.args, &records)
     }
 
