@@ -11,11 +11,14 @@ use std::process::{Command, ExitCode};
 use bincover::gocover::text;
 use bincover::run::RUSTC_FLAGS;
 use bincover::{
-    Collector, GoInputs, GoMerged, GoReader, Obtained, Store, StoredRun, Uncovered, combine_stores,
+    Collector, GoInputs, GoMerged, GoReader, Obtained, Rescuing, Store, StoredRun, Uncovered,
+    combine_stores,
 };
 use bincover_testkit::fixture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "go_runs/exits.rs"]
+mod exits;
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod go_tools;
 #[expect(unreachable_pub, reason = "shared by several test binaries")]
@@ -25,7 +28,7 @@ mod support;
 fn main() -> ExitCode {
     let is_required = std::env::var_os("BINCOVER_REQUIRE_ORACLES").is_some_and(|set| set == "1");
     let is_ignored = !is_required && !go_tools::is_there();
-    let trials = vec![
+    let mut trials = vec![
         Trial::test("runs_add_up", runs_add_up),
         Trial::test("shards_add_up", shards_add_up),
         Trial::test("what_is_damaged_is_left_out", what_is_damaged_is_left_out),
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Trial::test("rust_and_go", rust_and_go).with_ignored_flag(is_ignored),
         Trial::test("a_newer_build", a_newer_build).with_ignored_flag(is_ignored),
     ];
+    trials.extend(exits::trials(is_ignored));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -202,7 +206,7 @@ fn three_endings() -> Result<(), Failed> {
         assert_eq!(run.obtained, Obtained::Exit);
         let run = collector.command(&program).args(["one", "two"]).run()?;
         assert_eq!(run.output.status.exit_code(), 2);
-        assert_eq!(run.obtained, Obtained::None(Uncovered::NotWritten));
+        assert_eq!(run.obtained, Obtained::Rescued);
 
         let collected = collector.finish()?;
         assert!(
@@ -222,9 +226,14 @@ fn three_endings() -> Result<(), Failed> {
         // As in the source: no argument, one, and several.
         assert_eq!(
             [count(13), count(18), count(20)],
-            [Some(1), Some(1), Some(0)]
+            [Some(1), Some(1), Some(1)]
         );
     }
+    let collector = Collector::builder(scratch.path().join("other.profdata"))
+        .rescue(Rescuing::Off)
+        .build()?;
+    let run = collector.command(&program).args(["one", "two"]).run()?;
+    assert_eq!(run.obtained, Obtained::None(Uncovered::NotWritten));
     let plain = build(scratch.path(), false)?;
     let store = Store::new(scratch.path().join("plain-store"));
     let run = store.run(plain.as_os_str(), &["one".into()], None, |command| command)?;

@@ -79,6 +79,11 @@ impl Followed {
         !self.wait_rest(Duration::ZERO)
     }
 
+    /// The processes that are there.
+    pub(crate) fn living(&self) -> Vec<u32> {
+        self.rescue.live()
+    }
+
     /// Waits until all processes have ended. False: the time is over.
     pub(crate) fn wait_rest(&self, timeout: Duration) -> bool {
         let tracing = self.tracing.as_ref();

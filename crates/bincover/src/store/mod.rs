@@ -262,7 +262,7 @@ impl Store {
         let others = programs::copies(others);
         let mut database = Database::write(&self.folder)?;
         let known = database.ask(|from| batch_of_run(from, run))?;
-        let profiles = spool.take(known.unwrap_or(0))?;
+        let profiles = spool.take(known.unwrap_or(0), &[])?;
         if known.is_none() && !profiles.in_use.is_empty() {
             // Its runner is gone, but it is still going on.
             return Ok(());
@@ -511,7 +511,8 @@ impl Going {
         let others = programs::copies(&others);
         // Those that are there now may write when the profiles were taken.
         self.has_rest = self.followed.as_ref().is_some_and(Followed::has_rest);
-        let profiles = self.spool.take(0)?;
+        let living = self.followed.as_ref().map(Followed::living);
+        let profiles = self.spool.take(0, &living.unwrap_or_default())?;
         let copied = self.program.as_ref().and_then(Program::copy);
         let mut run = StoredRun {
             name: self.spool.name().to_owned(),
