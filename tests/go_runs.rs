@@ -17,6 +17,8 @@ use bincover::{
 use bincover_testkit::fixture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "go_runs/build.rs"]
+mod build;
 #[path = "go_runs/exits.rs"]
 mod exits;
 #[expect(dead_code, reason = "not all of it is needed here")]
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Trial::test("rust_and_go", rust_and_go).with_ignored_flag(is_ignored),
         Trial::test("a_newer_build", a_newer_build).with_ignored_flag(is_ignored),
     ];
+    trials.extend(build::trials(is_ignored));
     trials.extend(exits::trials(is_ignored));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

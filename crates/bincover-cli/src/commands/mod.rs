@@ -5,6 +5,7 @@ pub(crate) mod clean;
 pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod fold;
+pub(crate) mod go_build;
 pub(crate) mod merge;
 pub(crate) mod missing;
 pub(crate) mod report;
