@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bincover::run::{Command, Mechanism, Output, Signal, Stream, Tracer};
-use bincover::{Cause, GoInputs, GoReader, Means, Rescue};
+use bincover::{Cause, Collector, GoInputs, GoMerged, GoReader, Means, Obtained, Rescue, Store};
 use bincover_testkit::top;
 use flate2::read::GzDecoder;
 use libtest_mimic::{Failed, Trial};
@@ -200,6 +200,7 @@ pub(crate) fn trials(is_ignored: bool) -> Vec<Trial> {
         Trial::test("exits::the_same_files_as_go", the_same_files),
         Trial::test("exits::written_before", written_before),
         Trial::test("exits::elsewhere", elsewhere),
+        Trial::test("exits::outlived", outlived),
         Trial::test("exits::storm", storm),
     ]);
     let mut trials: Vec<Trial> = trials
@@ -261,17 +262,11 @@ impl Ran {
         if self.folder().is_dir() {
             inputs.add(&self.folder())?;
         }
-        let mut merged = GoReader::new().read(&inputs);
+        let merged = GoReader::new().read(&inputs);
         if merged.ledger.has_losses() {
             return Err(format!("{:?}", merged.ledger.entries).into());
         }
-        let Some(mode) = merged.mode() else {
-            return Ok(0);
-        };
-        let profile = merged.profile(mode, |_| true);
-        let functions = profile.packages().flat_map(|package| package.functions());
-        let wanted = functions.filter(|one| *one.function.name == *name.as_bytes());
-        Ok(wanted.filter_map(|one| one.counts.first()).sum())
+        Ok(calls(merged, name))
     }
 
     fn files(&self, start: &str) -> Vec<String> {
@@ -279,6 +274,17 @@ impl Ran {
         names.retain(|name| name.starts_with(start));
         names
     }
+}
+
+/// How often functions with this name were entered.
+fn calls(mut merged: GoMerged, name: &str) -> u64 {
+    let Some(mode) = merged.mode() else {
+        return 0;
+    };
+    let profile = merged.profile(mode, |_| true);
+    let functions = profile.packages().flat_map(|package| package.functions());
+    let wanted = functions.filter(|one| *one.function.name == *name.as_bytes());
+    wanted.filter_map(|one| one.counts.first()).sum()
 }
 
 fn run(
@@ -404,6 +410,26 @@ fn elsewhere() -> Result<(), Failed> {
     same("means", &ran.means, &RESCUED.to_vec())?;
     same("steps", &ran.calls("step")?, &1)?;
     same("theirs", &support::names_in(theirs.path()).len(), &2)
+}
+
+/// A process that outlives its program: what it has counted is kept when the collector finishes, in a store
+/// and beside one.
+fn outlived() -> Result<(), Failed> {
+    let scratch = tempfile::tempdir()?;
+    for is_stored in [false, true] {
+        let mut builder = Collector::builder(scratch.path().join("merged.profdata"));
+        if is_stored {
+            builder = builder.store(Store::new(scratch.path().join("store")));
+        }
+        let collector = builder.build()?;
+        let command = collector.command(program(Build::Count)?);
+        let run = command.args(["orphan", "wait"]).run()?;
+        same("obtained", &run.obtained, &Obtained::Exit)?;
+        let collected = collector.finish()?;
+        same("losses", &collected.go.ledger.has_losses(), &false)?;
+        same("steps", &calls(collected.go, "step"), &2)?;
+    }
+    Ok(())
 }
 
 /// Goroutines call functions for the first time while the program writes its counters. It writes half

@@ -135,6 +135,9 @@ func main() {
 	case "child":
 		child := exec.Command("/proc/self/exe", os.Args[2])
 		child.Run()
+	case "orphan":
+		exec.Command("/proc/self/exe", os.Args[2]).Start()
+		time.Sleep(100 * time.Millisecond)
 	case "child-clean":
 		child := exec.Command("/proc/self/exe", os.Args[2])
 		child.Env = []string{}

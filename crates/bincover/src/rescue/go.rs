@@ -32,11 +32,14 @@ use super::{CLOCK_SLACK, Cause, Means, write_new};
 /// What is known of Go's programs.
 #[derive(Debug, Default)]
 pub(super) struct Go {
-    /// By their packages; `Err`: why they make no metadata.
-    programs: Mutex<HashMap<Vec<Registered>, Result<Arc<Program>, String>>>,
+    /// By their packages.
+    programs: Mutex<HashMap<Vec<Registered>, Known>>,
     /// Names of counter files of processes that have ended, or were replaced.
     settled: Mutex<HashSet<OsString>>,
 }
+
+/// A program, or why its packages make no metadata.
+type Known = Result<Arc<Program>, String>;
 
 /// What is to be done for an image.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +162,7 @@ impl Go {
         memory: &Memory,
         packages: &[GoPackage],
         registered: &[Registered],
-    ) -> bincover_rescue::Result<Result<Arc<Program>, String>> {
+    ) -> bincover_rescue::Result<Known> {
         let lock = || self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(registered) {
             return Ok(known.clone());
@@ -322,54 +325,56 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bincover_gocover::meta::Function;
+    use bincover_gocover::{Granularity, HashKind, MetaBuilder, Unit, counters};
+
     use super::*;
 
-    fn program(mode: Mode) -> Program {
-        let builder = bincover_gocover::MetaBuilder::new(bincover_gocover::HashKind::Fnv);
-        Program::parse(with_functions(builder).write(mode, bincover_gocover::Granularity::Block))
-            .unwrap()
-    }
-
     /// F with one counter, G with two.
-    fn with_functions(mut builder: bincover_gocover::MetaBuilder) -> bincover_gocover::MetaBuilder {
+    fn program(mode: Mode) -> Program {
         let text = |text: &str| text.as_bytes().into();
+        let mut builder = MetaBuilder::new(HashKind::Fnv);
         let package = builder.package(&text("m"), &text("main"), &text("m"));
         for (name, units) in [("F", 1), ("G", 2)] {
-            let function = bincover_gocover::meta::Function {
+            let function = Function {
                 name: text(name),
                 file: text("m/m.go"),
-                units: vec![bincover_gocover::Unit::default(); units].into(),
+                units: vec![Unit::default(); units].into(),
                 literal: false,
             };
             builder.function(package, function);
         }
-        builder
+        Program::parse(builder.write(mode, Granularity::Block)).unwrap()
     }
 
-    #[track_caller]
-    fn check(mode: Mode, file: &[(u32, &[u32])], memory: &[(u32, &[u32])], expected: Lack) {
-        let program = program(mode);
-        let read = |records: &[(u32, &[u32])]| {
-            let records: Vec<Record<'_>> = records
-                .iter()
-                .map(|(function, counters)| Record {
-                    package: 0,
-                    function: *function,
-                    counters,
-                })
-                .collect();
-            let bytes =
-                bincover_gocover::counters::write(Hash::default(), &Args::default(), &records);
-            CounterFile::parse(&bytes).unwrap()
+    fn file(records: Records<'_>) -> CounterFile {
+        let record = |&(function, counters)| Record {
+            package: 0,
+            function,
+            counters,
         };
-        assert_eq!(lack(&read(file), &read(memory), &program), expected);
+        let records: Vec<Record<'_>> = records.iter().map(record).collect();
+        CounterFile::parse(&counters::write(
+            Hash::default(),
+            &Args::default(),
+            &records,
+        ))
+        .unwrap()
+    }
+
+    type Records<'r> = &'r [(u32, &'r [u32])];
+
+    #[track_caller]
+    fn check(mode: Mode, written: Records<'_>, memory: Records<'_>, expected: Lack) {
+        let found = lack(&file(written), &file(memory), &program(mode));
+        assert_eq!(found, expected);
     }
 
     #[test]
     fn what_a_file_lacks() {
         use Mode::{Atomic, Count};
-        let one: &[(u32, &[u32])] = &[(0, &[1])];
-        let two: &[(u32, &[u32])] = &[(0, &[1]), (1, &[3, 0])];
+        let one: Records<'_> = &[(0, &[1])];
+        let two: Records<'_> = &[(0, &[1]), (1, &[3, 0])];
         check(Count, two, two, Lack::Nothing);
         // A goroutine went on counting.
         check(Count, two, &[(0, &[2]), (1, &[3, 0])], Lack::Nothing);
