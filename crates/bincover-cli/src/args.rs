@@ -34,7 +34,7 @@ pub(crate) enum Action {
     ///
     /// Output, input, signals and the exit code are the program's own.
     Run(RunArgs),
-    /// Run a build, as by make, with the flags that make clang instrument; note what it makes.
+    /// Run a build, as by make, with the flags that make clang instrument; note what it makes. Or one by go.
     Build(BuildArgs),
     /// Print the environment in which instrumented programs write into the store.
     Env(EnvArgs),
@@ -177,10 +177,11 @@ const BUILD_EXAMPLES: &str = "\
 Examples:
   bincover build -- make -j4
   bincover build -- sh -c 'cmake -B build && cmake --build build'
+  bincover build -- go build -o app ./cmd/app
   bincover build --test-main -- go test -c -o covered ./cmd/app
 
-CC and CXX are clang, and CFLAGS, CXXFLAGS and LDFLAGS have its flags added. The exit code is
-the build's; 91 means that it left no instrumented binary.";
+go gets -cover, and -coverpkg has the program's own package. For other builds CC and CXX are
+clang, and CFLAGS, CXXFLAGS and LDFLAGS have its flags added. The exit code is the build's; 91 means that it left no instrumented binary.";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = BUILD_EXAMPLES)]
@@ -190,6 +191,9 @@ pub(crate) struct BuildArgs {
     pub(crate) test_main: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// For go build, install and test -c: what counters mean; count by default, and atomic with -race
+    #[arg(long, value_name = "MODE")]
+    pub(crate) covermode: Option<CoverMode>,
     /// The build's program and its arguments
     #[arg(
         required = true,
@@ -233,6 +237,27 @@ pub(crate) struct EnvArgs {
     pub(crate) at_exit: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+}
+
+/// What the counters of a Go program mean.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CoverMode {
+    /// Whether a block ran
+    Set,
+    /// How often; low where goroutines count at once
+    Count,
+    /// How often, exact and slower
+    Atomic,
+}
+
+impl CoverMode {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Count => "count",
+            Self::Atomic => "atomic",
+        }
+    }
 }
 
 /// Whether processes are followed.

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod env;
 pub(crate) mod fold;
+pub(crate) mod go_build;
 pub(crate) mod merge;
 pub(crate) mod missing;
 pub(crate) mod ratchet;

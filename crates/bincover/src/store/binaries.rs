@@ -113,7 +113,7 @@ impl Store {
                 Err(source) => return Err(Error::write(path, source)),
             }
         }
-        let profiles = spool.take(0)?;
+        let profiles = spool.take(0, &[])?;
         loose.in_use = profiles.in_use.len();
         let mut database = Database::write(&self.folder)?;
         let left_out = database.change(|to| {

@@ -505,7 +505,8 @@ impl Going {
         {
             return Ok(run);
         }
-        let profiles = self.spool.take(0)?;
+        let living = self.followed.as_ref().map(Followed::living);
+        let profiles = self.spool.take(0, &living.unwrap_or_default())?;
         let copied = self.program.as_ref().and_then(Program::copy);
         let mut run = self.record(output);
         let mut database = match self.database.take() {
