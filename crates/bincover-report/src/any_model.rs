@@ -1,7 +1,7 @@
 //! No format panics on any model, and Cobertura stays sound.
 
 use bincover_model::{
-    Branch, Condition, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line,
+    Branch, Condition, Coverage, Excluded, Expansion, File, FileId, Function, FunctionId, Group, Line,
     LocalFile, McdcId, McdcRecord, Position, Region, RegionKind, Segment, Summary, Tally,
     TestVector,
 };
@@ -192,6 +192,7 @@ fn function() -> impl Strategy<Value = Function> {
                 regions,
                 branches,
                 mcdc,
+                statements: Vec::new(),
                 summary,
             },
         )
@@ -258,6 +259,7 @@ fn file() -> impl Strategy<Value = File> {
                     functions,
                     groups,
                     summary,
+                    excluded: Excluded::default(),
                 }
             },
         )

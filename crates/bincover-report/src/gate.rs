@@ -6,8 +6,8 @@
 use std::fmt;
 
 use bincover_model::{Coverage, File, Summary, Tally};
-use bstr::ByteSlice;
-use glob::{MatchOptions, Pattern};
+
+use crate::FilePattern;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Percent {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     /// Which files; `None` for all.
-    files: Option<Pattern>,
+    files: Option<FilePattern>,
     limit: Limit,
 }
 
@@ -129,18 +129,8 @@ impl Gate {
     }
 
     fn matches(&self, file: &File) -> bool {
-        let Some(pattern) = &self.files else {
-            return true;
-        };
-        let options = MatchOptions {
-            require_literal_separator: true,
-            ..MatchOptions::default()
-        };
-        let name = file.name.to_str_lossy().replace('\\', "/");
-        let ends = name.match_indices('/').map(|(at, _)| at + 1);
-        [0].into_iter()
-            .chain(ends)
-            .any(|start| pattern.matches_with(name.get(start..).unwrap_or_default(), options))
+        let pattern = self.files.as_ref();
+        pattern.is_none_or(|pattern| pattern.matches(&file.name))
     }
 
     /// What is missing, if anything is.
@@ -172,13 +162,10 @@ impl Gate {
 }
 
 /// The pattern before the last `=`, if there is one, and the number.
-fn split(text: &str) -> Result<(Option<Pattern>, &str), String> {
+fn split(text: &str) -> Result<(Option<FilePattern>, &str), String> {
     match text.rsplit_once('=') {
         None => Ok((None, text)),
-        Some((pattern, number)) => match Pattern::new(pattern) {
-            Ok(pattern) => Ok((Some(pattern), number)),
-            Err(error) => Err(format!("`{pattern}` is no pattern: {error}")),
-        },
+        Some((pattern, number)) => Ok((Some(pattern.parse()?), number)),
     }
 }
 
