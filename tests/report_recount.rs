@@ -9,7 +9,8 @@ use std::num::NonZeroU64;
 
 use bincover_mapping::{Mapping, evaluate};
 use bincover_model::{
-    Coverage, ExcludedPart, ExcludedRange, File, FileId, RegionKind, Summary, Tally, lines, segments,
+    Coverage, ExcludedPart, ExcludedRange, File, FileId, RegionKind, Summary, Tally, lines,
+    segments,
 };
 use bincover_profile::Merger;
 use bincover_report::{Emit, FORMATS, Format, NoSources, Options, Outputs, html, missing};
@@ -115,9 +116,8 @@ fn for_each(name: &str, check: impl Fn(&Coverage, &str, Count)) {
 fn what_is_left_out_is_what_was_asked() {
     for case in CASES {
         let [whole, less] = coverages(case);
-        let numbers = |file: &File| -> Vec<u32> {
-            file.lines.iter().map(|line| line.number).collect()
-        };
+        let numbers =
+            |file: &File| -> Vec<u32> { file.lines.iter().map(|line| line.number).collect() };
         for (before, after) in whole.files.iter().zip(&less.files) {
             let out = &after.excluded.lines;
             let mut left = before.lines.clone();
@@ -138,7 +138,8 @@ fn what_is_left_out_is_what_was_asked() {
                         region.kind == RegionKind::Code && !out.contains(region.start.line)
                     });
                     let mut one = Summary::default();
-                    own.iter().for_each(|line| add(&mut one.lines, line.count > 0));
+                    own.iter()
+                        .for_each(|line| add(&mut one.lines, line.count > 0));
                     regions.for_each(|region| add(&mut one.regions, region.count > 0));
                     of_group = of_group.max(one);
                     let view = less.function_view(*id);

@@ -111,7 +111,10 @@ impl Coverage {
         };
         let branches = branches.iter().filter(|branch| kept.has_branch(branch));
         View {
-            segments: Cow::Owned(cut(&segments(regions), lines.unwrap_or(&LineSet::default()))),
+            segments: Cow::Owned(cut(
+                &segments(regions),
+                lines.unwrap_or(&LineSet::default()),
+            )),
             branches: branches.copied().collect(),
             expansions: expansions.filter(is_kept).collect(),
             mcdc: Cow::Borrowed(&[]),

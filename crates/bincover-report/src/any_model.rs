@@ -1,8 +1,8 @@
 //! No format panics on any model, and Cobertura stays sound.
 
 use bincover_model::{
-    Branch, Condition, Coverage, Excluded, Expansion, File, FileId, Function, FunctionId, Group, Line,
-    LocalFile, McdcId, McdcRecord, Position, Region, RegionKind, Segment, Summary, Tally,
+    Branch, Condition, Coverage, Excluded, Expansion, File, FileId, Function, FunctionId, Group,
+    Line, LocalFile, McdcId, McdcRecord, Position, Region, RegionKind, Segment, Summary, Tally,
     TestVector,
 };
 use bstr::{BStr, BString};

@@ -144,7 +144,10 @@ impl Json<'_> {
         self.string(function.name.as_bstr());
         self.raw(",\"regions\":[");
         let regions = function.regions.iter();
-        self.list(regions.filter(|region| kept.has_region(region)), Self::region);
+        self.list(
+            regions.filter(|region| kept.has_region(region)),
+            Self::region,
+        );
         self.raw("]}");
     }
 
@@ -164,7 +167,10 @@ impl Json<'_> {
         }
         self.raw(",\"target_regions\":[");
         let regions = function.regions.iter();
-        self.list(regions.filter(|region| kept.has_region(region)), Self::region);
+        self.list(
+            regions.filter(|region| kept.has_region(region)),
+            Self::region,
+        );
         self.raw("]}");
     }
 

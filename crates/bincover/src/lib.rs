@@ -23,6 +23,7 @@
 //! - [`Folder`]: a folder into which programs write profiles, kept as small as one of them;
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
+//! - [`Exclusions`]: what is to be left out of reports;
 //! - [`SourceFiles`], [`write_reports`]: reports in any [format](report::FORMATS);
 //! - [`Store`]: a folder of runs that several processes add to, for the command line;
 //! - [`GoReader`]: coverage of Go programs, from the folders that they write into and from text
@@ -36,6 +37,7 @@
 
 mod collector;
 mod error;
+mod exclusions;
 mod fold;
 mod followed;
 mod go;
@@ -58,6 +60,9 @@ pub use bincover_run as run;
 pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
 pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
 pub use error::{CallbackError, Error, Result};
+pub use exclusions::{
+    ExclusionCause, ExclusionNote, Exclusions, RuleTally, Skip, excluded_by_rule,
+};
 pub use fold::{Folded, Folder};
 pub use followed::Rescuing;
 pub use go::{

@@ -6,8 +6,8 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use bincover_model::{
-    Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position,
-    Region, RegionKind, Segmenter, Summary, Tally, lines, tally_lines,
+    Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position, Region,
+    RegionKind, Segmenter, Summary, Tally, lines, tally_lines,
 };
 use bstr::BString;
 
