@@ -15,6 +15,7 @@ mod ledger;
 mod llvm;
 mod merge_args;
 mod report_args;
+mod selection_args;
 mod ui;
 
 use std::ffi::OsString;
@@ -47,6 +48,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
         args::Action::Missing(args) => commands::missing::run(&args),
+        args::Action::Paths(action) => commands::paths::run(&action),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),

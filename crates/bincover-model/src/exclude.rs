@@ -74,6 +74,19 @@ pub enum ExcludedPart {
     Branches,
 }
 
+impl ExcludedPart {
+    /// One word for it, as JSON has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Lines => "lines",
+            Self::Unexecuted => "unexecuted_lines",
+            Self::Branches => "branches",
+        }
+    }
+}
+
 /// A range of lines that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExcludedRange {

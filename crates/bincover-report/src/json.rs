@@ -149,12 +149,7 @@ fn json_excluded<'c>(
     let is_part = range.part != ExcludedPart::File;
     JsonExcluded {
         name: names.of(file),
-        part: match range.part {
-            ExcludedPart::File => "file",
-            ExcludedPart::Lines => "lines",
-            ExcludedPart::Unexecuted => "unexecuted_lines",
-            ExcludedPart::Branches => "branches",
-        },
+        part: range.part.name(),
         first_line: is_part.then_some(range.first),
         last_line: is_part.then_some(range.last),
         rule: &range.rule,

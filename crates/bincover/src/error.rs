@@ -65,6 +65,14 @@ pub enum Error {
         /// The file, the line, and what is wrong there.
         places: Vec<(BString, u32, String)>,
     },
+    /// Git could not be asked for the files of a repository.
+    #[error("git does not list the files of `{}`: {reason}", folder.display())]
+    Git {
+        /// A folder of the repository.
+        folder: PathBuf,
+        /// What it said.
+        reason: String,
+    },
     /// A program could not be built or started.
     #[error("{0}")]
     Run(#[from] bincover_run::Error),

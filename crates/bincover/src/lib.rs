@@ -24,6 +24,7 @@
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
 //! - [`Exclusions`]: what is to be left out of reports;
+//! - [`PathRules`]: where the files of a report lie here;
 //! - [`SourceFiles`], [`write_reports`]: reports in any [format](report::FORMATS);
 //! - [`Store`]: a folder of runs that several processes add to, for the command line;
 //! - [`GoReader`]: coverage of Go programs, from the folders that they write into and from text
@@ -45,6 +46,7 @@ mod input;
 mod merge;
 mod objects;
 mod output;
+mod paths;
 mod rescue;
 mod sources;
 mod store;
@@ -61,7 +63,7 @@ pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
 pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
 pub use error::{CallbackError, Error, Result};
 pub use exclusions::{
-    ExclusionCause, ExclusionNote, Exclusions, RuleTally, Skip, excluded_by_rule,
+    ExclusionCause, ExclusionNote, Exclusions, RuleTally, Skip, check_left, excluded_by_rule,
 };
 pub use fold::{Folded, Folder};
 pub use followed::Rescuing;
@@ -74,6 +76,7 @@ pub use objects::{Covered, Objects, instrumentation};
 pub use output::{
     check_folder, check_report, write_atomically, write_report_folder, write_reports,
 };
+pub use paths::{PathMap, PathRules, PathStep, PathTrace, Paths};
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use sources::SourceFiles;
 pub use store::{

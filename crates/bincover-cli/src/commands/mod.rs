@@ -7,6 +7,7 @@ pub(crate) mod env;
 pub(crate) mod fold;
 pub(crate) mod merge;
 pub(crate) mod missing;
+pub(crate) mod paths;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;

@@ -202,6 +202,24 @@ pub fn excluded_by_rule(coverage: &Coverage) -> BTreeMap<Arc<str>, RuleTally> {
     rules
 }
 
+/// Whether anything is left to report on, if files were left out.
+///
+/// # Errors
+/// If none is left, with the rules that took them.
+pub fn check_left(coverage: &Coverage) -> Result<()> {
+    let out = coverage.excluded_files().count();
+    if out == 0 || coverage.measured_files().next().is_some() {
+        return Ok(());
+    }
+    let rules = excluded_by_rule(coverage).into_iter();
+    let rules = rules.filter(|(_, tally)| tally.whole_files > 0);
+    let rules = rules.map(|(rule, tally)| format!("{} by {rule}", tally.whole_files));
+    let rules: Vec<String> = rules.collect();
+    Err(Error::NothingToMeasure {
+        reason: format!("all {out} files are left out: {}", rules.join(", ")),
+    })
+}
+
 /// A name that shows as what it is on any terminal.
 pub(crate) fn shown(name: &BStr) -> String {
     let text = name.to_str_lossy();
@@ -238,8 +256,7 @@ impl Exclusions {
     /// Leaves it out, and says what is to be known of the sources.
     ///
     /// # Errors
-    /// If markers are not balanced, with all of their places; the coverage is as it was then. Or
-    /// if no file is left.
+    /// If markers are not balanced, with all of their places; the coverage is as it was then.
     pub fn apply(
         &self,
         coverage: &mut Coverage,
@@ -249,18 +266,14 @@ impl Exclusions {
         let mut asked: Vec<(FileId, Vec<ExcludedRange>)> = Vec::new();
         let mut unbalanced = Vec::new();
         let mut rust = RustFiles::default();
-        let mut is_any_left = false;
-        let mut measured = 0;
         for (id, file) in (0..=u32::MAX).map(FileId).zip(&coverage.files) {
             if file.is_blank() {
                 continue;
             }
-            measured += 1;
             if let Some(rule) = self.file_rule(&file.name) {
                 asked.push((id, vec![range(1, u32::MAX, ExcludedPart::File, &rule)]));
                 continue;
             }
-            is_any_left = true;
             if !self.needs_sources() {
                 continue;
             }
@@ -314,11 +327,6 @@ impl Exclusions {
         }
         if !unbalanced.is_empty() {
             return Err(Error::UnbalancedMarkers { places: unbalanced });
-        }
-        if !is_any_left && measured > 0 {
-            return Err(Error::NothingToMeasure {
-                reason: format!("all files are left out ({measured} by the patterns for files)"),
-            });
         }
         if self.skip.contains(&Skip::Tests) {
             let rule: Arc<str> = Skip::Tests.rule().into();

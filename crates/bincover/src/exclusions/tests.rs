@@ -249,11 +249,14 @@ fn files_are_chosen_by_name_and_something_has_to_be_left() {
         include_files: patterns(&["nothing"]),
         ..Exclusions::default()
     };
-    let error = none
-        .apply(&mut coverage(&texts), &texts)
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("all files are left out (3 by"), "{error}");
+    check_left(&less).unwrap();
+    let mut less = coverage(&texts);
+    none.apply(&mut less, &texts).unwrap();
+    let error = check_left(&less).unwrap_err().to_string();
+    assert!(
+        error.contains("all 3 files are left out: 3 by include-files"),
+        "{error}"
+    );
 }
 
 #[test]
