@@ -323,11 +323,13 @@ impl Lines {
         let mut lines = Self::default();
         for line in text.lines() {
             let (key, values) = line.split_once(':').unwrap_or((line, ""));
-            let mut values = values.split(',').map(|value| value.parse().unwrap_or(0));
-            let mut next = || values.next().unwrap_or_default();
+            let (number, rest) = values.split_once(',').unwrap_or((values, ""));
+            let number = number.parse().unwrap_or_default();
             match key {
-                "DA" => lines.counts.push((next() as u32, next())),
-                "BRDA" => lines.branches.push(next() as u32),
+                "DA" => lines
+                    .counts
+                    .push((number, rest.parse().unwrap_or_default())),
+                "BRDA" => lines.branches.push(number),
                 _ => {}
             }
         }
@@ -480,7 +482,8 @@ fn lcov_and_gcovr_exclude() -> Result<(), Failed> {
         let (mut all, mut left) = (Lines::default(), Lines::default());
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         for line in list(&json["files"][0]["lines"]) {
-            let number = line["line_number"].as_u64().unwrap_or_default() as u32;
+            let number = line["line_number"].as_u64().unwrap_or_default();
+            let number = u32::try_from(number)?;
             let count = line["count"].as_u64().unwrap_or_default();
             let is_left = |value: &Value| value["gcovr/excluded"] != Value::Bool(true);
             all.counts.push((number, count));

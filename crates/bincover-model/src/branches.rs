@@ -254,8 +254,8 @@ impl Function {
     pub fn branches_below(
         &self,
         file: LocalFile,
-        is_wanted: &dyn Fn(&Branch) -> bool,
-        is_expanded: &dyn Fn(&Region) -> bool,
+        is_wanted: impl Fn(&Branch) -> bool,
+        is_expanded: impl Fn(&Region) -> bool,
     ) -> Tally {
         let mut sums = vec![Tally::default(); self.files.len()];
         for branch in self.branches.iter().filter(|branch| is_wanted(branch)) {

@@ -381,12 +381,12 @@ impl Coverage {
             let function = &mut self.functions[id.0 as usize];
             before.insert(id, std::mem::replace(&mut function.summary, summary));
         }
-        for index in 0..self.files.len() {
+        for (index, is_touched) in is_touched.iter().enumerate() {
             let file = &self.files[index];
             let groups = file.groups.iter().chain(&file.excluded.groups);
             // A macro's file may be the one that was touched.
             let mut members = groups.flat_map(|group| &group.members);
-            if is_touched[index] || members.any(|id| before.contains_key(id)) {
+            if *is_touched || members.any(|id| before.contains_key(id)) {
                 let file = std::mem::take(&mut self.files[index]);
                 self.files[index] = self.without_excluded(file, &before);
             }
@@ -436,7 +436,7 @@ impl Coverage {
                 !excluded.branches.contains(region.start.line)
             };
             let is_wanted = |branch: &Branch| kept.has_branch(branch);
-            summary.branches = function.branches_below(main, &is_wanted, &is_expanded);
+            summary.branches = function.branches_below(main, is_wanted, is_expanded);
         }
         if !function.mcdc.is_empty() {
             let records = function.mcdc.iter();

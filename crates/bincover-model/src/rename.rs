@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bstr::BString;
 
-use crate::{Coverage, File, FileId, LocalFile, Region, Summary, lines, segments};
+use crate::{Coverage, File, FileId, LocalFile, Region, Summary, lines, segments, tally_lines};
 
 impl Coverage {
     /// Gives each file the name at its place. Those that have one name then are one file: what was
@@ -79,9 +79,12 @@ impl Coverage {
             }
         }
         let file = &mut self.files[id.0 as usize];
-        if has_segments && !regions.is_empty() {
-            file.segments = segments(&regions);
-            file.lines = lines(&file.segments);
+        let together = segments(&regions);
+        // They are those lines that were listed before, unless regions are not what they seem.
+        let is_listed = tally_lines(&together).total <= 2 * file.lines.len() as u64;
+        if has_segments && !regions.is_empty() && is_listed {
+            file.lines = lines(&together);
+            file.segments = together;
         }
         if is_sum_of_groups {
             file.summary = Summary::default();

@@ -267,7 +267,7 @@ pub(super) fn summarize(function: &Function, segmenter: &mut Segmenter) -> Summa
     };
     summary.lines = tally_lines(segmenter.segments(function.regions_in(main)));
     if !function.branches.is_empty() {
-        summary.branches = function.branches_below(main, &|_| true, &|_| true);
+        summary.branches = function.branches_below(main, |_| true, |_| true);
     }
     for record in function.mcdc.iter().filter(|record| record.file == main) {
         summary.mcdc += record.tally();
