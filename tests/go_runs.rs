@@ -17,11 +17,11 @@ use bincover::{
 use bincover_testkit::fixture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-mod go_test_main;
 #[path = "go_runs/build.rs"]
 mod build;
 #[path = "go_runs/exits.rs"]
 mod exits;
+mod go_test_main;
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod go_tools;
 #[expect(unreachable_pub, reason = "shared by several test binaries")]

@@ -11,6 +11,7 @@ use clap::{Args as ClapArgs, FromArgMatches, Parser, Subcommand, ValueEnum};
 use crate::merge_args::MergeArgs;
 use crate::patch_args::{PatchArgs, RatchetOptions};
 use crate::report_args::{FormatArgs, GateArgs, LookArgs};
+use crate::selection_args::SelectionArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +61,9 @@ pub(crate) enum Action {
     Diff(DiffArgs),
     /// Fail if a file is covered less than the committed ratchet says, or new files are.
     Ratchet(RatchetArgs),
+    /// Say where the source files of a report are looked for.
+    #[command(subcommand)]
+    Paths(PathsAction),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -455,6 +459,8 @@ pub(crate) struct InputArgs {
         help_heading = "Inputs"
     )]
     pub(crate) go_lines: GoLines,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
 }
 
 /// Which lines a block of Go has, and how often a line ran.
@@ -474,6 +480,28 @@ impl From<GoLines> for LineRule {
             GoLines::Sum => Self::Sum,
         }
     }
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  bincover paths explain src/lib.rs
+  bincover paths explain --map /ci/app=. /ci/app/src/lib.rs
+  bincover paths explain --find-moved main.c --object app --profile app.profdata";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PathsAction {
+    /// Say which rule takes a file where, step by step.
+    Explain(ExplainArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    /// The file, by its name in the program or here, or the end of either
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
 }
 
 const MISSING_EXAMPLES: &str = "\

@@ -16,6 +16,7 @@ mod llvm;
 mod merge_args;
 mod patch_args;
 mod report_args;
+mod selection_args;
 mod ui;
 
 use std::ffi::OsString;
@@ -53,6 +54,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Missing(args) => commands::missing::run(&args),
         args::Action::Diff(args) => commands::diff::run(&args),
         args::Action::Ratchet(args) => commands::ratchet::run(&args),
+        args::Action::Paths(action) => commands::paths::run(&action),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),

@@ -10,7 +10,7 @@ use bincover::model::{Coverage, File};
 use bincover::profile::Ledger;
 use bincover::report::Options;
 use bincover::{Error, GoLedger};
-use bstr::{BString, ByteVec};
+use bstr::{BString, ByteSlice, ByteVec};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ledger::MismatchCause;
@@ -155,18 +155,26 @@ pub(crate) fn print(text: &[u8]) -> Result<(), Error> {
 }
 
 /// The repository that the working folder is in, if files of it are covered: the nearest folder
-/// above that has a `.git`.
+/// above that has a `.git`. Empty if names are relative to it already.
 pub(crate) fn repository(coverage: &Coverage) -> Option<BString> {
     let here = std::env::current_dir().ok()?;
-    let root = here
+    let folder = here
         .ancestors()
         .find(|folder| folder.join(".git").exists())?;
-    let root = Vec::from_path_lossy(root).into_owned();
+    let root = Vec::from_path_lossy(folder).into_owned();
     let is_inside = |file: &File| {
         let rest = file.name.strip_prefix(root.as_slice());
         rest.is_some_and(|rest| rest.starts_with(b"/"))
     };
-    coverage.files.iter().any(is_inside).then(|| root.into())
+    if coverage.files.iter().any(is_inside) {
+        return Some(root.into());
+    }
+    let is_relative = |file: &File| {
+        let path = file.name.to_path();
+        path.is_ok_and(|path| path.is_relative() && path.is_file())
+    };
+    let is_at_root = here == folder;
+    (is_at_root && coverage.files.iter().any(is_relative)).then(BString::default)
 }
 
 /// How reports look: as wide as the terminal on standard output, in colour if it wants that, and

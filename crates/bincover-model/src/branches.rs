@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::{Branch, Coverage, Expansion, File, Function, LocalFile, Position, Region, RegionKind};
+use crate::{
+    Branch, Coverage, Expansion, File, Function, LocalFile, Position, Region, RegionKind, Tally,
+};
 
 /// A branch as a line-oriented report shows it: the counts of its two outcomes, all uses of a
 /// macro and all instantiations of a function taken together.
@@ -99,6 +101,7 @@ impl Coverage {
         for expansions in file.expansions.chunk_by(|a, b| a.function == b.function) {
             let function = self.function(expansions[0].function);
             let mut nested = NestedBranches::new(function);
+            let kept = self.kept(function);
             for expansion in expansions {
                 let Some(region) = function.regions.get(expansion.region as usize) else {
                     continue;
@@ -107,18 +110,24 @@ impl Coverage {
                     let start = all.paths.len();
                     all.paths.extend_from_slice(path);
                     for branch in branches {
-                        all.branches.push(Reached {
-                            path: start..all.paths.len(),
-                            order,
-                            branch: *branch,
-                        });
                         order += 1;
+                        if kept.has_branch(branch) {
+                            all.branches.push(Reached {
+                                path: start..all.paths.len(),
+                                order,
+                                branch: *branch,
+                            });
+                        }
                     }
                 });
             }
         }
-        all.branches.retain(|one| !one.branch.is_folded());
         let paths = &all.paths;
+        let is_kept = |one: &Reached| {
+            let line = paths[one.path.start].line;
+            !one.branch.is_folded() && !file.excluded.branches.contains(line)
+        };
+        all.branches.retain(is_kept);
         // Stable: one that is written in the file comes before one of a macro.
         all.branches.sort_by(|a, b| {
             let key = |one: &Reached| (paths[one.path.clone()].iter(), one.order);
@@ -231,5 +240,86 @@ impl<'f> NestedBranches<'f> {
             open.pop();
             path.pop();
         }
+    }
+}
+
+impl Function {
+    /// How many outcomes the branches have in one of its files and, as often as it is expanded, in
+    /// what it expands to; of those branches and expansions that are wanted.
+    ///
+    /// Each file is summed up once, after those that it expands to: expansions that multiply (each
+    /// of a file's two expands to two others, and so on) take no longer than any. One that leads
+    /// back to itself counts for nothing there.
+    #[must_use]
+    pub fn branches_below(
+        &self,
+        file: LocalFile,
+        is_wanted: impl Fn(&Branch) -> bool,
+        is_expanded: impl Fn(&Region) -> bool,
+    ) -> Tally {
+        let mut sums = vec![Tally::default(); self.files.len()];
+        for branch in self.branches.iter().filter(|branch| is_wanted(branch)) {
+            if let Some(sum) = sums.get_mut(branch.file.0 as usize) {
+                *sum += branch.outcomes();
+            }
+        }
+        let mut expanded: Vec<Vec<LocalFile>> = vec![Vec::new(); self.files.len()];
+        for region in &self.regions {
+            if region.kind == RegionKind::Expansion
+                && is_expanded(region)
+                && let Some(expanded) = expanded.get_mut(region.file.0 as usize)
+            {
+                expanded.push(region.expanded);
+            }
+        }
+        // Depth first; each entry is a file and how many of its expansions have been looked at.
+        let mut state = vec![Visit::New; self.files.len()];
+        let mut open = vec![(file, 0)];
+        while let Some((file, looked_at)) = open.last_mut() {
+            let file = *file;
+            let Some(state_of_file) = state.get_mut(file.0 as usize) else {
+                break;
+            };
+            *state_of_file = Visit::Open;
+            if let Some(&inner) = expanded[file.0 as usize].get(*looked_at) {
+                match state.get(inner.0 as usize) {
+                    Some(Visit::New) => open.push((inner, 0)),
+                    Some(Visit::Done) => {
+                        *looked_at += 1;
+                        let sum = sums[inner.0 as usize];
+                        sums[file.0 as usize] += sum;
+                    }
+                    Some(Visit::Open) | None => *looked_at += 1,
+                }
+            } else {
+                *state_of_file = Visit::Done;
+                open.pop();
+            }
+        }
+        sums.get(file.0 as usize).copied().unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}
+
+impl Branch {
+    /// Each side of a branch counts, unless it cannot happen.
+    #[must_use]
+    pub fn outcomes(&self) -> Tally {
+        let sides = [
+            (self.true_folded, self.true_count),
+            (self.false_folded, self.false_count),
+        ];
+        let mut tally = Tally::default();
+        for (_, count) in sides.iter().filter(|(folded, _)| !folded) {
+            tally.covered += u64::from(*count > 0);
+            tally.total += 1;
+        }
+        tally
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use bstr::BString;
 
-use crate::{McdcId, McdcRecord, Summary};
+use crate::{Excluded, McdcId, McdcRecord, Summary};
 
 /// Index into [`Coverage::files`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +54,8 @@ impl Coverage {
     pub fn join(mut self, mut other: Self) -> Self {
         let shift = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
         for file in &mut other.files {
-            let groups = file.groups.iter_mut().flat_map(|group| &mut group.members);
+            let groups = file.groups.iter_mut().chain(&mut file.excluded.groups);
+            let groups = groups.flat_map(|group| &mut group.members);
             let expansions = file.expansions.iter_mut();
             let ids = file.functions.iter_mut().chain(groups);
             let ids = ids.chain(expansions.map(|expansion| &mut expansion.function));
@@ -143,11 +144,13 @@ pub struct File {
     /// in both, so `summary.lines.total` may differ from `lines.len()`. Of Go, lines, regions and
     /// statements are the file's, each counted once.
     pub summary: Summary,
+    /// What was left out of it on request (see [`Coverage::exclude`]), and is in none of the above.
+    pub excluded: Excluded,
 }
 
 impl File {
     /// Takes in what another reader found in the same file.
-    fn absorb(&mut self, other: Self) {
+    pub(crate) fn absorb(&mut self, other: Self) {
         let start = |segment: &Segment| segment.start;
         self.segments.extend(other.segments);
         self.segments.sort_by_key(start);
@@ -167,6 +170,8 @@ impl File {
         self.groups.extend(other.groups);
         self.groups.sort_by_key(|group| group.start);
         self.summary += other.summary;
+        self.excluded.add(other.excluded.ranges);
+        self.excluded.groups.extend(other.excluded.groups);
     }
 
     /// Nothing of it is known but its name, as of a file that was not wanted.
@@ -323,6 +328,8 @@ pub struct Function {
     pub branches: Vec<Branch>,
     /// MC/DC decisions, in the order in which their last conditions were stored.
     pub mcdc: Vec<McdcRecord>,
+    /// How many statements each region has, where they are counted; else empty.
+    pub statements: Vec<u32>,
     /// This function's own numbers; `functions` and `instantiations` count itself.
     pub summary: Summary,
 }

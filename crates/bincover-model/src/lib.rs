@@ -28,7 +28,9 @@
 
 mod branches;
 mod coverage;
+mod exclude;
 mod mcdc;
+mod rename;
 mod segments;
 mod summary;
 mod views;
@@ -38,6 +40,7 @@ pub use coverage::{
     Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line, LocalFile,
     Position, Region, RegionKind, Segment,
 };
+pub use exclude::{Excluded, ExcludedPart, ExcludedRange, Kept, LineSet, cut};
 pub use mcdc::{Condition, McdcRecord, TestVector};
 pub use segments::{LineStats, Segmenter, line_stats, lines, segments, tally_lines};
 pub use summary::{Summary, Tally};

@@ -48,7 +48,9 @@ pub fn emit(
     json.raw("]");
     if !parts.summary_only && !parts.skip_functions {
         json.raw(",\"functions\":[");
-        for (index, function) in coverage.functions.iter().enumerate() {
+        let functions = coverage.functions.iter();
+        let functions = functions.filter(|function| coverage.kept(function).has_function());
+        for (index, function) in functions.enumerate() {
             json.comma(index);
             json.function(coverage, function);
             json.spill()?;
@@ -126,19 +128,26 @@ impl Json<'_> {
     }
 
     fn function(&mut self, coverage: &Coverage, function: &Function) {
+        let kept = coverage.kept(function);
         self.raw("{\"branches\":[");
         let branches = function.branches.iter();
-        self.list(branches.filter(|branch| !branch.is_folded()), Self::branch);
+        let is_listed = |branch: &&Branch| !branch.is_folded() && kept.has_branch(branch);
+        self.list(branches.filter(is_listed), Self::branch);
         self.raw("],\"count\":");
         self.count(function.count);
         self.raw(",\"filenames\":");
         self.file_names(coverage, function);
         self.raw(",\"mcdc_records\":[");
-        self.list(&function.mcdc, Self::mcdc);
+        let mcdc = function.mcdc.iter();
+        self.list(mcdc.filter(|record| kept.has_mcdc(record)), Self::mcdc);
         self.raw("],\"name\":");
         self.string(function.name.as_bstr());
         self.raw(",\"regions\":[");
-        self.list(&function.regions, Self::region);
+        let regions = function.regions.iter();
+        self.list(
+            regions.filter(|region| kept.has_region(region)),
+            Self::region,
+        );
         self.raw("]}");
     }
 
@@ -146,8 +155,9 @@ impl Json<'_> {
         let function = coverage.function(expansion.function);
         self.raw("{\"branches\":[");
         let branches = coverage.branches_inside(expansion);
-        let branches = branches.iter().filter(|branch| !branch.is_folded());
-        self.list(branches, Self::branch);
+        let kept = coverage.kept(function);
+        let is_listed = |branch: &&Branch| !branch.is_folded() && kept.has_branch(branch);
+        self.list(branches.iter().filter(is_listed), Self::branch);
         self.raw("],\"filenames\":");
         self.file_names(coverage, function);
         self.raw(",\"source_region\":");
@@ -156,7 +166,11 @@ impl Json<'_> {
             None => self.raw("null"),
         }
         self.raw(",\"target_regions\":[");
-        self.list(&function.regions, Self::region);
+        let regions = function.regions.iter();
+        self.list(
+            regions.filter(|region| kept.has_region(region)),
+            Self::region,
+        );
         self.raw("]}");
     }
 

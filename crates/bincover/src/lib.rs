@@ -23,6 +23,8 @@
 //! - [`Folder`]: a folder into which programs write profiles, kept as small as one of them;
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
+//! - [`Exclusions`]: what is to be left out of reports;
+//! - [`PathRules`]: where the files of a report lie here;
 //! - [`SourceFiles`], [`write_reports`]: reports in any [format](report::FORMATS);
 //! - [`GitChanges`]: what changed in a repository, for the [coverage of a patch](report::patch);
 //! - [`Store`]: a folder of runs that several processes add to, for the command line;
@@ -37,6 +39,7 @@
 
 mod collector;
 mod error;
+mod exclusions;
 mod fold;
 mod followed;
 mod git;
@@ -45,6 +48,7 @@ mod input;
 mod merge;
 mod objects;
 mod output;
+mod paths;
 mod rescue;
 mod sources;
 mod store;
@@ -60,6 +64,9 @@ pub use bincover_run as run;
 pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
 pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
 pub use error::{CallbackError, Error, Result};
+pub use exclusions::{
+    ExclusionCause, ExclusionNote, Exclusions, RuleTally, Skip, check_left, excluded_by_rule,
+};
 pub use fold::{Folded, Folder};
 pub use followed::Rescuing;
 pub use git::GitChanges;
@@ -72,6 +79,7 @@ pub use objects::{Covered, Objects, instrumentation};
 pub use output::{
     check_folder, check_report, write_atomically, write_report_folder, write_reports,
 };
+pub use paths::{PathMap, PathRules, PathStep, PathTrace, Paths};
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use sources::SourceFiles;
 pub use store::{

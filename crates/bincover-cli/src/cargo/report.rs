@@ -9,7 +9,7 @@ use bincover::model::{Coverage, FileId, Tally};
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::{self as emitters, NoSources, Parts, lcov, llvm_json};
 use bincover::{
-    Contents, Error, SourceFiles, Store, check_folder, write_atomically, write_reports,
+    Contents, Error, SourceFiles, Store, check_folder, check_left, write_atomically, write_reports,
 };
 use bstr::BStr;
 
@@ -25,6 +25,13 @@ pub(super) fn check(line: &Line) -> Result<(), Failure> {
     let report = &line.options.report;
     for path in report.output_path.iter().chain(&report.profdata) {
         check_folder(path)?;
+    }
+    if report.text && !line.options.selection.is_empty() {
+        return Err(Failure::usage(
+            "--text shows all lines, as `llvm-cov show` does, and nothing can be left out of it"
+                .to_owned(),
+            "--html shows the sources too",
+        ));
     }
     if let Some(path) = &report.output_path
         && (report.html || report.open)
@@ -58,7 +65,7 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     }
     let files = Files::new(plan, line)?;
     let is_wanted = |name: &BStr| files.wants(name);
-    let covered = contents.objects.coverage_with(
+    let mut covered = contents.objects.coverage_with(
         &contents.merged.profile,
         &Options {
             wanted: Some(&is_wanted),
@@ -74,6 +81,10 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     if let Some(path) = &options.profdata {
         write_profile(&contents, path)?;
     }
+    let sources = SourceFiles::of(contents.objects.files().map(|(path, _)| path));
+    let selection = &line.options.selection;
+    selection.apply(NAME, &mut covered.evaluation.coverage, &sources)?;
+    check_left(&covered.evaluation.coverage)?;
     let coverage = &covered.evaluation.coverage;
     write(plan, line, &contents, coverage, &files)?;
     if options.show_missing_lines {

@@ -9,6 +9,7 @@ pub(crate) mod fold;
 pub(crate) mod go_build;
 pub(crate) mod merge;
 pub(crate) mod missing;
+pub(crate) mod paths;
 pub(crate) mod ratchet;
 pub(crate) mod report;
 pub(crate) mod run;

@@ -6,8 +6,8 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use bincover_model::{
-    Branch, Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position,
-    Region, RegionKind, Segmenter, Summary, Tally, lines, tally_lines,
+    Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position, Region,
+    RegionKind, Segmenter, Summary, Tally, lines, tally_lines,
 };
 use bstr::BString;
 
@@ -267,76 +267,12 @@ pub(super) fn summarize(function: &Function, segmenter: &mut Segmenter) -> Summa
     };
     summary.lines = tally_lines(segmenter.segments(function.regions_in(main)));
     if !function.branches.is_empty() {
-        summary.branches = branches_below(function, main);
+        summary.branches = function.branches_below(main, |_| true, |_| true);
     }
     for record in function.mcdc.iter().filter(|record| record.file == main) {
         summary.mcdc += record.tally();
     }
     summary
-}
-
-/// The branches in a file of the function and, as often as it is expanded, in what it expands to.
-///
-/// Each file is summed up once, after those that it expands to: expansions that multiply (each of
-/// a file's two expands to two others, and so on) take no longer than any. One that leads back to
-/// itself counts for nothing there.
-fn branches_below(function: &Function, main: LocalFile) -> Tally {
-    let mut sums = vec![Tally::default(); function.files.len()];
-    for branch in &function.branches {
-        if let Some(sum) = sums.get_mut(branch.file.0 as usize) {
-            *sum += outcomes(branch);
-        }
-    }
-    let mut expanded: Vec<Vec<LocalFile>> = vec![Vec::new(); function.files.len()];
-    for region in &function.regions {
-        if region.kind == RegionKind::Expansion
-            && let Some(expanded) = expanded.get_mut(region.file.0 as usize)
-        {
-            expanded.push(region.expanded);
-        }
-    }
-    // Depth first; each entry is a file and how many of its expansions have been looked at.
-    let mut state = vec![Visit::New; function.files.len()];
-    let mut open = vec![(main, 0)];
-    while let Some((file, looked_at)) = open.last_mut() {
-        let file = *file;
-        let Some(state_of_file) = state.get_mut(file.0 as usize) else {
-            break;
-        };
-        *state_of_file = Visit::Open;
-        if let Some(&inner) = expanded[file.0 as usize].get(*looked_at) {
-            match state.get(inner.0 as usize) {
-                Some(Visit::New) => open.push((inner, 0)),
-                Some(Visit::Done) => {
-                    *looked_at += 1;
-                    let sum = sums[inner.0 as usize];
-                    sums[file.0 as usize] += sum;
-                }
-                Some(Visit::Open) | None => *looked_at += 1,
-            }
-        } else {
-            *state_of_file = Visit::Done;
-            open.pop();
-        }
-    }
-    sums.get(main.0 as usize).copied().unwrap_or_default()
-}
-
-#[derive(Clone, Copy)]
-enum Visit {
-    New,
-    Open,
-    Done,
-}
-
-/// Each side of a branch counts, unless it cannot happen.
-fn outcomes(branch: &Branch) -> Tally {
-    let sides = [
-        (branch.true_folded, branch.true_count),
-        (branch.false_folded, branch.false_count),
-    ];
-    let possible = sides.iter().filter(|(folded, _)| !folded);
-    tally(possible.map(|(_, count)| *count))
 }
 
 fn tally(counts: impl Iterator<Item = u64>) -> Tally {
