@@ -54,6 +54,10 @@ pub(crate) enum Action {
     /// A place is code that was never executed, as long as it is in one piece, or a branch that was
     /// always decided alike.
     Missing(MissingArgs),
+    /// Read reports that others wrote, put them together, and report, in any number of formats.
+    ///
+    /// Lcov tracefiles, Cobertura's XML, llvm-cov's JSON, and Go's text profiles and folders.
+    Convert(ConvertArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -391,14 +395,21 @@ pub(crate) struct InputArgs {
     /// An instrumented binary; can be repeated [default: those of the store's runs]
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(crate) object: Vec<PathBuf>,
+    #[command(flatten, next_help_heading = "Inputs")]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) go: GoArgs,
+}
+
+/// How Go's coverage is read.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GoArgs {
     /// A folder of a Go module whose sources are wanted; can be repeated [default: the working folder]
     ///
     /// The module is that of the folder or of one above. With it come the members of its go.work, the
     /// targets of replace, its vendor folder and the module cache.
     #[arg(long, value_name = "DIR", help_heading = "Inputs")]
     pub(crate) go_module: Vec<PathBuf>,
-    #[command(flatten, next_help_heading = "Inputs")]
-    pub(crate) store: StoreArgs,
     /// Which lines a block of Go has, and how often a line ran
     #[arg(
         long,
@@ -442,6 +453,37 @@ pub(crate) struct MissingArgs {
     pub(crate) compact: bool,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
+}
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  bincover convert lcov.info --cobertura cobertura.xml --html coverage/
+  bincover convert unit.info e2e.xml go.out --lcov all.info --fail-under-lines 80
+  bincover convert coverage.json --missing -
+
+The same lines, functions and branches add up. Exit code 90 means that a threshold was missed, 91 that
+none of the inputs could be used, 92 that some were left out (and listed).";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = CONVERT_EXAMPLES)]
+pub(crate) struct ConvertArgs {
+    /// Reports, each known by what it begins with; a folder for Go's; - for standard input
+    #[arg(value_name = "INPUT", required = true, help_heading = "Inputs")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Write nothing if anything had to be left out
+    #[arg(long, help_heading = "Inputs")]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) go: GoArgs,
+    #[command(flatten)]
+    pub(crate) formats: FormatArgs,
+    /// Write what was left out to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "More to write")]
+    pub(crate) ledger: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
 }
 
 /// A number with a unit: `ms`, `s`, `m`; a bare number is seconds.

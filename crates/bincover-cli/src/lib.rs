@@ -46,6 +46,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Merge(args) => commands::merge::run("bincover", &args),
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
+        args::Action::Convert(args) => commands::convert::run(&args),
         args::Action::Missing(args) => commands::missing::run(&args),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),

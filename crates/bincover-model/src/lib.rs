@@ -30,13 +30,14 @@ mod branches;
 mod coverage;
 mod mcdc;
 mod segments;
+mod summarize;
 mod summary;
 mod views;
 
 pub use branches::LineBranch;
 pub use coverage::{
     Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line, LocalFile,
-    Position, Region, RegionKind, Segment,
+    Outcome, Position, Region, RegionKind, Segment,
 };
 pub use mcdc::{Condition, McdcRecord, TestVector};
 pub use segments::{LineStats, Segmenter, line_stats, lines, segments, tally_lines};

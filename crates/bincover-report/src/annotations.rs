@@ -40,8 +40,8 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
             one.first_line(),
             one.last_line()
         )?;
-        if one.lines.is_none() {
-            write!(out, ",col={}", one.start.column)?;
+        if let Some(column) = one.column() {
+            write!(out, ",col={column}")?;
         }
         writeln!(out, ",title=Not covered::{}", data(&printable(&message)))?;
     }

@@ -68,7 +68,7 @@ struct JsonFile {
     /// First line, last line, count.
     lines: Vec<(u32, u32, u64)>,
     /// Line, times true, times false.
-    branches: Vec<(u32, u64, u64)>,
+    branches: Vec<Vec<u64>>,
     functions: Vec<JsonFunction>,
     missing: Vec<JsonMissing>,
 }
@@ -146,7 +146,7 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
     let missing = missing(coverage, file).into_iter().map(|one| JsonMissing {
         first_line: one.first_line(),
         last_line: one.last_line(),
-        column: one.lines.is_none().then_some(one.start.column),
+        column: one.column(),
         lines: one.line_count,
         reason: one.reason.key(),
         function: one
@@ -163,7 +163,11 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
         },
         lines: ranges,
         branches: branches
-            .map(|branch| (branch.line, branch.true_count, branch.false_count))
+            .map(|branch| {
+                std::iter::once(branch.line.into())
+                    .chain(branch.sides())
+                    .collect()
+            })
             .collect(),
         functions: functions.collect(),
         missing: missing.collect(),

@@ -48,6 +48,8 @@ pub enum Reason {
     NeverFalse,
     /// The code was reached, but not the branch's condition.
     NotEvaluated,
+    /// The branch never went one of its ways; which, and in which column, is not known.
+    NotTaken,
 }
 
 impl Reason {
@@ -60,6 +62,7 @@ impl Reason {
             Self::NeverTrue => "branch never true",
             Self::NeverFalse => "branch never false",
             Self::NotEvaluated => "branch not evaluated",
+            Self::NotTaken => "branch not taken",
         }
     }
 
@@ -71,6 +74,7 @@ impl Reason {
             Self::NeverTrue => "never_true",
             Self::NeverFalse => "never_false",
             Self::NotEvaluated => "not_evaluated",
+            Self::NotTaken => "not_taken",
         }
     }
 }
@@ -88,13 +92,29 @@ impl Missing {
         self.lines.map_or(self.start.line, |(_, last)| last)
     }
 
-    /// Lines if it has any, else a line and a column.
+    /// Where it begins in its line, if it is no whole line and that is known.
+    #[must_use]
+    pub fn column(&self) -> Option<u32> {
+        let is_known = self.lines.is_none() && self.reason != Reason::NotTaken;
+        is_known.then_some(self.start.column)
+    }
+
+    /// The reason, after the column if that says anything: a note beside the line.
+    pub(crate) fn note(&self) -> String {
+        let words = self.reason.words();
+        match self.column() {
+            Some(column) => format!("column {column}: {words}"),
+            None => words.to_owned(),
+        }
+    }
+
+    /// Lines if it has any, else a line and, if that is known, a column.
     #[must_use]
     pub fn place(&self) -> String {
-        match self.lines {
-            Some((first, last)) if first == last => first.to_string(),
-            Some((first, last)) => format!("{first}-{last}"),
-            None => format!("{}:{}", self.start.line, self.start.column),
+        match (self.lines, self.column()) {
+            (Some((first, last)), _) if first != last => format!("{first}-{last}"),
+            (_, Some(column)) => format!("{}:{column}", self.start.line),
+            (_, None) => self.first_line().to_string(),
         }
     }
 }
@@ -114,6 +134,7 @@ pub fn missing(coverage: &Coverage, file: &File) -> Vec<Missing> {
     let branches: Vec<Missing> = branches(file)
         .into_iter()
         .filter(|one| !is_inside(one.start))
+        .chain(outcomes(file))
         .collect();
     found.extend(branches);
     found.sort_by_key(|one| one.start);
@@ -268,6 +289,24 @@ fn branches(file: &File) -> Vec<Missing> {
         })
     });
     found.collect()
+}
+
+/// Lines that were executed, with a branch that never went one of its ways.
+fn outcomes(file: &File) -> impl Iterator<Item = Missing> + '_ {
+    let lines = file.outcomes.chunk_by(|a, b| a.line == b.line);
+    let not_taken = lines.filter(|line| line.iter().any(|one| one.count.unwrap_or(0) == 0));
+    not_taken.filter_map(|line| {
+        let number = line.first()?.line;
+        let index = file.lines.binary_search_by_key(&number, |one| one.number);
+        let count = file.lines.get(index.ok()?)?.count;
+        (count > 0).then(|| Missing {
+            reason: Reason::NotTaken,
+            ..piece(Position {
+                line: number,
+                column: 1,
+            })
+        })
+    })
 }
 
 /// Where the functions of a file begin and end.

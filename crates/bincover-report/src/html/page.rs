@@ -348,11 +348,7 @@ impl<'a> Rows<'a> {
     fn below(&mut self, number: u32, below: &Below<'_>, texts: &mut Texts<'_>) {
         let mut notes = String::new();
         let places = below.places.get(&number).into_iter().flatten();
-        let places = places.map(|one| {
-            let words = one.reason.words();
-            format!("column {}: {words}", one.start.column)
-        });
-        let places: Vec<String> = places.collect();
+        let places: Vec<String> = places.map(|one| one.note()).collect();
         if !places.is_empty() {
             let _ = writeln!(notes, "<p>{}</p>", places.join("; "));
         }

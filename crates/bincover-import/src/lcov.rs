@@ -1,0 +1,388 @@
+//! The lcov tracefile, after
+//! [geninfo(1)](https://github.com/linux-test-project/lcov/blob/v2.3/man/geninfo.1): what llvm-cov,
+//! geninfo (1.16 was tested), gcovr, grcov, c8 and most others write.
+//!
+//! - Counts are whole numbers from 0; a negative one, as old versions of gcc made them, is an error.
+//! - Two records of one file add up, as do two lines of one number.
+//! - A record's own totals (`LF`, `FNF`, `BRF` and so on) hold for it, since LLVM counts otherwise
+//!   than by the lines that are listed, unless another record of the file is added.
+//! - `VER`, checksums of lines, ends of functions, marks of exceptions (`e`) and the `MCDC` lines are
+//!   passed over, as are fields that are not known; of MC/DC the totals stay.
+//! - A function on line 0, which stands for none, is nowhere.
+//! - Functions with aliases (`FNL`, `FNA`) are read as one function for each alias.
+
+use std::collections::HashMap;
+
+use bincover_model::{Coverage, Summary, Tally};
+use bstr::{BStr, ByteSlice};
+
+use crate::error::{Error, ErrorKind, Result, shown};
+use crate::gathered::{Files, Gathered};
+use crate::kind::MARK;
+use crate::limits::{MAX_LINE, MAX_LINES};
+
+/// Reads a tracefile.
+///
+/// # Errors
+/// If a line is none of a tracefile, or the file ends within a record.
+pub fn read(bytes: &[u8]) -> Result<Coverage> {
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        files: Files::default(),
+        last_lines: 0,
+    };
+    let mut record: Option<Record<'_>> = None;
+    let text = bytes.strip_prefix(MARK).unwrap_or(bytes);
+    let mut next = bytes.len() - text.len();
+    while next < bytes.len() {
+        reader.at = next;
+        let rest = &bytes[next..];
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        next += end + 1;
+        let line = &rest[..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.trim_ascii().is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        if line.trim_ascii_end() == b"end_of_record" {
+            match record.take() {
+                Some(record) => reader.finish(record)?,
+                None => return Err(reader.wrong("record", "SF: before it", line)),
+            }
+            continue;
+        }
+        let colon = memchr::memchr(b':', line).filter(|colon| is_field(&line[..*colon]));
+        let Some(colon) = colon else {
+            return Err(reader.wrong("line", "a field such as DA: or end_of_record", line));
+        };
+        let (field, value) = (&line[..colon], &line[colon + 1..]);
+        match (field, &mut record) {
+            (b"TN", _) => {}
+            (b"SF", None) => record = Some(Record::new(value.as_bstr())),
+            (b"SF", Some(_)) => return Err(reader.wrong("record", "end_of_record", line)),
+            (_, Some(record)) => reader.field(field, value, record)?,
+            (_, None) => return Err(reader.wrong("record", "SF: first", line)),
+        }
+    }
+    if record.is_some() {
+        return Err(Error::new(
+            ErrorKind::Truncated,
+            "record",
+            bytes,
+            bytes.len(),
+            "end_of_record",
+            "the end of the file",
+        ));
+    }
+    Ok(reader.files.into_coverage())
+}
+
+fn is_field(name: &[u8]) -> bool {
+    (1..=8).contains(&name.len()) && name.iter().all(u8::is_ascii_uppercase)
+}
+
+/// A function as its lines say it, one after another.
+struct Function<'b> {
+    line: u32,
+    name: &'b BStr,
+    count: Option<u64>,
+}
+
+/// What stands between `SF` and `end_of_record`.
+struct Record<'b> {
+    file: &'b BStr,
+    lines: Vec<(u32, u64)>,
+    functions: Vec<Function<'b>>,
+    /// `FNDA` lines, and where they are.
+    counts: Vec<(&'b BStr, u64, usize)>,
+    /// Lines of `FNL`, by index.
+    leaders: HashMap<u64, u32>,
+    outcomes: Vec<((u32, u32, u32), Option<u64>)>,
+    /// For branches whose outcomes have words for numbers.
+    words: HashMap<(u32, u32, &'b [u8]), u32>,
+    found: [Option<u64>; 4],
+    hit: [Option<u64>; 4],
+    last_line: u32,
+}
+
+impl<'b> Record<'b> {
+    fn new(file: &'b BStr) -> Self {
+        Self {
+            file,
+            lines: Vec::new(),
+            functions: Vec::new(),
+            counts: Vec::new(),
+            leaders: HashMap::new(),
+            outcomes: Vec::new(),
+            words: HashMap::new(),
+            found: [None; 4],
+            hit: [None; 4],
+            last_line: 0,
+        }
+    }
+}
+
+/// Totals, in the order of `Record::found`.
+const TOTALS: [(&[u8], &[u8]); 4] = [
+    (b"LF", b"LH"),
+    (b"FNF", b"FNH"),
+    (b"BRF", b"BRH"),
+    (b"MCF", b"MCH"),
+];
+
+struct Reader<'b> {
+    bytes: &'b [u8],
+    /// Where the line begins that is being read.
+    at: usize,
+    files: Files,
+    /// The last lines of all records.
+    last_lines: u64,
+}
+
+impl<'b> Reader<'b> {
+    #[cold]
+    fn wrong(&self, what: &'static str, expected: &str, found: &[u8]) -> Error {
+        let kind = ErrorKind::Malformed;
+        Error::new(kind, what, self.bytes, self.at, expected, shown(found))
+    }
+
+    fn field(&self, field: &[u8], value: &'b [u8], record: &mut Record<'b>) -> Result<()> {
+        match field {
+            b"DA" => {
+                let (line, rest) = self.split(value, "DA")?;
+                // What follows is a checksum.
+                let count = rest.split(|&byte| byte == b',').next().unwrap_or_default();
+                let line = self.line(line, record)?;
+                record.lines.push((line, self.count(count)?));
+            }
+            b"FN" => {
+                let (line, rest) = self.split(value, "FN")?;
+                let line = match line {
+                    b"0" => 0,
+                    line => self.line(line, record)?,
+                };
+                record.functions.push(Function {
+                    line,
+                    name: without_end(rest).as_bstr(),
+                    count: None,
+                });
+            }
+            b"FNDA" => {
+                let (count, name) = self.split(value, "FNDA")?;
+                let count = self.count(count)?;
+                record.counts.push((name.as_bstr(), count, self.at));
+            }
+            b"FNL" => {
+                let (index, rest) = self.split(value, "FNL")?;
+                let line = rest.split(|&byte| byte == b',').next().unwrap_or_default();
+                let line = self.line(line, record)?;
+                record.leaders.insert(self.count(index)?, line);
+            }
+            b"FNA" => {
+                let (index, rest) = self.split(value, "FNA")?;
+                let (count, name) = self.split(rest, "FNA")?;
+                let leader = record.leaders.get(&self.count(index)?);
+                record.functions.push(Function {
+                    line: *leader
+                        .ok_or_else(|| self.wrong("FNA", "the index of an FNL before it", index))?,
+                    name: name.as_bstr(),
+                    count: Some(self.count(count)?),
+                });
+            }
+            b"BRDA" => self.branch(value, record)?,
+            _ => {
+                for (index, (found, hit)) in TOTALS.iter().enumerate() {
+                    if field == *found {
+                        record.found[index] = Some(self.count(value)?);
+                    } else if field == *hit {
+                        record.hit[index] = Some(self.count(value)?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Line, block, number and count of an outcome.
+    fn branch(&self, value: &'b [u8], record: &mut Record<'b>) -> Result<()> {
+        let (line, rest) = self.split(value, "BRDA")?;
+        let (block, rest) = self.split(rest, "BRDA")?;
+        // The number may be an expression, with commas in it.
+        let comma = memchr::memrchr(b',', rest)
+            .ok_or_else(|| self.wrong("BRDA", "four values with commas between them", value))?;
+        let (number, count) = (&rest[..comma], &rest[comma + 1..]);
+        let line = self.line(line, record)?;
+        let block = self.small(block.strip_prefix(b"e").unwrap_or(block))?;
+        let number = match parsed(number).and_then(|number| u32::try_from(number).ok()) {
+            Some(number) => number,
+            None => {
+                let next = u32::try_from(record.words.len()).unwrap_or(u32::MAX);
+                *record.words.entry((line, block, number)).or_insert(next)
+            }
+        };
+        let count = match count {
+            b"-" => None,
+            count => Some(self.count(count)?),
+        };
+        record.outcomes.push(((line, block, number), count));
+        Ok(())
+    }
+
+    /// At the first comma.
+    fn split(&self, value: &'b [u8], what: &'static str) -> Result<(&'b [u8], &'b [u8])> {
+        let comma = memchr::memchr(b',', value)
+            .ok_or_else(|| self.wrong(what, "values with commas between them", value))?;
+        Ok((&value[..comma], &value[comma + 1..]))
+    }
+
+    fn count(&self, text: &[u8]) -> Result<u64> {
+        parsed(text).ok_or_else(|| self.wrong("count", "a whole number from 0 to 2^64 - 1", text))
+    }
+
+    fn small(&self, text: &[u8]) -> Result<u32> {
+        let number = parsed(text).and_then(|number| u32::try_from(number).ok());
+        number.ok_or_else(|| self.wrong("number", "a whole number from 0 to 2^32 - 1", text))
+    }
+
+    fn line(&self, text: &[u8], record: &mut Record<'_>) -> Result<u32> {
+        let number = self.count(text)?;
+        let line = u32::try_from(number).ok();
+        let line = line.filter(|line| (1..=MAX_LINE).contains(line));
+        let line = line.ok_or_else(|| {
+            let expected = format_args!("1 to {MAX_LINE}");
+            let kind = ErrorKind::TooLarge;
+            Error::new(kind, "line number", self.bytes, self.at, expected, number)
+        })?;
+        record.last_line = record.last_line.max(line);
+        Ok(line)
+    }
+
+    fn finish(&mut self, mut record: Record<'b>) -> Result<()> {
+        self.last_lines += u64::from(record.last_line);
+        if self.last_lines > MAX_LINES {
+            let expected = format_args!("no more than {MAX_LINES} in all files");
+            let (kind, found) = (ErrorKind::TooLarge, self.last_lines);
+            let what = "last lines";
+            return Err(Error::new(kind, what, self.bytes, self.at, expected, found));
+        }
+        self.give_counts(&mut record)?;
+        let summary = self.stated(&record)?;
+        let file = self.files.file(record.file);
+        file.begin_part();
+        for (line, count) in record.lines {
+            file.add_line(line, count);
+        }
+        add_functions(&record.functions, file);
+        for (place, count) in record.outcomes {
+            file.add_outcome(place, count);
+        }
+        if let Some(summary) = summary {
+            file.state(summary);
+        }
+        Ok(())
+    }
+
+    /// The record's totals, if it has those of lines; what it does not say, it does not know.
+    fn stated(&self, record: &Record<'_>) -> Result<Option<Summary>> {
+        let mut tallies = [Tally::default(); 4];
+        for ((tally, total), covered) in tallies.iter_mut().zip(record.found).zip(record.hit) {
+            let (total, covered) = (total.unwrap_or(0), covered.unwrap_or(0));
+            if covered > total {
+                let expected = format!("no more than the {total} that were found");
+                return Err(self.wrong("hits", &expected, covered.to_string().as_bytes()));
+            }
+            *tally = Tally { covered, total };
+        }
+        let listed = [
+            record.lines.len(),
+            record.functions.len(),
+            record.outcomes.len(),
+        ];
+        let is_said = |(listed, found): (&usize, &Option<u64>)| *listed == 0 || found.is_some();
+        let all = listed.iter().zip(&record.found).all(is_said) && record.found[0].is_some();
+        let [lines, functions, branches, mcdc] = tallies;
+        let executed = record.functions.iter();
+        let executed = executed.filter(|one| one.count.is_some_and(|count| count > 0));
+        let instantiations = Tally {
+            covered: executed.count() as u64,
+            total: record.functions.len() as u64,
+        };
+        Ok(all.then_some(Summary {
+            lines,
+            functions,
+            instantiations,
+            branches,
+            mcdc,
+            ..Summary::default()
+        }))
+    }
+
+    /// Gives functions the counts of their names; several of one name in the order in which they
+    /// stand.
+    fn give_counts(&self, record: &mut Record<'b>) -> Result<()> {
+        let mut waiting: HashMap<&BStr, Vec<usize>> = HashMap::new();
+        for (index, one) in record.functions.iter().enumerate().rev() {
+            if one.count.is_none() {
+                waiting.entry(one.name).or_default().push(index);
+            }
+        }
+        for (name, count, at) in &record.counts {
+            let Some(indices) = waiting.get_mut(name) else {
+                let kind = ErrorKind::Malformed;
+                let expected = "the name of an FN in the same record";
+                return Err(Error::new(
+                    kind,
+                    "FNDA",
+                    self.bytes,
+                    *at,
+                    expected,
+                    shown(name),
+                ));
+            };
+            // The last takes what comes after it, too.
+            let index = match indices.len() {
+                1 => indices[0],
+                _ => indices.pop().unwrap_or_default(),
+            };
+            let sum = &mut record.functions[index].count;
+            *sum = Some(sum.unwrap_or(0).saturating_add(*count));
+        }
+        Ok(())
+    }
+}
+
+/// The first functions of one line and name are those of the record before; what is there more
+/// than once within a record is more than one.
+fn add_functions(functions: &[Function<'_>], file: &mut Gathered) {
+    let mut seen = std::collections::HashSet::new();
+    for one in functions {
+        let count = one.count.unwrap_or(0);
+        match seen.insert((one.line, one.name)) {
+            true => file.add_function(one.line, one.name, count),
+            false => file.push_function(one.line, one.name, count),
+        }
+    }
+}
+
+/// A function's name, without the number of its last line that newer versions put before it.
+fn without_end(rest: &[u8]) -> &[u8] {
+    let Some(comma) = memchr::memchr(b',', rest) else {
+        return rest;
+    };
+    match comma > 0 && rest[..comma].iter().all(u8::is_ascii_digit) && comma + 1 < rest.len() {
+        true => &rest[comma + 1..],
+        false => rest,
+    }
+}
+
+/// A whole number in digits alone.
+fn parsed(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
