@@ -393,8 +393,10 @@ impl Reader<'_> {
         file.begin_part();
         for line in &lines {
             file.add_line(line.number, line.hits);
+            // LLVM has lines that did not run, with a branch on them that was taken.
+            let is_reached = line.hits > 0 || line.outcomes.is_some_and(|(taken, _)| taken > 0);
             for (place, is_taken) in line.places() {
-                let count = (line.hits > 0).then_some(u64::from(is_taken));
+                let count = is_reached.then_some(u64::from(is_taken));
                 file.add_outcome(place, count);
             }
         }
@@ -450,5 +452,135 @@ impl Line {
         numbers
             .map(|(number, index)| ((self.number, 0, number), index < taken))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(lines: &str) -> String {
+        format!(
+            "<?xml version=\"1.0\"?>\n<coverage><sources><source>/w</source></sources><packages><package><classes>\
+             <class filename=\"a&lt;b.c\">\n<methods/><lines>{lines}</lines></class></classes></package></packages>\
+             </coverage>"
+        )
+    }
+
+    fn read_all(text: &str) -> Result<Coverage> {
+        read(text.as_bytes(), &|_| false)
+    }
+
+    #[track_caller]
+    fn fails(text: &str, message: &str) {
+        let error = read_all(text).expect_err(text);
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.offset() <= text.len() as u64);
+    }
+
+    #[test]
+    fn lines_and_outcomes() {
+        let text = report(
+            "<line number=\"3\" hits=\"2\" branch=\"true\" condition-coverage=\"75% (3/4)\"><conditions>\
+             <condition number=\"0\" type=\"jump\" coverage=\"50%\"/><condition coverage=\"100%\"/></conditions></line>\
+             <line number=\"4\" hits=\"0\" condition-coverage=\"0% (0/3)\"/><line hits=\"1\" number=\"3\"/>",
+        );
+        let coverage = read_all(&text).expect("Cobertura");
+        let file = &coverage.files[0];
+        assert_eq!(file.name, "/w/a<b.c");
+        let lines: Vec<_> = file
+            .lines
+            .iter()
+            .map(|line| (line.number, line.count))
+            .collect();
+        assert_eq!(lines, [(3, 3), (4, 0)]);
+        let outcomes: Vec<_> = file
+            .outcomes
+            .iter()
+            .map(|one| (one.block, one.count))
+            .collect();
+        let expected = [
+            (0, Some(1)),
+            (0, Some(0)),
+            (1, Some(1)),
+            (1, Some(1)),
+            (0, None),
+            (0, None),
+            (0, None),
+        ];
+        assert_eq!(outcomes, expected);
+        assert_eq!(file.summary.branches.covered, 3);
+        assert_eq!(file.summary.branches.total, 7);
+    }
+
+    #[test]
+    fn of_several_folders_the_one_with_the_file() {
+        let text = report("").replace(
+            "<source>/w</source>",
+            "<source>/v</source><source>/w/</source>",
+        );
+        let read = |there: &str| {
+            let coverage = read(text.as_bytes(), &|name| name == there).expect("Cobertura");
+            coverage.files[0].name.to_string()
+        };
+        assert_eq!(read("/w/a<b.c"), "/w/a<b.c");
+        assert_eq!(read("neither"), "/v/a<b.c");
+    }
+
+    #[test]
+    fn bad_reports_are_named() {
+        let line = |inner: &str| report(&format!("<line {inner}/>"));
+        fails(&line("number=\"1\" hits=\"-1\""), "found `-1`");
+        fails(
+            &line("number=\"1000000000\" hits=\"1\""),
+            "expected 1 to 16777216 in line 3",
+        );
+        fails(&line("number=\"1\""), "hits: expected a whole number");
+        let covered = |text: &str| {
+            line(&format!(
+                "number=\"1\" hits=\"1\" condition-coverage=\"{text}\""
+            ))
+        };
+        fails(&covered("50% (2/1)"), "such as 75% (3/4)");
+        fails(&covered("0% (0/1000000000)"), "no more than 4096");
+        fails(&covered("50%"), "such as 75% (3/4)");
+        fails(&covered("&lol;"), "attribute");
+        fails("<report/>", "one element `coverage`");
+        fails("<coverage><project/></coverage>", "`packages`");
+        fails("<coverage/><coverage/>", "one element");
+        fails("<coverage><packages>", "the ends of all elements");
+        fails("<coverage></packages>", "well-formed XML");
+        fails("<!-- nothing -->", "an element `coverage`");
+        fails(&"<coverage>".repeat(1 << 16), "no more than 64");
+        let deep = format!("<coverage>{}", "<x>".repeat(1 << 20));
+        fails(&deep, "no more than 64 inside each other");
+        let error = read(b"<coverage>\n\xff</coverage>", &|_| false).expect_err("UTF-8");
+        assert_eq!((error.line(), error.offset()), (2, 11), "{error}");
+    }
+
+    /// Entities that multiply are declared and never looked up.
+    #[test]
+    fn entity_bombs_are_not_lit() {
+        let mut bomb = String::from("<!DOCTYPE coverage [<!ENTITY a0 \"ha\">");
+        for level in 1..40 {
+            let before = format!("&a{};", level - 1);
+            bomb += &format!("<!ENTITY a{level} \"{before}{before}\">");
+        }
+        bomb += "]>";
+        fails(
+            &format!("{bomb}<coverage><sources><source>&a39;</source></sources></coverage>"),
+            "XML's own",
+        );
+        let outside = "<!DOCTYPE coverage [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><coverage>&x;</coverage>";
+        fails(outside, "XML's own");
+        assert!(read_all(&format!("{bomb}<coverage/>")).is_ok());
+    }
+
+    #[test]
+    fn every_cut_is_seen() {
+        let text = report("<line number=\"1\" hits=\"1\"/>");
+        for end in 0..text.len() {
+            assert!(read_all(&text[..end]).is_err(), "{end}");
+        }
     }
 }

@@ -386,3 +386,108 @@ fn parsed(text: &[u8]) -> Option<u64> {
         number.checked_mul(10)?.checked_add(digit.into())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(inner: &str) -> String {
+        format!("TN:\nSF:a.c\n{inner}end_of_record\n")
+    }
+
+    #[track_caller]
+    fn fails(text: &str, line: u64, message: &str) {
+        let error = read(text.as_bytes()).expect_err(text);
+        assert_eq!(error.line(), line, "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.offset() <= text.len() as u64);
+    }
+
+    #[test]
+    fn newer_fields() {
+        let text = record(
+            "VER:2\nFN:3,9,f\nFN:4,add(int, int)\nFNDA:1,f\nFNDA:0,add(int, int)\nFNL:0,12,14\nFNA:0,5,g\n\
+             DA:3,1,checksum==\nBRDA:3,e0,a == b, c,1\nBRDA:3,e0,else,-\nMCDC:3,2,t,1,0,a\nMCF:2\nMCH:1\n\
+             # a comment\n\nLF:1\nLH:1\n",
+        );
+        let coverage = read(text.replace('\n', "\r\n").as_bytes()).expect("a tracefile");
+        let functions = coverage.functions.iter();
+        let functions: Vec<_> = functions
+            .map(|one| {
+                (
+                    one.name.to_string(),
+                    one.start().map(|start| start.line),
+                    one.count,
+                )
+            })
+            .collect();
+        let expected = [("f", 3, 1), ("add(int, int)", 4, 0), ("g", 12, 5)];
+        let expected = expected.map(|(name, line, count)| (name.to_owned(), Some(line), count));
+        assert_eq!(functions, expected);
+        let outcomes: Vec<_> = coverage.files[0]
+            .outcomes
+            .iter()
+            .map(|one| one.count)
+            .collect();
+        assert_eq!(outcomes, [Some(1), None]);
+        // FNF and BRF are not said, so all is counted.
+        assert_eq!(coverage.files[0].summary.branches.total, 2);
+    }
+
+    #[test]
+    fn functions_of_one_name_are_told_apart_by_their_order() {
+        let text = record("FN:1,f\nFN:5,f\nFNDA:7,f\nFNDA:0,f\n");
+        let coverage = read(text.as_bytes()).expect("a tracefile");
+        let counts: Vec<u64> = coverage.functions.iter().map(|one| one.count).collect();
+        assert_eq!(counts, [7, 0]);
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        fails(
+            &record("DA:1,-5\n"),
+            3,
+            "expected a whole number from 0 to 2^64 - 1 in line 3 (offset 0xb), found `-5`",
+        );
+        fails(&record("DA:1000000000,1\n"), 3, "expected 1 to 16777216");
+        fails(&record("DA:0,1\n"), 3, "expected 1 to");
+        fails(&record("DA:1,18446744073709551616\n"), 3, "2^64 - 1");
+        fails(&record("DA:1\n"), 3, "commas");
+        fails(&record("LF:1\nLH:2\n"), 5, "no more than the 1");
+        fails(&record("FNDA:1,f\n"), 3, "the name of an FN");
+        fails(&record("BRDA:1,x,0,1\n"), 3, "found `x`");
+        fails(&record("hello\n"), 3, "found `hello`");
+        fails("SF:a\nSF:b\n", 2, "end_of_record");
+        fails("TN:\nDA:1,1\n", 2, "SF: first");
+        fails("end_of_record\n", 1, "SF: before it");
+        let text = format!("SF:a\nDA:1,{}\u{1b}\n", "9".repeat(1 << 20));
+        let error = read(text.as_bytes()).expect_err("too long");
+        assert!(error.to_string().len() < 300, "{error}");
+    }
+
+    #[test]
+    fn every_cut_but_those_between_records_is_seen() {
+        let text = record("FN:1,f\nFNDA:1,f\nDA:1,1\nBRDA:1,0,0,1\n");
+        for end in 0..text.len() - 1 {
+            let cut = &text.as_bytes()[..end];
+            assert_eq!(
+                read(cut).is_ok(),
+                end <= 4 && matches!(end, 0 | 3 | 4),
+                "{end}"
+            );
+        }
+    }
+
+    #[test]
+    fn last_lines_have_a_limit_together() {
+        let text = "SF:a\nDA:16777216,1\nend_of_record\n".repeat(5);
+        fails(&text, 15, "no more than 67108864 in all files");
+    }
+
+    #[test]
+    fn counts_do_not_overflow() {
+        let text = record(&format!("DA:1,{}\nDA:1,9\n", u64::MAX));
+        let coverage = read(text.as_bytes()).expect("a tracefile");
+        assert_eq!(coverage.files[0].lines[0].count, u64::MAX);
+    }
+}

@@ -437,3 +437,85 @@ fn mark_constant_branches(coverage: &mut Coverage) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUMMARY: &str = r#""summary":{"lines":{"count":2,"covered":1},"functions":{"count":0,"covered":0},
+"instantiations":{"count":0,"covered":0},"regions":{"count":0,"covered":0}}"#;
+
+    fn export(segments: &str, functions: &str) -> String {
+        format!(
+            "{{\"version\":\"2.0.1\",\"type\":\"{TYPE}\",\"data\":[{{\"totals\":{{}},\"files\":[{{\"filename\":\"a.c\",\
+             \"segments\":{segments},{SUMMARY}}}],\"functions\":{functions}}}]}}"
+        )
+    }
+
+    #[track_caller]
+    fn fails(text: &str, message: &str) {
+        let error = read(text.as_bytes()).expect_err(text);
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.offset() <= text.len() as u64);
+    }
+
+    #[test]
+    fn an_old_export_without_gaps_and_branches() {
+        let text = export("[[1,1,4,true,true],[2,9,0,false,false]]", "[]");
+        let coverage = read(text.as_bytes()).expect("an export");
+        let lines: Vec<_> = coverage.files[0]
+            .lines
+            .iter()
+            .map(|line| (line.number, line.count))
+            .collect();
+        assert_eq!(lines, [(1, 4), (2, 4)]);
+        assert_eq!(coverage.files[0].summary.lines.total, 2);
+    }
+
+    #[test]
+    fn bad_exports_are_named() {
+        fails(
+            &export("[[1000000000,1,1,true,true,false]]", "[]"),
+            "a line number that is not 1 to",
+        );
+        fails(
+            &export("[[1,1,-5,true,true,false]]", "[]"),
+            "invalid value: integer `-5`",
+        );
+        fails(&export("[[1,1]]", "[]"), "invalid length 2");
+        fails(
+            &export("[[1,1,1,true,true,false]]", "[]").replace(TYPE, "other"),
+            "expected llvm.coverage.json.export",
+        );
+        fails("{}", "missing field");
+        fails("{\n\"type\": \"x\",\n oops", "in line 3");
+        fails(&format!("{{\"data\":{}", "[".repeat(1 << 20)), "JSON");
+        fails(&format!("{{\"x\":{}", "[".repeat(1 << 20)), "EOF");
+        let region = "[1,1,2,2,1,0,0,9]";
+        let function =
+            format!(r#"[{{"name":"f","count":1,"filenames":["a.c"],"regions":[{region}]}}]"#);
+        fails(&export("[]", &function), "a region's kind");
+        let whole = export("[[1,1,4,true,true,false]]", "[]");
+        for end in 0..whole.len() {
+            assert!(read(&whole.as_bytes()[..end]).is_err(), "{end}");
+        }
+    }
+
+    /// Regions that point outside of their function, in no order, and expand to themselves.
+    #[test]
+    fn crooked_functions_are_taken_as_far_as_they_go() {
+        let function = r#"[{"name":"f","count":1,"filenames":["b.h","a.c"],"branches":[[1,1,1,2,1,0,7,0,4]],
+"regions":[[1,1,2,2,1,1,1,1],[3,1,4,2,1,0,0,0],[1,1,2,2,1,9,0,0],[1,1,2,2,1,0,9,1]]},
+{"name":"nowhere","count":0,"filenames":[],"regions":[]}]"#;
+        let coverage =
+            read(export("[[1,1,4,true,true,false]]", function).as_bytes()).expect("an export");
+        let one = &coverage.functions[0];
+        assert_eq!(one.regions.len(), 2);
+        assert!(one.regions.is_sorted_by_key(|region| region.file));
+        assert_eq!(coverage.files.len(), 2);
+        assert!(coverage.files[1].is_blank());
+        for file in &coverage.files {
+            let _ = coverage.branches_by_line(file);
+        }
+    }
+}

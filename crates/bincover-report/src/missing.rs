@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
-use bincover_model::{Branch, Coverage, File, Group, Position, Segment};
+use bincover_model::{Branch, Coverage, File, Group, Line, Position, Segment};
 use bstr::ByteSlice;
 
 use crate::Options;
@@ -139,7 +139,7 @@ pub fn missing(coverage: &Coverage, file: &File) -> Vec<Missing> {
     found.extend(branches);
     found.sort_by_key(|one| one.start);
     for one in &mut found {
-        one.group = extents.around(one.start);
+        one.group = extents.around(one.start).or(one.group);
         let group = one.group.and_then(|index| file.groups.get(index));
         if one.reason == Reason::NotReached && group.is_some_and(|group| group.count == 0) {
             one.reason = Reason::NeverEntered;
@@ -235,11 +235,19 @@ fn zero_lines(file: &File, first: u32, last: u32, next: &mut usize) -> Option<Mi
     Some(one)
 }
 
-/// Where nothing is known but lines: those in a row, whatever lies between them without code.
+/// Where nothing is known but lines: those in a row, whatever lies between them without code, and
+/// no further than to where another function begins.
 fn by_lines(file: &File) -> Vec<Missing> {
+    let function_on = |line: u32| {
+        let index = file.groups.partition_point(|group| group.start.line < line);
+        let group = file.groups.get(index)?;
+        (group.start.line == line).then_some(index)
+    };
+    let is_one =
+        |a: &Line, b: &Line| (a.count == 0) == (b.count == 0) && function_on(b.number).is_none();
     let runs = file
         .lines
-        .chunk_by(|a, b| (a.count == 0) == (b.count == 0))
+        .chunk_by(is_one)
         .filter(|run| run.first().is_some_and(|line| line.count == 0));
     let found = runs.filter_map(|run| {
         let (first, last) = (run.first()?.number, run.last()?.number);
@@ -250,6 +258,7 @@ fn by_lines(file: &File) -> Vec<Missing> {
             }),
             lines: Some((first, last)),
             line_count: run.len() as u64,
+            group: function_on(first),
             ..piece(Position {
                 line: first,
                 column: 1,

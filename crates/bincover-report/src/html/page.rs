@@ -161,7 +161,11 @@ fn functions(coverage: &Coverage, file: &File) -> Markup {
                             tr class=(if group.count == 0 { "m" } else { "h" }) {
                                 td { a href=(format!("#L{}", group.start.line)) { (group.start.line) } }
                                 td { (group.count) }
-                                td { (group.summary.lines.covered) "/" (group.summary.lines.total) }
+                                td {
+                                    @if group.summary.lines.total > 0 {
+                                        (group.summary.lines.covered) "/" (group.summary.lines.total)
+                                    }
+                                }
                                 td { code { (raw(escaped(&group_name(coverage, group)))) } }
                             }
                         }
