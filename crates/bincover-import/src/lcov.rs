@@ -11,7 +11,7 @@
 //! - A function on line 0, which stands for none, is nowhere.
 //! - Functions with aliases (`FNL`, `FNA`) are read as one function for each alias.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bincover_model::{Coverage, Summary, Tally};
 use bstr::{BStr, ByteSlice};
@@ -86,6 +86,8 @@ fn is_field(name: &[u8]) -> bool {
 struct Function<'b> {
     line: u32,
     name: &'b BStr,
+    /// All after the line: a name may begin with a number and a comma, too.
+    whole: &'b BStr,
     count: Option<u64>,
 }
 
@@ -165,6 +167,7 @@ impl<'b> Reader<'b> {
                 record.functions.push(Function {
                     line,
                     name: without_end(rest).as_bstr(),
+                    whole: rest.as_bstr(),
                     count: None,
                 });
             }
@@ -187,6 +190,7 @@ impl<'b> Reader<'b> {
                     line: *leader
                         .ok_or_else(|| self.wrong("FNA", "the index of an FNL before it", index))?,
                     name: name.as_bstr(),
+                    whole: name.as_bstr(),
                     count: Some(self.count(count)?),
                 });
             }
@@ -322,7 +326,11 @@ impl<'b> Reader<'b> {
     /// stand.
     fn give_counts(&self, record: &mut Record<'b>) -> Result<()> {
         let mut waiting: HashMap<&BStr, Vec<usize>> = HashMap::new();
-        for (index, one) in record.functions.iter().enumerate().rev() {
+        let counted: HashSet<&BStr> = record.counts.iter().map(|(name, _, _)| *name).collect();
+        for (index, one) in record.functions.iter_mut().enumerate().rev() {
+            if !counted.contains(one.name) && counted.contains(one.whole) {
+                one.name = one.whole;
+            }
             if one.count.is_none() {
                 waiting.entry(one.name).or_default().push(index);
             }
@@ -355,7 +363,7 @@ impl<'b> Reader<'b> {
 /// The first functions of one line and name are those of the record before; what is there more
 /// than once within a record is more than one.
 fn add_functions(functions: &[Function<'_>], file: &mut Gathered) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for one in functions {
         let count = one.count.unwrap_or(0);
         match seen.insert((one.line, one.name)) {

@@ -7,6 +7,10 @@ pub(crate) const MAX_LINE: u32 = 1 << 24;
 /// The last lines of all files of a report together, for the same reason.
 pub(crate) const MAX_LINES: u64 = 1 << 26;
 
+/// The same for llvm-cov's JSON, whose lines are all listed when it is read: no more than this and one
+/// for each byte. A line of code takes more.
+pub(crate) const MAX_LINES_BESIDE_BYTES: u64 = 1 << 20;
+
 /// Outcomes of a line's branches, where only their number is told.
 pub(crate) const MAX_OUTCOMES_OF_LINE: u64 = 1 << 12;
 

@@ -23,7 +23,7 @@ use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kind::MARK;
-use crate::limits::{MAX_LINE, MAX_LINES};
+use crate::limits::{MAX_LINE, MAX_LINES_BESIDE_BYTES};
 use crate::merge::merge;
 
 /// Reads an export.
@@ -54,8 +54,9 @@ pub fn read(bytes: &[u8]) -> Result<Coverage> {
             let last = file.segments.iter().map(|segment| segment.0.start.line);
             last_lines += u64::from(last.max().unwrap_or(0));
         }
-        if last_lines > MAX_LINES {
-            let expected = format!("no more than {MAX_LINES} in all files");
+        let limit = MAX_LINES_BESIDE_BYTES + bytes.len() as u64;
+        if last_lines > limit {
+            let expected = format!("no more than {limit} in all files");
             return wrong("last lines", &expected, last_lines.to_string());
         }
         parts.push(data.coverage());
@@ -483,6 +484,13 @@ mod tests {
             "invalid value: integer `-5`",
         );
         fails(&export("[[1,1]]", "[]"), "invalid length 2");
+        fails(
+            &export(
+                "[[1,1,1,true,true,false],[9999999,1,0,false,false,false]]",
+                "[]",
+            ),
+            "last lines",
+        );
         fails(
             &export("[[1,1,1,true,true,false]]", "[]").replace(TYPE, "other"),
             "expected llvm.coverage.json.export",
