@@ -21,6 +21,12 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "bincover", version, before_help = EXAMPLES)]
 pub(crate) struct Args {
+    /// Read options from this file, instead of the bincover.toml of the working folder or one above
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no options from a file
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) no_config: bool,
     #[command(subcommand)]
     pub(crate) command: Action,
 }
@@ -72,6 +78,12 @@ pub(crate) enum Action {
     /// Neither the programs nor their sources are needed for this.
     #[command(subcommand)]
     Store(StoreAction),
+    /// Show which options bincover.toml gives to which command, and where it is.
+    Config(ConfigArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write pages for man, one for each command.
+    Man(ManArgs),
     /// Coverage of Go programs: textfmt, percent, func, pkglist, merge, subtract, intersect and
     /// debugdump, as `go tool covdata` has them.
     #[command(disable_help_flag = true)]
@@ -453,6 +465,49 @@ pub(crate) struct MissingArgs {
     pub(crate) compact: bool,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    /// Print the file's JSON schema instead
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bincover completions bash > ~/.local/share/bash-completion/completions/bincover
+  bincover completions zsh > ~/.zfunc/_bincover
+  bincover completions fish > ~/.config/fish/completions/bincover.fish
+  bincover completions bash --program cargo-bincover";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+    /// The program
+    #[arg(long, value_name = "PROGRAM", default_value = "bincover")]
+    pub(crate) program: Program,
+}
+
+/// The programs that have completions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Program {
+    /// bincover
+    Bincover,
+    /// bincover-merge
+    BincoverMerge,
+    /// cargo-bincover
+    CargoBincover,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// The folder to write into; made if it does not exist
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 const CONVERT_EXAMPLES: &str = "\
