@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Trial::test("a_run_gets_its_options", a_run_gets_its_options),
         Trial::test("cargo_has_a_table_too", cargo_has_a_table_too),
         Trial::test("mistakes_say_where_and_what", mistakes_say_where_and_what),
+        Trial::test("the_page_shows_a_good_file", the_page_shows_a_good_file),
         Trial::test("bash_completes_an_option", bash_completes_an_option),
         Trial::test(
             "man_has_a_page_for_each_command",
@@ -304,6 +305,20 @@ fn mistakes_say_where_and_what() -> Result<(), Failed> {
     }
     fs::write(project.path("bincover.toml"), b"a = \"\xff\"")?;
     expect(&project.bincover(".", &["clean"])?, 2, &["cannot read"])
+}
+
+fn the_page_shows_a_good_file() -> Result<(), Failed> {
+    let page = fs::read_to_string(top().join("docs/config.md"))?;
+    let file = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let project = Project::new(file.ok_or("a file")?)?;
+    let shown = page.split("for example:\n\n```text\n").nth(1);
+    let shown = shown
+        .and_then(|rest| rest.split("```").next())
+        .ok_or("what is shown")?;
+    expect(&project.bincover(".", &["config"])?, 0, &[shown])
 }
 
 fn bash_completes_an_option() -> Result<(), Failed> {

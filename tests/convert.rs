@@ -313,6 +313,21 @@ fn a_bad_file_is_named_and_the_good_ones_are_there() {
 }
 
 #[test]
+fn the_page_shows_what_is_printed() {
+    let page = std::fs::read_to_string(top().join("docs/convert.md")).expect("the page");
+    let sample = page
+        .split("```text\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let both = merge(vec![import("import/a.info"), import("import/python.xml")]);
+    same(
+        &written(&both, "missing"),
+        sample.expect("a sample").as_bytes(),
+        "docs/convert.md",
+    );
+}
+
+#[test]
 fn every_kind_at_once_and_the_options_of_report() {
     let scratch = Scratch::new();
     let paths = [

@@ -111,7 +111,7 @@ impl Gathered {
             let function = FunctionId(u32::try_from(functions.len()).unwrap_or(u32::MAX));
             let declared = (one.line > 0).then_some(Position {
                 line: one.line,
-                column: 1,
+                column: 0,
             });
             functions.push(plain_function(one.name, id, declared, one.count));
             file.functions.push(function);

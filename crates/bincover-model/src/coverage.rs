@@ -194,12 +194,12 @@ pub struct Line {
     pub count: u64,
 }
 
-/// A position in a source file. Both fields are 1-based; the column counts bytes.
+/// A position in a source file. The column counts bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     /// 1-based line.
     pub line: u32,
-    /// 1-based byte column.
+    /// 1-based byte column; 0 where a report is read that says only on which line a function begins.
     pub column: u32,
 }
 

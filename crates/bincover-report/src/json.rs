@@ -78,7 +78,8 @@ struct JsonFunction {
     name: String,
     symbol: String,
     line: u32,
-    column: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
     count: u64,
     instantiations: usize,
 }
@@ -139,7 +140,7 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
             coverage.function(*id).name.to_str_lossy().into_owned()
         }),
         line: group.start.line,
-        column: group.start.column,
+        column: Some(group.start.column).filter(|column| *column > 0),
         count: group.count,
         instantiations: group.members.len(),
     });
