@@ -6,7 +6,7 @@ use bincover_report::{Format, NoSources, Options};
 
 /// Reads the bytes as each format; what is read is in order, written, and put together with itself.
 pub fn import(bytes: &[u8]) {
-    let exists = |name: &bstr::BStr| name.len() % 2 == 0;
+    let exists = |name: &bstr::BStr| name.len().is_multiple_of(2);
     let readers: [&dyn Fn() -> Result<Coverage, Error>; 4] = [
         &|| read(bytes, &exists),
         &|| lcov::read(bytes),
@@ -70,7 +70,10 @@ fn written(coverage: &Coverage, format: &str) -> Vec<u8> {
     out
 }
 
-fn lines(coverage: &Coverage) -> Vec<(&[u8], Vec<(u32, u64)>)> {
+/// Numbers and counts.
+type Lines = Vec<(u32, u64)>;
+
+fn lines(coverage: &Coverage) -> Vec<(&[u8], Lines)> {
     let files = coverage.files.iter().filter(|file| !file.lines.is_empty());
     let pairs = files.map(|file| {
         // llvm-cov's JSON has no larger counts.
