@@ -23,6 +23,12 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "bincover", version, before_help = EXAMPLES)]
 pub(crate) struct Args {
+    /// Read options from this file, instead of the bincover.toml of the working folder or one above
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no options from a file
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) no_config: bool,
     #[command(subcommand)]
     pub(crate) command: Action,
 }
@@ -64,6 +70,10 @@ pub(crate) enum Action {
     /// Say where the source files of a report are looked for.
     #[command(subcommand)]
     Paths(PathsAction),
+    /// Read reports that others wrote, put them together, and report, in any number of formats.
+    ///
+    /// Lcov tracefiles, Cobertura's XML, llvm-cov's JSON, and Go's text profiles and folders.
+    Convert(ConvertArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -78,6 +88,12 @@ pub(crate) enum Action {
     /// Neither the programs nor their sources are needed for this.
     #[command(subcommand)]
     Store(StoreAction),
+    /// Show which options bincover.toml gives to which command, and where it is.
+    Config(ConfigArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write pages for man, one for each command.
+    Man(ManArgs),
     /// Coverage of Go programs: textfmt, percent, func, pkglist, merge, subtract, intersect and
     /// debugdump, as `go tool covdata` has them; and init, for test binaries that are programs.
     #[command(disable_help_flag = true)]
@@ -443,14 +459,23 @@ pub(crate) struct InputArgs {
     /// An instrumented binary; can be repeated [default: those of the store's runs]
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(crate) object: Vec<PathBuf>,
+    #[command(flatten, next_help_heading = "Inputs")]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) go: GoArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+}
+
+/// How Go's coverage is read.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GoArgs {
     /// A folder of a Go module whose sources are wanted; can be repeated [default: the working folder]
     ///
     /// The module is that of the folder or of one above. With it come the members of its go.work, the
     /// targets of replace, its vendor folder and the module cache.
     #[arg(long, value_name = "DIR", help_heading = "Inputs")]
     pub(crate) go_module: Vec<PathBuf>,
-    #[command(flatten, next_help_heading = "Inputs")]
-    pub(crate) store: StoreArgs,
     /// Which lines a block of Go has, and how often a line ran
     #[arg(
         long,
@@ -459,8 +484,6 @@ pub(crate) struct InputArgs {
         help_heading = "Inputs"
     )]
     pub(crate) go_lines: GoLines,
-    #[command(flatten)]
-    pub(crate) selection: SelectionArgs,
 }
 
 /// Which lines a block of Go has, and how often a line ran.
@@ -551,6 +574,82 @@ pub(crate) struct RatchetArgs {
     pub(crate) ratchet: RatchetOptions,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    /// Print the file's JSON schema instead
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bincover completions bash > ~/.local/share/bash-completion/completions/bincover
+  bincover completions zsh > ~/.zfunc/_bincover
+  bincover completions fish > ~/.config/fish/completions/bincover.fish
+  bincover completions bash --program cargo-bincover";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+    /// The program
+    #[arg(long, value_name = "PROGRAM", default_value = "bincover")]
+    pub(crate) program: Program,
+}
+
+/// The programs that have completions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Program {
+    /// bincover
+    Bincover,
+    /// bincover-merge
+    BincoverMerge,
+    /// cargo-bincover
+    CargoBincover,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// The folder to write into; made if it does not exist
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  bincover convert lcov.info --cobertura cobertura.xml --html coverage/
+  bincover convert unit.info e2e.xml go.out --lcov all.info --fail-under-lines 80
+  bincover convert coverage.json --missing -
+
+The same lines, functions and branches add up. Exit code 90 means that a threshold was missed, 91 that
+none of the inputs could be used, 92 that some were left out (and listed).";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = CONVERT_EXAMPLES)]
+pub(crate) struct ConvertArgs {
+    /// Reports, each known by what it begins with; a folder for Go's; - for standard input
+    #[arg(value_name = "INPUT", required = true, help_heading = "Inputs")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Write nothing if anything had to be left out
+    #[arg(long, help_heading = "Inputs")]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) go: GoArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) formats: FormatArgs,
+    /// Write what was left out to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "More to write")]
+    pub(crate) ledger: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
 }
 
 /// A number with a unit: `ms`, `s`, `m`; a bare number is seconds.

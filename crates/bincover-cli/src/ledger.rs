@@ -8,7 +8,7 @@ use bincover::mapping::{self, ErrorKind, Evaluation, LeftOut, Reason, Unmapped};
 use bincover::model::{Coverage, ExcludedPart};
 use bincover::profile::{Cause, Ledger};
 use bincover::report::demangled;
-use bincover::{Covered, Error, GoEntry, GoLedger};
+use bincover::{Covered, Error, GoEntry, GoLedger, ImportCause, ImportEntry};
 use bstr::ByteSlice;
 use serde::Serialize;
 
@@ -225,6 +225,26 @@ pub(crate) fn json(ledger: &Ledger, go: &GoLedger) -> String {
     with_objects(ledger, go, Vec::new(), None, Selection::default())
 }
 
+/// Of reports that were converted.
+pub(crate) fn import_json(
+    inputs: u64,
+    left_out: &[ImportEntry],
+    go: &GoLedger,
+    selected: Option<(&Coverage, &Selected)>,
+) -> String {
+    let selection = selected.map(|(coverage, selected)| Selection::new(coverage, selected));
+    let mut json = Json {
+        version: VERSION,
+        inputs,
+        records: 0,
+        entries: left_out.iter().map(of_import).collect(),
+        functions: None,
+        selection: selection.unwrap_or_default(),
+    };
+    json.entries.extend(go.entries.iter().map(of_go));
+    pretty(&json)
+}
+
 /// As [`json`], with the object for which there is no report.
 pub(crate) fn failed_json(ledger: &Ledger, go: &GoLedger, error: &Error) -> String {
     let objects = match error {
@@ -278,8 +298,30 @@ fn with_objects<'l>(
         functions,
         selection,
     };
-    let text = serde_json::to_string_pretty(&json);
+    pretty(&json)
+}
+
+fn pretty(json: &Json<'_>) -> String {
+    let text = serde_json::to_string_pretty(json);
     text.expect("strings and numbers are valid JSON") + "\n"
+}
+
+/// Of a report.
+fn of_import(entry: &ImportEntry) -> Entry<'_> {
+    let (cause, error) = match &entry.cause {
+        ImportCause::Unreadable(error) => ("unreadable", Some(error)),
+        _ => ("inaccessible", None),
+    };
+    Entry {
+        file: entry.path.to_string_lossy(),
+        cause,
+        message: entry.cause.to_string(),
+        what: error.map(bincover::import::Error::what),
+        offset: error.map(bincover::import::Error::offset),
+        expected: error.map(|error| error.expected().to_owned()),
+        found: error.map(|error| error.found().to_owned()),
+        ..Entry::default()
+    }
 }
 
 /// Of Go's files.

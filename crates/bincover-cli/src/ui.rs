@@ -9,7 +9,7 @@ use bincover::mapping::Evaluation;
 use bincover::model::{Coverage, File};
 use bincover::profile::Ledger;
 use bincover::report::Options;
-use bincover::{Error, GoLedger};
+use bincover::{Error, GoLedger, ImportEntry};
 use bstr::{BString, ByteSlice, ByteVec};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -82,6 +82,13 @@ pub(crate) fn go_ledger(command: &str, ledger: &GoLedger) {
     let rest = ledger.entries.len().saturating_sub(SHOWN);
     if rest > 0 {
         say(format_args!("{command}: left out: {rest} more"));
+    }
+}
+
+/// The same of reports.
+pub(crate) fn imports(command: &str, left_out: &[ImportEntry]) {
+    for entry in left_out {
+        say(format_args!("{command}: left out: {entry}"));
     }
 }
 

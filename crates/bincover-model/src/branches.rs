@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::{
-    Branch, Coverage, Expansion, File, Function, LocalFile, Position, Region, RegionKind, Tally,
+    Branch, Coverage, Expansion, File, Function, LocalFile, Outcome, Position, Region, RegionKind,
+    Tally,
 };
 
 /// A branch as a line-oriented report shows it: the counts of its two outcomes, all uses of a
@@ -16,6 +17,30 @@ pub struct LineBranch {
     pub true_count: u64,
     /// Times false, summed with wrapping.
     pub false_count: u64,
+    /// It is one [`Outcome`] for which there is no other: `false_count` is 0 and counts for nothing.
+    pub is_single: bool,
+}
+
+impl LineBranch {
+    /// The counts of its sides.
+    pub fn sides(&self) -> impl Iterator<Item = u64> {
+        let second = (!self.is_single).then_some(self.false_count);
+        std::iter::once(self.true_count).chain(second)
+    }
+}
+
+/// Outcomes, two of one block after another as the sides of a branch.
+fn paired(outcomes: &[Outcome]) -> impl Iterator<Item = LineBranch> + '_ {
+    let blocks = outcomes.chunk_by(|a, b| (a.line, a.block) == (b.line, b.block));
+    blocks.flat_map(|block| block.chunks(2)).map(|pair| {
+        let count = |outcome: &Outcome| outcome.count.unwrap_or(0);
+        LineBranch {
+            line: pair[0].line,
+            true_count: count(&pair[0]),
+            false_count: pair.get(1).map_or(0, count),
+            is_single: pair.len() == 1,
+        }
+    })
 }
 
 /// A branch and how one gets to it: the starts of the expansions around it, outermost first (its
@@ -45,6 +70,7 @@ impl AllReached {
             line: self.path(one)[0].line,
             true_count: one.branch.true_count,
             false_count: one.branch.false_count,
+            is_single: false,
         }
     }
 }
@@ -55,8 +81,13 @@ impl Coverage {
     /// Branches that are reached by the same path are one: instantiations of one function add up,
     /// and so do all branches inside one macro expansion. Constant branches are left out. This is
     /// llvm-cov's rule for lcov with `-unify-instantiations` (its default).
+    ///
+    /// Outcomes that are known without their columns are paired as they come.
     #[must_use]
     pub fn branches_by_line(&self, file: &File) -> Vec<LineBranch> {
+        if !file.outcomes.is_empty() {
+            return paired(&file.outcomes).collect();
+        }
         let reached = self.reached(file);
         let mut unified: Vec<LineBranch> = Vec::new();
         let mut previous: Option<&[Position]> = None;

@@ -130,6 +130,9 @@ pub struct File {
     pub lines: Vec<Line>,
     /// Branches written in this file, not those inside macro expansions that it contains.
     pub branches: Vec<Branch>,
+    /// Outcomes of branches of which the input knows no more than their lines, sorted; empty where
+    /// `branches` are known.
+    pub outcomes: Vec<Outcome>,
     /// Macro expansions in this file.
     pub expansions: Vec<Expansion>,
     /// MC/DC decisions in this file.
@@ -164,6 +167,8 @@ impl File {
             is_same
         });
         self.branches.extend(other.branches);
+        self.outcomes.extend(other.outcomes);
+        self.outcomes.sort();
         self.expansions.extend(other.expansions);
         self.mcdc.extend(other.mcdc);
         self.functions.extend(other.functions);
@@ -194,12 +199,12 @@ pub struct Line {
     pub count: u64,
 }
 
-/// A position in a source file. Both fields are 1-based; the column counts bytes.
+/// A position in a source file. The column counts bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     /// 1-based line.
     pub line: u32,
-    /// 1-based byte column.
+    /// 1-based byte column; 0 where a report is read that says only on which line a function begins.
     pub column: u32,
 }
 
@@ -297,6 +302,20 @@ impl Branch {
     pub fn is_folded(&self) -> bool {
         self.true_folded && self.false_folded
     }
+}
+
+/// One way that a branch can go, where the input says on which line, and not in which column (lcov:
+/// `BRDA`). A branch may have any number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome {
+    /// 1-based.
+    pub line: u32,
+    /// Outcomes of one branch have the same; by line, and with no meaning but that.
+    pub block: u32,
+    /// Tells the outcomes of a block apart.
+    pub number: u32,
+    /// How often it went this way; `None` if the branch was never reached.
+    pub count: Option<u64>,
 }
 
 /// A macro's use in a file (LLVM: `ExpansionRecord`).

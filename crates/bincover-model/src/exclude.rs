@@ -466,6 +466,8 @@ impl Coverage {
         file.segments = cut(&file.segments, &lines);
         let has_branch = |branch: &Branch| !branches.contains(branch.start.line);
         file.branches.retain(has_branch);
+        file.outcomes
+            .retain(|outcome| !branches.contains(outcome.line));
         file.expansions.retain(|expansion| {
             let region = self.expansion_region(*expansion);
             region.is_none_or(|region| !lines.contains(region.start.line))
@@ -525,7 +527,9 @@ fn counted(file: &File, ranges: Vec<ExcludedRange>) -> Vec<ExcludedRange> {
     let mut counted = Vec::with_capacity(ranges.len());
     // Lines that a range before has taken.
     let mut taken: Vec<bool> = vec![false; file.lines.len()];
-    let mut branches: Vec<u32> = file.branches.iter().map(|one| one.start.line).collect();
+    let of_outcomes = file.outcomes.iter().map(|one| one.line);
+    let of_branches = file.branches.iter().map(|one| one.start.line);
+    let mut branches: Vec<u32> = of_branches.chain(of_outcomes).collect();
     branches.sort_unstable();
     branches.dedup();
     for range in ranges {
@@ -580,7 +584,13 @@ fn tally(file: &File) -> Tally {
 
 fn outcomes(file: &File) -> Tally {
     let branches = file.branches.iter().map(Branch::outcomes);
-    branches.fold(Tally::default(), |sum, one| sum + one)
+    let outcomes = file.outcomes.iter().map(|one| Tally {
+        covered: u64::from(one.count.is_some_and(|count| count > 0)),
+        total: 1,
+    });
+    branches
+        .chain(outcomes)
+        .fold(Tally::default(), |sum, one| sum + one)
 }
 
 fn sum(groups: &[Group]) -> Summary {

@@ -2,8 +2,8 @@
 
 use bincover_model::{
     Branch, Condition, Coverage, Excluded, ExcludedPart, ExcludedRange, Expansion, File, FileId,
-    Function, FunctionId, Group, Line, LocalFile, McdcId, McdcRecord, Position, Region, RegionKind,
-    Segment, Summary, Tally, TestVector,
+    Function, FunctionId, Group, Line, LocalFile, McdcId, McdcRecord, Outcome, Position, Region,
+    RegionKind, Segment, Summary, Tally, TestVector,
 };
 use bstr::{BStr, BString};
 use proptest::collection::vec;
@@ -230,6 +230,17 @@ fn segment() -> impl Strategy<Value = Segment> {
         })
 }
 
+fn outcome() -> impl Strategy<Value = Outcome> {
+    (line_number(), 0..3_u32, 0..3_u32, prop::option::of(count())).prop_map(
+        |(line, block, number, count)| Outcome {
+            line,
+            block,
+            number,
+            count,
+        },
+    )
+}
+
 fn file() -> impl Strategy<Value = File> {
     let line = (line_number(), count()).prop_map(|(number, count)| Line { number, count });
     let expansion =
@@ -241,6 +252,7 @@ fn file() -> impl Strategy<Value = File> {
         vec(segment(), 0..4),
         vec(line, 0..9),
         vec(branch(), 0..4),
+        prop_oneof![2 => Just(Vec::new()), 1 => vec(outcome(), 0..6)],
         vec(expansion, 0..3),
         vec(mcdc_id, 0..3),
         vec(function_id(), 0..4),
@@ -248,12 +260,24 @@ fn file() -> impl Strategy<Value = File> {
         summary(),
     )
         .prop_map(
-            |(name, segments, lines, branches, expansions, mcdc, functions, groups, summary)| {
+            |(
+                name,
+                segments,
+                lines,
+                branches,
+                outcomes,
+                expansions,
+                mcdc,
+                functions,
+                groups,
+                summary,
+            )| {
                 File {
                     name,
                     segments,
                     lines,
                     branches,
+                    outcomes,
                     expansions,
                     mcdc,
                     functions,

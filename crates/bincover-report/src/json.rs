@@ -70,7 +70,7 @@ struct JsonFile {
     /// First line, last line, count.
     lines: Vec<(u32, u32, u64)>,
     /// Line, times true, times false.
-    branches: Vec<(u32, u64, u64)>,
+    branches: Vec<Vec<u64>>,
     functions: Vec<JsonFunction>,
     missing: Vec<JsonMissing>,
 }
@@ -80,7 +80,8 @@ struct JsonFunction {
     name: String,
     symbol: String,
     line: u32,
-    column: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
     count: u64,
     instantiations: usize,
 }
@@ -192,7 +193,7 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
             coverage.function(*id).name.to_str_lossy().into_owned()
         }),
         line: group.start.line,
-        column: group.start.column,
+        column: Some(group.start.column).filter(|column| *column > 0),
         count: group.count,
         instantiations: group.members.len(),
     });
@@ -208,7 +209,11 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
         },
         lines: ranges,
         branches: branches
-            .map(|branch| (branch.line, branch.true_count, branch.false_count))
+            .map(|branch| {
+                std::iter::once(branch.line.into())
+                    .chain(branch.sides())
+                    .collect()
+            })
             .collect(),
         functions: functions.collect(),
         missing: missing.collect(),

@@ -11,10 +11,12 @@
 //!
 //! It is written as it is made: memory does not grow with the report.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use bincover_model::{
-    Branch, Coverage, Expansion, File, FileId, Function, McdcRecord, Region, Summary, Tally,
+    Branch, Coverage, Expansion, File, FileId, Function, Line, McdcRecord, Position, Region,
+    Segment, Summary, Tally,
 };
 use bstr::{BStr, ByteSlice};
 
@@ -73,6 +75,36 @@ pub fn emit_all(coverage: &Coverage, _: &Options, out: &mut dyn io::Write) -> io
     emit(coverage, &files, &Parts::default(), out)
 }
 
+/// The file's segments. Where no more than lines is known, each line is one that begins in its
+/// first column and ends in its second, which gives readers the lines' counts.
+fn segments(file: &File) -> Cow<'_, [Segment]> {
+    if !file.segments.is_empty() || file.lines.is_empty() {
+        return Cow::Borrowed(&file.segments);
+    }
+    let of_line = |line: &Line| {
+        let start = |column| Position {
+            line: line.number,
+            column,
+        };
+        let entry = Segment {
+            start: start(1),
+            count: line.count,
+            has_count: true,
+            is_entry: true,
+            is_gap: false,
+        };
+        let end = Segment {
+            start: start(2),
+            count: 0,
+            has_count: false,
+            is_entry: false,
+            is_gap: false,
+        };
+        [entry, end]
+    };
+    file.lines.iter().flat_map(of_line).collect()
+}
+
 /// When there is this much text, it goes out.
 const FULL: usize = 1 << 16;
 
@@ -105,7 +137,7 @@ impl Json<'_> {
             self.raw(",\"mcdc_records\":[");
             self.list(&file.mcdc, |json, id| json.mcdc(coverage.mcdc(*id)));
             self.raw("],\"segments\":[");
-            for (index, segment) in file.segments.iter().enumerate() {
+            for (index, segment) in segments(file).iter().enumerate() {
                 self.comma(index);
                 self.raw("[");
                 self.number(segment.start.line.into());
@@ -257,7 +289,7 @@ impl Json<'_> {
         self.raw("}");
     }
 
-    fn range(&mut self, start: bincover_model::Position, end: bincover_model::Position) {
+    fn range(&mut self, start: Position, end: Position) {
         for part in [start.line, start.column, end.line, end.column] {
             self.number(part.into());
             self.raw(",");

@@ -28,11 +28,12 @@
 //! - [`SourceFiles`], [`write_reports`]: reports in any [format](report::FORMATS);
 //! - [`GitChanges`]: what changed in a repository, for the [coverage of a patch](report::patch);
 //! - [`Store`]: a folder of runs that several processes add to, for the command line;
+//! - [`Imported`]: reports that others wrote;
 //! - [`GoReader`]: coverage of Go programs, from the folders that they write into and from text
 //!   profiles; [`GoModules`] finds their sources.
 //!
-//! The engine's own crates are public under their names: [`profile`], [`mapping`], [`gocover`], [`model`],
-//! [`report`], [`run`]; and `bincover-rescue` as [`memory`].
+//! The engine's own crates are public under their names: [`profile`], [`mapping`], [`gocover`], [`import`],
+//! [`model`], [`report`], [`run`]; and `bincover-rescue` as [`memory`].
 //!
 //! Deliberately not here: byte layouts, a command line, printing. What could not be used is data:
 //! a [`Ledger`](profile::Ledger), an [`Obtained`], an [`Error`].
@@ -44,6 +45,7 @@ mod fold;
 mod followed;
 mod git;
 mod go;
+mod imports;
 mod input;
 mod merge;
 mod objects;
@@ -54,6 +56,7 @@ mod sources;
 mod store;
 
 pub use bincover_gocover as gocover;
+pub use bincover_import as import;
 pub use bincover_mapping as mapping;
 pub use bincover_model as model;
 pub use bincover_profile as profile;
@@ -74,6 +77,7 @@ pub use go::{
     GoEntry, GoInputs, GoLedger, GoMerged, GoModules, GoPod, GoProgram, GoReader, go_counter_name,
     write_pods,
 };
+pub use imports::{ImportCause, ImportEntry, Imported};
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{

@@ -2,6 +2,8 @@
 
 pub(crate) mod build;
 pub(crate) mod clean;
+pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod env;

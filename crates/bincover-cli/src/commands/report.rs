@@ -115,8 +115,8 @@ fn evaluated_whole(args: &InputArgs, ledger_path: Option<&Path>) -> Result<Evalu
         }
     };
     if go.mode().is_some() {
-        let rule = args.go_lines.into();
-        let of_go = convert::evaluate(NAME, &mut go, &args.go_module, rule)?;
+        let rule = args.go.go_lines.into();
+        let of_go = convert::evaluate(NAME, &mut go, &args.go.go_module, rule)?;
         let coverage = std::mem::take(&mut covered.evaluation.coverage);
         covered.evaluation.coverage = coverage.join(of_go);
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use bincover_model::{
     Coverage, File, FileId, Function, FunctionId, Group, LocalFile, McdcId, Position, Region,
-    RegionKind, Segmenter, Summary, Tally, lines, tally_lines,
+    Segmenter, lines,
 };
 use bstr::BString;
 
@@ -139,7 +139,7 @@ fn view_file(
     starts.sort_by_key(|(start, _)| *start);
     for members in starts.chunk_by(|a, b| a.0 == b.0) {
         let ids = members.iter().map(|(_, function)| *function).collect();
-        let group = summarize_group(members[0].0, ids, functions);
+        let group = Group::new(members[0].0, ids, functions);
         file.summary += group.summary;
         file.groups.push(group);
     }
@@ -213,73 +213,4 @@ impl Instances {
         }
         &self.sorted
     }
-}
-
-fn summarize_group(start: Position, members: Vec<FunctionId>, functions: &[Function]) -> Group {
-    let mut summary = Summary::default();
-    let mut count = 0u64;
-    let mut executed = 0;
-    for member in &members {
-        let function = &functions[member.0 as usize];
-        summary = summary.max(function.summary);
-        count = count.wrapping_add(function.count);
-        executed += u64::from(function.count > 0);
-    }
-    summary.functions = Tally {
-        covered: u64::from(count > 0),
-        total: 1,
-    };
-    summary.instantiations = Tally {
-        covered: executed,
-        total: members.len() as u64,
-    };
-    Group {
-        start,
-        members,
-        count,
-        summary,
-    }
-}
-
-/// A function's own numbers (LLVM: `FunctionCoverageSummary::get`).
-pub(super) fn summarize(function: &Function, segmenter: &mut Segmenter) -> Summary {
-    let is_executed = u64::from(function.count > 0);
-    let itself = Tally {
-        covered: is_executed,
-        total: 1,
-    };
-    let code = |region: &&Region| region.kind == RegionKind::Code;
-    let regions = tally(
-        function
-            .regions
-            .iter()
-            .filter(code)
-            .map(|region| region.count),
-    );
-    let mut summary = Summary {
-        regions,
-        functions: itself,
-        instantiations: itself,
-        ..Summary::default()
-    };
-    let Some(main) = function.main_file else {
-        return summary;
-    };
-    summary.lines = tally_lines(segmenter.segments(function.regions_in(main)));
-    if !function.branches.is_empty() {
-        summary.branches = function.branches_below(main, |_| true, |_| true);
-    }
-    for record in function.mcdc.iter().filter(|record| record.file == main) {
-        summary.mcdc += record.tally();
-    }
-    summary
-}
-
-fn tally(counts: impl Iterator<Item = u64>) -> Tally {
-    let mut tally = Tally::default();
-    for count in counts {
-        tally.covered += u64::from(count > 0);
-        tally.total += 1;
-    }
-    tally
 }
