@@ -14,6 +14,7 @@
 mod binaries;
 mod database;
 mod go;
+mod loose;
 mod programs;
 mod record;
 mod shard;
@@ -29,7 +30,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincover_profile::{Cause, Entry, Merged, Merger};
 use bincover_run::{Command, Mechanism, Output};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
 use crate::followed::{Followed, Rescuing, mechanism_for};
@@ -40,7 +41,7 @@ use programs::{Builds, Program};
 use record::Note;
 use spool::{Profiles, Spool};
 
-pub use binaries::Loose;
+pub use loose::Loose;
 pub use programs::Superseded;
 pub use record::{Ended, Obtained, StoredRun, Uncovered};
 pub use shard::combine_stores;
@@ -284,16 +285,7 @@ impl Store {
             let added = totals::add(to, run, &profiles.free, object_key, program)?;
             match known {
                 Some(_) if profiles.free.is_empty() => {}
-                Some(_) => {
-                    let added = record::whole(added.profiles);
-                    to.execute(
-                        "UPDATE run SET profiles = profiles + ?1, batch = batch + 1, \
-                         cause = iif(obtained = 'none' AND ?1 > 0, NULL, cause), \
-                         obtained = iif(obtained = 'none' AND ?1 > 0, ?2, obtained) \
-                         WHERE name = ?3",
-                        params![added, obtained.word(), run],
-                    )?;
-                }
+                Some(_) => record::add_batch(to, run, added.profiles, obtained)?,
                 None => note
                     .into_lost_run(run, added.profiles)
                     .insert(to, program)?,
@@ -313,6 +305,21 @@ impl Store {
     pub fn runs(&self) -> Result<Vec<StoredRun>> {
         match Database::read(&self.folder)? {
             Some(database) => database.ask(StoredRun::all),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// How many runs there are, by how their coverage was obtained; the most first.
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub fn tally(&self) -> Result<Vec<(Obtained, u64)>> {
+        match self.idle.read(&self.folder)? {
+            Some(database) => {
+                let tally = database.ask(record::tally)?;
+                self.idle.keep(database);
+                Ok(tally)
+            }
             None => Ok(Vec::new()),
         }
     }
