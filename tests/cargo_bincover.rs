@@ -43,14 +43,22 @@ fn main() -> ExitCode {
         ),
         trial("runs_are_put_together", &[], runs_are_put_together),
         trial("all_formats_are_written", &[], all_formats_are_written),
-        trial("gates_are_as_llvm_cov", &[], gates_are_as_llvm_cov),
+        trial(
+            "uncovered_items_are_counted",
+            &[],
+            uncovered_items_are_counted,
+        ),
         trial("benches_are_measured", &[], benches_are_measured),
         trial(
             "dependencies_are_as_llvm_cov",
             ORACLE,
             dependencies_are_as_llvm_cov,
         ),
-        trial("branches_are_as_llvm_cov", ORACLE, branches_are_as_llvm_cov),
+        trial(
+            "branches_and_doctests_are_as_llvm_cov",
+            ORACLE,
+            branches_and_doctests_are_as_llvm_cov,
+        ),
         trial(
             "reports_follow_the_tests",
             &[NEXTEST],
@@ -80,7 +88,6 @@ fn main() -> ExitCode {
             what_cannot_be_done_is_said,
         ),
         trial("clean_forgets", &[], clean_forgets),
-        trial("doctests_are_counted", &[], doctests_are_counted),
         trial("a_killed_run_is_kept", &[], a_killed_run_is_kept),
         trial(
             "a_toolchain_without_profiler_runtime",
@@ -601,7 +608,7 @@ fn a_part_of_the_workspace() -> Result<(), Failed> {
     })
 }
 
-fn gates_are_as_llvm_cov() -> Result<(), Failed> {
+fn uncovered_items_are_counted() -> Result<(), Failed> {
     ends(&mut bincover("clean --workspace"), 0)?;
     ends(&mut bincover("build --workspace"), 0)?;
     ends(&mut bincover("--no-report test -p shop-pricing"), 0)?;
@@ -691,7 +698,7 @@ fn dependencies_are_as_llvm_cov() -> Result<(), Failed> {
 }
 
 /// Branches and doctests, of a nightly compiler that rustup knows; without one they are refused.
-fn branches_are_as_llvm_cov() -> Result<(), Failed> {
+fn branches_and_doctests_are_as_llvm_cov() -> Result<(), Failed> {
     let args = "test -p shop-pricing --branch --doctests --lcov --output-path";
     let Some(mut ours) = nightly(&format!("bincover {args} ours.info")) else {
         let said = ends(&mut bincover(&format!("{args} ours.info")), 2)?;
@@ -707,6 +714,15 @@ fn branches_are_as_llvm_cov() -> Result<(), Failed> {
     ends(&mut theirs, 0)?;
     expect(read("theirs.info")?.contains("BRDA:"), || {
         "no branches".to_owned()
+    })?;
+    let free = line_of("crates/pricing/src/lib.rs", "pieces - pieces / 10")?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&("lib.rs".to_owned(), free)) == Some(&1), || {
+        format!("only a doctest gets there: {found:?}")
+    })?;
+    // What is marked so is left out.
+    expect(!read("ours.info")?.contains("is_measured"), || {
+        "it is there".to_owned()
     })?;
     same((read("ours.info")?, read("theirs.info")?))
 }
@@ -975,24 +991,6 @@ fn clean_forgets() -> Result<(), Failed> {
     expect(left == ["tools"], || format!("{left:?}"))
 }
 
-/// Where there is a nightly compiler that rustup knows; without one it is refused.
-fn doctests_are_counted() -> Result<(), Failed> {
-    let free = (
-        "lib.rs".to_owned(),
-        line_of("crates/pricing/src/lib.rs", "pieces - pieces / 10")?,
-    );
-    let args = "test -p shop-pricing --doctests --lcov --output-path ours.info";
-    let Some(mut nightly) = nightly(&format!("bincover {args}")) else {
-        let said = ends(&mut bincover(args), 2)?;
-        return expect(said.contains("nightly"), || said.clone());
-    };
-    ends(&mut nightly, 0)?;
-    let found = lines(&read("ours.info")?);
-    expect(found.get(&free).is_some_and(|count| *count >= 1), || {
-        format!("{found:?}")
-    })
-}
-
 /// Cargo with a nightly compiler, if rustup knows one.
 fn nightly(args: &str) -> Option<Command> {
     let of_rustup = || {
@@ -1157,6 +1155,30 @@ fn a_killed_run_is_kept() -> Result<(), Failed> {
     let found = lines(&read("ours.info")?);
     let serve = line_of("crates/app/src/main.rs", "fn serve()")?;
     let place = ("main.rs".to_owned(), serve);
+    expect(found.get(&place) == Some(&1), || format!("{found:?}"))?;
+    // If we are killed ourselves, the program goes on, and what it reaches is there later.
+    let mut running = bincover("run --lcov --output-path ours.info -- serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let stdout = running.stdout.take().ok_or("no output")?;
+    let ready = BufReader::new(stdout).lines().next().transpose()?;
+    expect(ready.as_deref() == Some("ready at 2.5"), || {
+        format!("{ready:?}")
+    })?;
+    let stdin = running.stdin.take();
+    running.kill()?;
+    running.wait()?;
+    drop(stdin);
+    let mut tries = 0;
+    while contexts()?.is_empty() {
+        expect(tries < 600, || "no run was recorded".to_owned())?;
+        tries += 1;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ends(&mut bincover("report --lcov --output-path ours.info"), 0)?;
+    let found = lines(&read("ours.info")?);
     expect(found.get(&place) == Some(&1), || format!("{found:?}"))
 }
 

@@ -191,6 +191,7 @@ impl Outcome {
 
     fn inputs(&self) -> String {
         let files = match self.race.files {
+            0 => return format!("`{}`", self.workload.name),
             1 => "1 file".to_owned(),
             files => format!("{files} files"),
         };

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 fn main() {
     let start = Instant::now();
-    let sum: i64 = (0..1000).map(|n| shop_pricing::price(n, black_box(12))).sum();
+    let sum: i64 = (0..1000)
+        .map(|n| shop_pricing::price(n, black_box(12)))
+        .sum();
     println!("{sum} in {:?}", start.elapsed());
 }
