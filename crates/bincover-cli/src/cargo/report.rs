@@ -393,7 +393,10 @@ pub(super) fn runs_so_far(tally: &[(Obtained, u64)]) -> String {
         .iter()
         .map(|(way, count)| format!("{count} {way}"))
         .collect();
-    format!("{all} {noun}: {}", ways.join(", "))
+    match ways.is_empty() {
+        true => format!("{all} {noun}"),
+        false => format!("{all} {noun}: {}", ways.join(", ")),
+    }
 }
 
 /// The last line: the numbers, and where they are to be found in full.

@@ -196,7 +196,8 @@ pub(super) fn disk(site: &Site) -> Result<String, Failure> {
         rows += &format!("| {} | {} | {} |\n", tool.name, bytes(one), bytes(ten));
     }
     Ok(format!(
-        "\n## Disk of a suite\n\nWhat is kept of what the tests reached: the store, and the files `*.profraw` and `*.profdata`. \
+        "\n## Disk of a suite\n\nWhat is kept of what the tests reached: the store, which has a record of each run and the programs' coverage \
+         mappings too, and the files `*.profraw` and `*.profdata`. \
          Later suites ran with `--no-clean`.\n\n| program | one suite | {SUITES} suites |\n| --- | --- | --- |\n{rows}"
     ))
 }
