@@ -670,10 +670,12 @@ fn benches_are_measured() -> Result<(), Failed> {
 
 /// What the tests need from a registry, instead of the workspace's crates or beside them.
 fn dependencies_are_as_llvm_cov() -> Result<(), Failed> {
-    same(both(
-        "test -p shop --test e2e --dep-coverage itoa it_prints",
-        "",
-    )?)?;
+    let args = "run -p shop --lcov --output-path";
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
+    let words = "--dep-coverage itoa -- price 2 3";
+    ends(&mut llvm_cov(&format!("{args} theirs.info {words}"))?, 0)?;
+    ends(&mut bincover(&format!("{args} ours.info {words}")), 0)?;
+    same((read("ours.info")?, read("theirs.info")?))?;
     let files = |lcov: &str| -> Vec<String> {
         let names = lcov.lines().filter_map(|line| line.strip_prefix("SF:"));
         names.map(str::to_owned).collect()
@@ -683,10 +685,8 @@ fn dependencies_are_as_llvm_cov() -> Result<(), Failed> {
         !found.is_empty() && found.iter().all(|file| file.contains("/itoa-1.")),
         || format!("{found:?}"),
     )?;
-    ends(
-        &mut bincover("test -p shop --include-deps --lcov --output-path ours.info"),
-        0,
-    )?;
+    let words = "--include-deps -- price 2 3";
+    ends(&mut bincover(&format!("{args} ours.info {words}")), 0)?;
     let found = files(&read("ours.info")?);
     for part in ["/itoa-1.", "app/src/main.rs"] {
         expect(found.iter().any(|file| file.contains(part)), || {
