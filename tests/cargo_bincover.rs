@@ -724,7 +724,24 @@ fn branches_and_doctests_are_as_llvm_cov() -> Result<(), Failed> {
     expect(!read("ours.info")?.contains("is_measured"), || {
         "it is there".to_owned()
     })?;
-    same((read("ours.info")?, read("theirs.info")?))
+    same((read("ours.info")?, read("theirs.info")?))?;
+    // The same of cargo itself, in our environment.
+    let script = "set -e
+eval \"$(cargo bincover show-env --sh --doctests)\"
+cargo bincover clean --workspace
+cargo test -p shop-pricing --doc
+cargo bincover report -p shop-pricing --doctests --lcov --output-path ours.info";
+    let mut shell = command("sh");
+    shell
+        .args(["-c", script])
+        .env("PATH", with_our_programs()?)
+        .env("RUSTUP_TOOLCHAIN", "nightly")
+        .env_remove("CARGO");
+    ends(&mut shell, 0)?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&("lib.rs".to_owned(), free)) == Some(&1), || {
+        format!("{found:?}")
+    })
 }
 
 /// Reports of another form on what was run before; what was built stays for the next run.
@@ -904,7 +921,7 @@ target/debug/shop price 2 3
         contexts.iter().any(|(context, _)| context == "shop::e2e"),
         || format!("{contexts:?}"),
     )?;
-    for shell in ["--fish", "--powershell", "--env-json"] {
+    for shell in ["--csh", "--fish", "--nu", "--xonsh", "--pwsh", "--env-json"] {
         let text = ends(&mut bincover(&format!("show-env {shell}")), 0)?;
         expect(text.contains("RUSTC_WORKSPACE_WRAPPER"), || text.clone())?;
     }
