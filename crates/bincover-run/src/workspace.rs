@@ -1,5 +1,6 @@
 //! A Cargo workspace: its members, its folders, and what cargo is configured for in it.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,8 @@ pub struct Workspace {
     pub current: Option<PathBuf>,
     config: Config,
     cargo: OsString,
+    /// The output of `rustc -vV`.
+    said_by_rustc: OnceCell<String>,
 }
 
 impl Workspace {
@@ -126,6 +129,7 @@ impl Workspace {
             root,
             config,
             cargo,
+            said_by_rustc: OnceCell::new(),
         })
     }
 
@@ -191,6 +195,7 @@ impl Workspace {
             members: memory.members,
             config,
             cargo: cargo(),
+            said_by_rustc: OnceCell::new(),
         })
     }
 
@@ -230,7 +235,7 @@ impl Workspace {
     pub fn targets(&self, asked: &[String]) -> Result<Vec<String>> {
         let mut targets = self.config.build_target_for_cli(asked).map_err(odd)?;
         if targets.is_empty() {
-            targets.push(self.config.host_triple().map_err(odd)?.to_owned());
+            targets.push(self.rustc_says("host")?.to_owned());
         }
         Ok(targets)
     }
@@ -280,18 +285,39 @@ impl Workspace {
     /// # Errors
     /// If it cannot be asked.
     pub fn has_nightly_rustc(&self) -> Result<bool> {
-        Ok(self.config.rustc_version().map_err(odd)?.nightly)
+        let release = self.rustc_says("release")?;
+        let is_unstable = release.contains("-nightly") || release.contains("-dev");
+        // With this value a nightly compiler works as a stable one.
+        let is_made_stable = std::env::var_os("RUSTC_BOOTSTRAP").is_some_and(|set| set == "-1");
+        Ok(is_unstable && !is_made_stable)
     }
 
     /// The major version of the compiler's LLVM, if it says so.
     #[must_use]
     pub fn llvm_major(&self) -> Option<u32> {
-        let said = self.rustc().arg("-vV").output().ok()?;
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        let version = said
-            .lines()
-            .find_map(|line| line.strip_prefix("LLVM version: "))?;
+        let version = self.rustc_says("LLVM version").ok()?;
         version.split('.').next()?.parse().ok()
+    }
+
+    /// What the compiler says of itself under this name. It is asked once.
+    fn rustc_says(&self, name: &str) -> Result<&str> {
+        let action = "ask the compiler for its version";
+        if self.said_by_rustc.get().is_none() {
+            let output = self.rustc().arg("-vV").output();
+            let output = output.map_err(|error| Error::io(ErrorKind::Toolchain, action, error))?;
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let _ = self.said_by_rustc.set(said);
+        }
+        let mut lines = self
+            .said_by_rustc
+            .get()
+            .into_iter()
+            .flat_map(|said| said.lines());
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.ok_or_else(|| {
+            let reason = format!("expected a line `{name}: …` of `rustc -vV`, found none");
+            Error::new(ErrorKind::Toolchain, action, reason)
+        })
     }
 
     /// Whether the compiler has a profiler runtime for a target, which instrumented programs need.

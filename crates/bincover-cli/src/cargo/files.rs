@@ -10,6 +10,16 @@ use super::Failure;
 use super::args::Line;
 use super::plan::Plan;
 
+/// Whether this is an expression that names of files can be compared with.
+pub(super) fn check(expression: &str) -> Result<(), Failure> {
+    Regex::new(expression).map(drop).map_err(|error| {
+        Failure::usage(
+            format!("--ignore-filename-regex: {error}"),
+            "a path is left out if the expression is found anywhere in it",
+        )
+    })
+}
+
 /// The files that are wanted, by their paths.
 pub(super) struct Files {
     ignored: Vec<Regex>,
@@ -25,12 +35,7 @@ impl Files {
         let report = &line.options.report;
         let mut text = Vec::new();
         if let Some(own) = &report.ignore_filename_regex {
-            Regex::new(own).map_err(|error| {
-                Failure::usage(
-                    format!("--ignore-filename-regex: {error}"),
-                    "a path is left out if the expression is found anywhere in it",
-                )
-            })?;
+            check(own)?;
             text.push(format!("({own})"));
         }
         let mut dependencies = None;

@@ -16,7 +16,7 @@ use bincover::{
 use bstr::BStr;
 
 use super::args::{FailureMode, Line};
-use super::files::Files;
+use super::files::{self, Files};
 use super::plan::Plan;
 use super::{Failure, NAME};
 use crate::exit::Exit;
@@ -27,6 +27,9 @@ pub(super) fn check(line: &Line) -> Result<(), Failure> {
     let report = &line.options.report;
     for path in report.output_path.iter().chain(&report.profdata) {
         check_folder(path)?;
+    }
+    if let Some(expression) = &report.ignore_filename_regex {
+        files::check(expression)?;
     }
     if let Some(path) = &report.output_path
         && (report.html || report.open)
