@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -42,6 +43,38 @@ fn main() -> ExitCode {
         ),
         trial("runs_are_put_together", &[], runs_are_put_together),
         trial("all_formats_are_written", &[], all_formats_are_written),
+        trial(
+            "uncovered_items_are_counted",
+            &[],
+            uncovered_items_are_counted,
+        ),
+        trial("benches_are_measured", &[], benches_are_measured),
+        trial(
+            "dependencies_are_as_llvm_cov",
+            ORACLE,
+            dependencies_are_as_llvm_cov,
+        ),
+        trial(
+            "branches_and_doctests_are_as_llvm_cov",
+            ORACLE,
+            branches_and_doctests_are_as_llvm_cov,
+        ),
+        trial(
+            "reports_follow_the_tests",
+            &[NEXTEST],
+            reports_follow_the_tests,
+        ),
+        trial(
+            "remapped_names_are_as_llvm_cov",
+            ORACLE,
+            remapped_names_are_as_llvm_cov,
+        ),
+        trial(
+            "progress_is_for_terminals",
+            &["script", NEXTEST],
+            progress_is_for_terminals,
+        ),
+        trial("no_llvm_tool_is_needed", &["cc"], no_llvm_tool_is_needed),
         trial("a_part_of_the_workspace", &[], a_part_of_the_workspace),
         trial("archives_run_elsewhere", &[NEXTEST], archives_run_elsewhere),
         trial(
@@ -55,7 +88,6 @@ fn main() -> ExitCode {
             what_cannot_be_done_is_said,
         ),
         trial("clean_forgets", &[], clean_forgets),
-        trial("doctests_are_counted", &[], doctests_are_counted),
         trial("a_killed_run_is_kept", &[], a_killed_run_is_kept),
         trial(
             "a_toolchain_without_profiler_runtime",
@@ -591,6 +623,265 @@ fn a_part_of_the_workspace() -> Result<(), Failed> {
     })
 }
 
+fn uncovered_items_are_counted() -> Result<(), Failed> {
+    ends(&mut bincover("clean --workspace"), 0)?;
+    ends(&mut bincover("build --workspace"), 0)?;
+    ends(&mut bincover("--no-report test -p shop-pricing"), 0)?;
+    let json = bincover("report -p shop-pricing --json --summary-only").output()?;
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout)?;
+    let totals = &json["data"][0]["totals"];
+    for metric in ["functions", "regions", "lines"] {
+        let number = |name: &str| totals[metric][name].as_u64().ok_or("a number is missing");
+        let missed = number("count")? - number("covered")?;
+        expect(missed > 0, || format!("all {metric} are covered"))?;
+        let with = |most: u64| {
+            bincover(&format!(
+                "report -p shop-pricing --fail-uncovered-{metric} {most}"
+            ))
+        };
+        ends(&mut with(missed), 0)?;
+        let said = ends(&mut with(missed - 1), 90)?;
+        expect(said.contains("1 more"), || said.clone())?;
+    }
+    // The program was built, and not run.
+    let each = |least: &str| {
+        bincover(&format!(
+            "report --workspace --fail-under-file-lines {least}"
+        ))
+    };
+    ends(&mut each("0"), 0)?;
+    let said = ends(&mut each("80"), 90)?;
+    let gates: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("--fail-under"))
+        .collect();
+    expect(
+        gates
+            .iter()
+            .any(|gate| gate.contains("app/src/main.rs` is 0.0%")),
+        || said.clone(),
+    )?;
+    expect(
+        !gates.iter().any(|gate| gate.contains("pricing/src/lib.rs")),
+        || said.clone(),
+    )?;
+    ends(&mut each("src/**=80"), 2)?;
+    Ok(())
+}
+
+/// With optimisation, as cargo builds benches.
+fn benches_are_measured() -> Result<(), Failed> {
+    ends(
+        &mut bincover("bench -p shop-pricing --bench prices --lcov --output-path ours.info"),
+        0,
+    )?;
+    let found = lines(&read("ours.info")?);
+    let free = line_of("crates/pricing/src/lib.rs", "pieces - pieces / 10")?;
+    expect(
+        found.get(&("lib.rs".to_owned(), free)) == Some(&1000),
+        || format!("{found:?}"),
+    )
+}
+
+/// What the tests need from a registry, instead of the workspace's crates or beside them.
+fn dependencies_are_as_llvm_cov() -> Result<(), Failed> {
+    let args = "run -p shop --lcov --output-path";
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
+    let words = "--dep-coverage itoa -- price 2 3";
+    ends(&mut llvm_cov(&format!("{args} theirs.info {words}"))?, 0)?;
+    ends(&mut bincover(&format!("{args} ours.info {words}")), 0)?;
+    same((read("ours.info")?, read("theirs.info")?))?;
+    let files = |lcov: &str| -> Vec<String> {
+        let names = lcov.lines().filter_map(|line| line.strip_prefix("SF:"));
+        names.map(str::to_owned).collect()
+    };
+    let found = files(&read("ours.info")?);
+    expect(
+        !found.is_empty() && found.iter().all(|file| file.contains("/itoa-1.")),
+        || format!("{found:?}"),
+    )?;
+    let words = "--include-deps -- price 2 3";
+    ends(&mut bincover(&format!("{args} ours.info {words}")), 0)?;
+    let found = files(&read("ours.info")?);
+    for part in ["/itoa-1.", "app/src/main.rs"] {
+        expect(found.iter().any(|file| file.contains(part)), || {
+            format!("{found:?}")
+        })?;
+    }
+    let said = ends(&mut bincover("test --dep-coverage nobody"), 2)?;
+    expect(said.contains("no package `nobody`"), || said.clone())
+}
+
+/// Branches and doctests, of a nightly compiler that rustup knows; without one they are refused.
+fn branches_and_doctests_are_as_llvm_cov() -> Result<(), Failed> {
+    let args = "test -p shop-pricing --branch --doctests --lcov --output-path";
+    let Some(mut ours) = nightly(&format!("bincover {args} ours.info")) else {
+        let said = ends(&mut bincover(&format!("{args} ours.info")), 2)?;
+        return expect(said.contains("nightly"), || said.clone());
+    };
+    ends(&mut ours, 0)?;
+    // Its objects are all that it finds.
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
+    let mut theirs = nightly(&format!("llvm-cov {args} theirs.info")).ok_or("it was there")?;
+    theirs
+        .env("LLVM_COV", which::which("llvm-cov-22")?)
+        .env("LLVM_PROFDATA", which::which("llvm-profdata-22")?);
+    ends(&mut theirs, 0)?;
+    expect(read("theirs.info")?.contains("BRDA:"), || {
+        "no branches".to_owned()
+    })?;
+    let free = line_of("crates/pricing/src/lib.rs", "pieces - pieces / 10")?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&("lib.rs".to_owned(), free)) == Some(&1), || {
+        format!("only a doctest gets there: {found:?}")
+    })?;
+    // What is marked so is left out.
+    expect(!read("ours.info")?.contains("is_measured"), || {
+        "it is there".to_owned()
+    })?;
+    same((read("ours.info")?, read("theirs.info")?))?;
+    // The same of cargo itself, in our environment.
+    let script = "set -e
+eval \"$(cargo bincover show-env --sh --doctests)\"
+cargo bincover clean --workspace
+cargo test -p shop-pricing --doc
+cargo bincover report -p shop-pricing --doctests --lcov --output-path ours.info";
+    let mut shell = command("sh");
+    shell
+        .args(["-c", script])
+        .env("PATH", with_our_programs()?)
+        .env("RUSTUP_TOOLCHAIN", "nightly")
+        .env_remove("CARGO");
+    ends(&mut shell, 0)?;
+    let found = lines(&read("ours.info")?);
+    expect(found.get(&("lib.rs".to_owned(), free)) == Some(&1), || {
+        format!("{found:?}")
+    })
+}
+
+/// Reports of another form on what was run before; what was built stays for the next run.
+fn reports_follow_the_tests() -> Result<(), Failed> {
+    ends(&mut bincover("clean --workspace"), 0)?;
+    ends(&mut bincover("nextest --workspace --html"), 0)?;
+    let said = ends(
+        &mut bincover("report --workspace --cobertura --output-path ours.xml"),
+        0,
+    )?;
+    let last = said.lines().last().unwrap_or_default();
+    expect(
+        last.contains("lines ") && last.contains("regions ") && last.ends_with("; in ours.xml"),
+        || said.clone(),
+    )?;
+    expect(read("ours.xml")?.contains("crates/app/src/main.rs"), || {
+        "no file".to_owned()
+    })?;
+    // Words of theirs that change nothing here, or little.
+    let said = ends(
+        &mut bincover(
+            "test --no-run --workspace --release --failure-mode all --coverage-target-only \
+             --nextest-archive-file a.tar.zst --text --show-instantiations --output-path ours.txt",
+        ),
+        0,
+    )?;
+    expect(
+        read("ours.txt")?.contains("| shop_pricing::larger::<f64>")
+            || read("ours.txt")?.contains("larger"),
+        || said.clone(),
+    )?;
+    ends(&mut bincover("clean --profraw-only"), 0)?;
+    ends(&mut bincover("report"), 91)?;
+    let said = ends(&mut bincover("test --workspace"), 0)?;
+    expect(!said.contains("Compiling"), || said.clone())
+}
+
+/// Names that are relative to the workspace, wherever the report is made.
+fn remapped_names_are_as_llvm_cov() -> Result<(), Failed> {
+    same(both("test -p shop-pricing --lib --remap-path-prefix", "")?)?;
+    expect(
+        read("ours.info")?.contains("SF:crates/pricing/src/lib.rs"),
+        || "another name".to_owned(),
+    )?;
+    let in_member = |args: &str| {
+        let mut report = bincover(&format!("report -p shop-pricing {args}"));
+        report.current_dir(shop().join("crates/app"));
+        report
+    };
+    let text = ends(&mut in_member("--text"), 0)?;
+    expect(text.contains("pub fn larger"), || text.clone())?;
+    let _ = fs::remove_dir_all(shop().join("pages"));
+    ends(&mut in_member("--html --output-dir ../../pages"), 0)?;
+    let mut pages = Vec::new();
+    let mut folders = vec![shop().join("pages/html/f")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => pages.push(fs::read_to_string(path)?),
+            }
+        }
+    }
+    expect(pages.iter().any(|page| page.contains("larger")), || {
+        format!("{pages:?}")
+    })
+}
+
+/// On a terminal, and nowhere else, there is a line that says how far it is.
+fn progress_is_for_terminals() -> Result<(), Failed> {
+    let live = ["running", "so far"];
+    let said = ends(&mut bincover("nextest --workspace"), 0)?;
+    expect(!live.iter().any(|part| said.contains(part)), || {
+        said.clone()
+    })?;
+    let on_terminal = |args: &str| -> Result<String, Failed> {
+        let ours = env!("CARGO_BIN_EXE_cargo-bincover");
+        let mut terminal = command("script");
+        terminal.args([
+            "-q",
+            "-e",
+            "-c",
+            &format!("'{ours}' bincover {args}"),
+            "/dev/null",
+        ]);
+        // Nothing is drawn on a terminal of this kind otherwise.
+        ends(
+            terminal.env("TERM", "xterm").env_remove("CARGO_TERM_COLOR"),
+            0,
+        )
+    };
+    let said = on_terminal("nextest --workspace --no-fail-fast")?;
+    expect(
+        said.contains("running") && said.contains("cargo-bincover: lines "),
+        || said.clone(),
+    )?;
+    let said = on_terminal("test -p shop-pricing --lib")?;
+    expect(said.contains("so far 1 run: 1 continuous"), || said.clone())
+}
+
+/// Cargo, rustc, a C compiler and its linker are all that is in `PATH`.
+fn no_llvm_tool_is_needed() -> Result<(), Failed> {
+    let tools = tempfile::tempdir()?;
+    for tool in ["cargo", "rustc", "cc", "ld", "as", "ar"] {
+        std::os::unix::fs::symlink(which::which(tool)?, tools.path().join(tool))?;
+    }
+    let alone = |mut command: Command| {
+        command.env("PATH", tools.path());
+        command
+    };
+    let args = "test --workspace --lcov --output-path ours.info --profdata ours.profdata";
+    ends(&mut alone(bincover(args)), 0)?;
+    expect(read("ours.info")?.contains("DA:"), || "no lines".to_owned())?;
+    ends(&mut alone(in_store("report --lcov ours.info")), 0)?;
+    let merge = command(env!("CARGO_BIN_EXE_bincover-merge"));
+    let mut merge = alone(merge);
+    merge.args(words("-o again.profdata ours.profdata"));
+    ends(&mut merge, 0)?;
+    expect(
+        fs::read(shop().join("again.profdata"))? == fs::read(shop().join("ours.profdata"))?,
+        || "one profile is merged into itself".to_owned(),
+    )
+}
+
 /// Built here, run from the archive, in which binaries are elsewhere each time.
 fn archives_run_elsewhere() -> Result<(), Failed> {
     ends(&mut bincover("clean"), 0)?;
@@ -645,7 +936,7 @@ target/debug/shop price 2 3
         contexts.iter().any(|(context, _)| context == "shop::e2e"),
         || format!("{contexts:?}"),
     )?;
-    for shell in ["--fish", "--powershell", "--env-json"] {
+    for shell in ["--csh", "--fish", "--nu", "--xonsh", "--pwsh", "--env-json"] {
         let text = ends(&mut bincover(&format!("show-env {shell}")), 0)?;
         expect(text.contains("RUSTC_WORKSPACE_WRAPPER"), || text.clone())?;
     }
@@ -667,7 +958,7 @@ fn what_cannot_be_done_is_said() -> Result<(), Failed> {
         })
     };
     says(&mut bincover("test --lcvo"), 2, "'--lcov'")?;
-    says(&mut bincover("report --jobs 3"), 2, "--jobs")?;
+    says(&mut bincover("report --test x"), 2, "--test")?;
     says(
         &mut bincover("test --lcov --cobertura"),
         2,
@@ -732,31 +1023,25 @@ fn clean_forgets() -> Result<(), Failed> {
     expect(left == ["tools"], || format!("{left:?}"))
 }
 
-/// Where there is a nightly compiler that rustup knows; without one it is refused.
-fn doctests_are_counted() -> Result<(), Failed> {
-    let free = (
-        "lib.rs".to_owned(),
-        line_of("crates/pricing/src/lib.rs", "pieces - pieces / 10")?,
-    );
-    let args = "test -p shop-pricing --doctests --lcov --output-path ours.info";
-    let is_nightly = Command::new("cargo")
-        .args(["+nightly", "--version"])
-        .output();
-    if !is_nightly.is_ok_and(|output| output.status.success()) {
-        let said = ends(&mut bincover(args), 2)?;
-        return expect(said.contains("nightly"), || said.clone());
+/// Cargo with a nightly compiler, if rustup knows one.
+fn nightly(args: &str) -> Option<Command> {
+    let of_rustup = || {
+        let mut cargo = command("cargo");
+        cargo
+            .arg("+nightly")
+            .env_remove("CARGO")
+            .env_remove("RUSTUP_TOOLCHAIN");
+        cargo
+    };
+    let is_there = of_rustup().arg("--version").output();
+    if !is_there.is_ok_and(|output| output.status.success()) {
+        return None;
     }
-    let mut nightly = command("cargo");
-    nightly.arg("+nightly").arg("bincover").args(words(args));
-    nightly
-        .env("PATH", with_our_programs()?)
-        .env_remove("CARGO")
-        .env_remove("RUSTUP_TOOLCHAIN");
-    ends(&mut nightly, 0)?;
-    let found = lines(&read("ours.info")?);
-    expect(found.get(&free).is_some_and(|count| *count >= 1), || {
-        format!("{found:?}")
-    })
+    let mut cargo = of_rustup();
+    cargo
+        .args(words(args))
+        .env("PATH", with_our_programs().ok()?);
+    Some(cargo)
 }
 
 /// `PATH`, in which cargo finds us.
@@ -810,13 +1095,14 @@ fn make_and_pytest() -> Result<(), Failed> {
     let lcov = fs::read_to_string(folder.path().join("bell.info"))?;
     let found = lines(&lcov);
     let source = fs::read_to_string(folder.path().join("bell.c"))?;
-    let count = |text: &str| -> Option<u64> {
+    let count_in = |found: &BTreeMap<(String, u32), u64>, text: &str| -> Option<u64> {
         let index = source.lines().position(|line| line.contains(text))?;
         found
             .get(&("bell.c".to_owned(), u32::try_from(index).ok()? + 1))
             .copied()
     };
-    let counts = ["puts(\"ding\")", "puts(\"waiting\")", "usage: bell", "atoi"].map(count);
+    let counts = ["puts(\"ding\")", "puts(\"waiting\")", "usage: bell", "atoi"]
+        .map(|text| count_in(&found, text));
     expect(counts == [Some(2), Some(1), Some(0), Some(2)], || {
         lcov.clone()
     })?;
@@ -830,6 +1116,42 @@ fn make_and_pytest() -> Result<(), Failed> {
         fs::read_to_string(folder.path().join("again.info"))? == lcov,
         || "more".to_owned(),
     )?;
+    // Whoever follows adds each profile up when its program has ended, the killed one's too; and
+    // one that is killed itself has lost nothing.
+    for (signal, ended) in [("-KILL", None), ("-TERM", Some(0))] {
+        let follower = here(bincover, "fold --follow --every 20ms")
+            .stderr(Stdio::piped())
+            .spawn()?;
+        ends(&mut suite, 0)?;
+        let mut tries = 0;
+        while fs::read_dir(&loose)?.next().is_some() {
+            expect(tries < 1000, || "profiles stay".to_owned())?;
+            tries += 1;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let pid = follower.id().to_string();
+        Command::new("kill").args([signal, &pid]).status()?;
+        let output = follower.wait_with_output()?;
+        expect(output.status.code() == ended, || said(&output))?;
+        expect(
+            ended.is_none() || said(&output).contains("folded 2 profiles"),
+            || said(&output),
+        )?;
+    }
+    says(here(bincover, "report --lcov bell.info"), 0, "bell.c")?;
+    let found = lines(&fs::read_to_string(folder.path().join("bell.info"))?);
+    let counts = ["puts(\"ding\")", "puts(\"waiting\")"].map(|text| count_in(&found, text));
+    expect(counts == [Some(6), Some(3)], || format!("{found:?}"))?;
+    // Three suites are three runs.
+    let runs = here(bincover, "runs --json").output()?;
+    let runs: serde_json::Value = serde_json::from_slice(&runs.stdout)?;
+    let runs = runs.as_array().ok_or("no runs")?;
+    expect(
+        runs.len() == 3 && runs.iter().all(|run| run["coverage"] == "continuous"),
+        || format!("{runs:?}"),
+    )?;
+    says(here(bincover, "fold"), 0, "folded 0 profiles")?;
+    says(here(bincover, "fold --store none"), 91, "folded 0 profiles")?;
     says(here(bincover, "env --json"), 0, "\"LLVM_PROFILE_FILE\"")?;
     says(here(bincover, "env --fish --build"), 0, "set -gx CFLAGS")
 }
@@ -865,6 +1187,30 @@ fn a_killed_run_is_kept() -> Result<(), Failed> {
     let found = lines(&read("ours.info")?);
     let serve = line_of("crates/app/src/main.rs", "fn serve()")?;
     let place = ("main.rs".to_owned(), serve);
+    expect(found.get(&place) == Some(&1), || format!("{found:?}"))?;
+    // If we are killed ourselves, the program goes on, and what it reaches is there later.
+    let mut running = bincover("run --lcov --output-path ours.info -- serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let stdout = running.stdout.take().ok_or("no output")?;
+    let ready = BufReader::new(stdout).lines().next().transpose()?;
+    expect(ready.as_deref() == Some("ready at 2.5"), || {
+        format!("{ready:?}")
+    })?;
+    let stdin = running.stdin.take();
+    running.kill()?;
+    running.wait()?;
+    drop(stdin);
+    let mut tries = 0;
+    while contexts()?.is_empty() {
+        expect(tries < 600, || "no run was recorded".to_owned())?;
+        tries += 1;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ends(&mut bincover("report --lcov --output-path ours.info"), 0)?;
+    let found = lines(&read("ours.info")?);
     expect(found.get(&place) == Some(&1), || format!("{found:?}"))
 }
 

@@ -393,6 +393,7 @@ Examples:
   bincover fold profiles/                          once: what is finished now
   bincover fold profiles/ -o merged.profdata       the total goes to a file too
   bincover fold profiles/ --follow &               until it is told to end (Ctrl-C, SIGTERM)
+  bincover fold --follow &                         what `bincover env` has programs write, into the store
 
 The total and what could not be used lie in `.bincover-fold/` inside the folder. Exit code
 92 means that something was left out (and listed).";
@@ -400,9 +401,10 @@ The total and what could not be used lie in `.bincover-fold/` inside the folder.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = FOLD_EXAMPLES)]
 pub(crate) struct FoldArgs {
-    /// The folder that programs write profiles into, here or in folders below
+    /// The folder that programs write profiles into, here or in folders below [default: that of
+    /// `bincover env`, and into the store]
     #[arg(value_name = "DIR")]
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Option<PathBuf>,
     /// Go on until told to end
     #[arg(long)]
     pub(crate) follow: bool,
@@ -410,11 +412,14 @@ pub(crate) struct FoldArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "200ms")]
     pub(crate) every: Duration,
     /// Write the total to this file in the end
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", requires = "folder")]
     pub(crate) output: Option<PathBuf>,
     /// Do not ask whether processes still write: for file systems that cannot tell
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     pub(crate) assume_finished: bool,
+    /// The store of runs, where no folder is given [default: as in `bincover run`]
+    #[arg(long, value_name = "DIR", conflicts_with = "folder")]
+    pub(crate) store: Option<PathBuf>,
 }
 
 const REPORT_EXAMPLES: &str = "\

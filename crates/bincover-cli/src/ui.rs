@@ -148,6 +148,53 @@ impl Progress {
     }
 }
 
+/// Whether standard error is to have colour.
+pub(crate) fn has_colour() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// What is going on now, in one line at the bottom of the terminal. Elsewhere nothing is said.
+pub(crate) struct Live(Option<ProgressBar>);
+
+impl Live {
+    pub(crate) fn start() -> Self {
+        match std::io::stderr().is_terminal() {
+            true => Self(Progress::start().0),
+            false => Self::off(),
+        }
+    }
+
+    pub(crate) fn off() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn show(&self, what: impl Display) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(what.to_string());
+        }
+    }
+
+    /// Does what writes to the terminal, above that line.
+    pub(crate) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Prints to standard output. A closed pipe means that the reader has seen enough.
 pub(crate) fn print(text: &[u8]) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();

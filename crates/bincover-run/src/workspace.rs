@@ -1,23 +1,63 @@
 //! A Cargo workspace: its members, its folders, and what cargo is configured for in it.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
 use cargo_config2::Config;
 use cargo_metadata::MetadataCommand;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::instrument::with_sources;
 use crate::wrapper;
 
 /// A package of a workspace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its name in the manifest.
     pub name: String,
     /// The folder of its manifest, absolute.
     pub folder: PathBuf,
+}
+
+const MANIFEST: &str = "Cargo.toml";
+
+/// What tells that a file has not changed.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    path: PathBuf,
+    bytes: u64,
+    /// Since 1970.
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    fn of(path: PathBuf) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        Some(Self {
+            bytes: metadata.len(),
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
+            path,
+        })
+    }
+}
+
+/// A workspace as it is written down.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    root: PathBuf,
+    target_dir: PathBuf,
+    members: Vec<Member>,
+    manifests: Vec<Stamp>,
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// A Cargo workspace.
@@ -33,6 +73,8 @@ pub struct Workspace {
     pub current: Option<PathBuf>,
     config: Config,
     cargo: OsString,
+    /// The output of `rustc -vV`.
+    said_by_rustc: OnceCell<String>,
 }
 
 impl Workspace {
@@ -42,7 +84,7 @@ impl Workspace {
     /// # Errors
     /// If there is none, or cargo or its configuration does not work.
     pub fn load(manifest: Option<&Path>) -> Result<Self> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let cargo = cargo();
         let mut command = MetadataCommand::new();
         command.no_deps().cargo_path(&cargo);
         if let Some(manifest) = manifest {
@@ -69,7 +111,7 @@ impl Workspace {
             .map(|package| package.manifest_path.as_std_path());
         let current = here
             .ancestors()
-            .map(|folder| folder.join("Cargo.toml"))
+            .map(|folder| folder.join(MANIFEST))
             .find(|path| path.is_file());
         Ok(Self {
             current: manifests
@@ -87,6 +129,73 @@ impl Workspace {
             root,
             config,
             cargo,
+            said_by_rustc: OnceCell::new(),
+        })
+    }
+
+    /// Writes down what [`recall`](Self::recall) reads. That is a help, so if it fails nothing is
+    /// said.
+    pub fn remember(&self, file: &Path) {
+        let manifests = self.members.iter().map(|member| &member.folder);
+        let manifests = manifests.chain([&self.root]);
+        let stamps: Option<Vec<Stamp>> = manifests
+            .map(|folder| Stamp::of(folder.join(MANIFEST)))
+            .collect();
+        let (Some(manifests), Some(folder), Some(name)) = (
+            stamps,
+            file.parent(),
+            file.file_name().and_then(|name| name.to_str()),
+        ) else {
+            return;
+        };
+        let memory = Memory {
+            root: self.root.clone(),
+            target_dir: self.target_dir.clone(),
+            members: self.members.clone(),
+            manifests,
+        };
+        let _ = std::fs::create_dir_all(folder);
+        let json = serde_json::to_vec_pretty(&memory).unwrap_or_default();
+        let _ = wrapper::write_whole(folder, name, &json);
+    }
+
+    /// The workspace of this manifest, or that which the current folder is in, as it was written
+    /// down, if no manifest has changed since. This takes much less time than to ask cargo; a member
+    /// that was added meanwhile without a change of the root's manifest is not known. `file` is where
+    /// it was written down for a target folder.
+    #[must_use]
+    pub fn recall(manifest: Option<&Path>, file: impl Fn(&Path) -> PathBuf) -> Option<Self> {
+        let here = match manifest {
+            Some(manifest) => absolute(manifest).parent()?.to_owned(),
+            None => absolute(Path::new(".")),
+        };
+        let mut roots = here
+            .ancestors()
+            .filter(|folder| folder.join(MANIFEST).is_file())
+            .peekable();
+        let nearest = roots.peek()?.join(MANIFEST);
+        let config = Config::load_with_cwd(&here).ok()?;
+        let target_dir = config.build.target_dir.clone();
+        let memory = roots.find_map(|root| {
+            let target_dir = target_dir.clone().unwrap_or_else(|| root.join("target"));
+            let json = std::fs::read(file(&target_dir)).ok()?;
+            let memory: Memory = serde_json::from_slice(&json).ok()?;
+            let is_of_nearest = memory.manifests.iter().any(|stamp| stamp.path == nearest);
+            (memory.target_dir == target_dir && is_of_nearest).then_some(memory)
+        })?;
+        let is_as_before = |stamp: &Stamp| Stamp::of(stamp.path.clone()).as_ref() == Some(stamp);
+        if !memory.manifests.iter().all(is_as_before) {
+            return None;
+        }
+        let is_member = |member: &Member| member.folder.join(MANIFEST) == nearest;
+        Some(Self {
+            current: memory.members.iter().any(is_member).then_some(nearest),
+            root: memory.root,
+            target_dir: memory.target_dir,
+            members: memory.members,
+            config,
+            cargo: cargo(),
+            said_by_rustc: OnceCell::new(),
         })
     }
 
@@ -94,6 +203,28 @@ impl Workspace {
     #[must_use]
     pub fn cargo(&self) -> &OsString {
         &self.cargo
+    }
+
+    /// The folders of all packages of this name, members and what they depend on; there may be
+    /// several versions of one. Has cargo resolve all dependencies.
+    ///
+    /// # Errors
+    /// If cargo cannot do that.
+    pub fn folders_of(&self, package: &str) -> Result<Vec<PathBuf>> {
+        let mut command = MetadataCommand::new();
+        command
+            .cargo_path(&self.cargo)
+            .manifest_path(self.root.join(MANIFEST));
+        let metadata = command.exec().map_err(|error| {
+            let action = "find the workspace's dependencies";
+            Error::new(ErrorKind::Toolchain, action, with_sources(&error))
+        })?;
+        let named = metadata.packages.into_iter();
+        let named = named.filter(|found| found.name.as_str() == package);
+        let folder = |manifest: PathBuf| manifest.parent().map(Path::to_owned);
+        Ok(named
+            .filter_map(|found| folder(found.manifest_path.into_std_path_buf()))
+            .collect())
     }
 
     /// The target triples that cargo builds for: those that were asked for, else those that it is
@@ -104,7 +235,7 @@ impl Workspace {
     pub fn targets(&self, asked: &[String]) -> Result<Vec<String>> {
         let mut targets = self.config.build_target_for_cli(asked).map_err(odd)?;
         if targets.is_empty() {
-            targets.push(self.config.host_triple().map_err(odd)?.to_owned());
+            targets.push(self.rustc_says("host")?.to_owned());
         }
         Ok(targets)
     }
@@ -154,18 +285,39 @@ impl Workspace {
     /// # Errors
     /// If it cannot be asked.
     pub fn has_nightly_rustc(&self) -> Result<bool> {
-        Ok(self.config.rustc_version().map_err(odd)?.nightly)
+        let release = self.rustc_says("release")?;
+        let is_unstable = release.contains("-nightly") || release.contains("-dev");
+        // With this value a nightly compiler works as a stable one.
+        let is_made_stable = std::env::var_os("RUSTC_BOOTSTRAP").is_some_and(|set| set == "-1");
+        Ok(is_unstable && !is_made_stable)
     }
 
     /// The major version of the compiler's LLVM, if it says so.
     #[must_use]
     pub fn llvm_major(&self) -> Option<u32> {
-        let said = self.rustc().arg("-vV").output().ok()?;
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        let version = said
-            .lines()
-            .find_map(|line| line.strip_prefix("LLVM version: "))?;
+        let version = self.rustc_says("LLVM version").ok()?;
         version.split('.').next()?.parse().ok()
+    }
+
+    /// What the compiler says of itself under this name. It is asked once.
+    fn rustc_says(&self, name: &str) -> Result<&str> {
+        let action = "ask the compiler for its version";
+        if self.said_by_rustc.get().is_none() {
+            let output = self.rustc().arg("-vV").output();
+            let output = output.map_err(|error| Error::io(ErrorKind::Toolchain, action, error))?;
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let _ = self.said_by_rustc.set(said);
+        }
+        let mut lines = self
+            .said_by_rustc
+            .get()
+            .into_iter()
+            .flat_map(|said| said.lines());
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.ok_or_else(|| {
+            let reason = format!("expected a line `{name}: …` of `rustc -vV`, found none");
+            Error::new(ErrorKind::Toolchain, action, reason)
+        })
     }
 
     /// Whether the compiler has a profiler runtime for a target, which instrumented programs need.
@@ -272,6 +424,33 @@ fn runner_error(path: &Path, error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_workspace_is_recalled_until_a_manifest_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let manifest = root.join(MANIFEST);
+        std::fs::create_dir(root.join("src")).unwrap();
+        std::fs::write(root.join("src/lib.rs"), "").unwrap();
+        std::fs::write(&manifest, "[package]\nname = \"one\"\nedition = \"2024\"\n").unwrap();
+        // As the environment of the test has it, which may name a target folder.
+        let file =
+            |target: &Path| root.join(format!("memory-{}", target.display().to_string().len()));
+        let recall = || Workspace::recall(Some(&manifest), file);
+        assert!(recall().is_none());
+        let loaded = Workspace::load(Some(&manifest)).unwrap();
+        loaded.remember(&file(&loaded.target_dir));
+        let found = recall().unwrap();
+        assert_eq!(found.members, loaded.members);
+        assert_eq!(found.root, loaded.root);
+        assert_eq!(found.current, loaded.current);
+        std::fs::write(
+            &manifest,
+            "[package]\nname = \"another\"\nedition = \"2024\"\n",
+        )
+        .unwrap();
+        assert!(recall().is_none());
+    }
 
     #[test]
     fn a_runner_is_found_again() {

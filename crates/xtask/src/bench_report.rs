@@ -13,6 +13,7 @@ mod programs;
 mod race;
 mod report;
 mod statistics;
+mod suite;
 mod targets;
 mod workloads;
 
@@ -60,6 +61,8 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     });
     let mut text = report::write(&machine, &results);
     if options.names.is_empty() {
+        eprintln!("== disk");
+        text.push_str(&suite::disk(&site)?);
         text.push_str(&runs(options.is_quick)?);
     }
     fs::write(path, text)?;

@@ -157,9 +157,18 @@ pub(crate) struct MeasureOptions {
     /// Keep what earlier runs reached
     #[arg(long)]
     pub(crate) no_clean: bool,
-    /// Succeed although tests fail
+    /// Run all tests, and succeed although some fail
     #[arg(long)]
     pub(crate) ignore_run_fail: bool,
+    /// Forget what was run, and keep what was built; for clean
+    #[arg(long)]
+    pub(crate) profraw_only: bool,
+    /// Write names of source files relative to the workspace's folder
+    #[arg(long)]
+    pub(crate) remap_path_prefix: bool,
+    /// Instrument for the target triple only, as is done anyway
+    #[arg(long, hide = true, conflicts_with_all = ["include_build_script", "include_proc_macros"])]
+    pub(crate) coverage_target_only: bool,
     /// Where to build and to keep what was reached is a folder in this one [default: cargo's target
     /// folder]
     #[arg(long, value_name = "DIR")]
@@ -172,6 +181,9 @@ pub(crate) struct ReportOptions {
     /// Keep what was reached, and report later
     #[arg(long)]
     pub(crate) no_report: bool,
+    /// Run nothing: report on what was run before
+    #[arg(long, conflicts_with = "no_report")]
+    pub(crate) no_run: bool,
     /// Report as lcov
     #[arg(long, group = "format")]
     pub(crate) lcov: bool,
@@ -214,9 +226,26 @@ pub(crate) struct ReportOptions {
     /// List the lines that were not reached
     #[arg(long)]
     pub(crate) show_missing_lines: bool,
+    /// Show each instantiation of a generic function by itself; with --text
+    #[arg(long)]
+    pub(crate) show_instantiations: bool,
+    /// Exit with 92 if any profile could not be used, or only if none could
+    #[arg(long, value_name = "WHEN", default_value = "any")]
+    pub(crate) failure_mode: FailureMode,
     /// Write the merged profile to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) profdata: Option<PathBuf>,
+    /// Not needed: what is in the archive is known
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) nextest_archive_file: Option<PathBuf>,
+}
+
+/// When profiles that could not be used are a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FailureMode {
+    #[default]
+    Any,
+    All,
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -228,11 +257,20 @@ pub(crate) struct EnvOptions {
     /// As --sh
     #[arg(long, group = "shell", hide = true)]
     pub(crate) export_prefix: bool,
+    /// For csh and tcsh
+    #[arg(long, group = "shell")]
+    pub(crate) csh: bool,
     /// For fish
     #[arg(long, group = "shell")]
     pub(crate) fish: bool,
+    /// For nushell
+    #[arg(long, group = "shell")]
+    pub(crate) nu: bool,
+    /// For xonsh
+    #[arg(long, group = "shell")]
+    pub(crate) xonsh: bool,
     /// For PowerShell
-    #[arg(long, group = "shell", alias = "pwsh")]
+    #[arg(long, group = "shell", aliases = ["pwsh", "with-pwsh-env-prefix"])]
     pub(crate) powershell: bool,
     /// As JSON
     #[arg(long = "env-json", group = "shell")]
@@ -245,11 +283,6 @@ pub(crate) struct EnvOptions {
 /// Options of cargo-llvm-cov that there are not, and what to do instead.
 const LACKING: &[(&str, &str)] = &[
     ("mcdc", "rustc has it no more"),
-    ("remap-path-prefix", "set it with RUSTFLAGS"),
-    (
-        "coverage-target-only",
-        "build scripts and macros are not instrumented unless asked",
-    ),
     (
         "coverage-host-only",
         "choose packages with --exclude-from-report",
@@ -258,11 +291,7 @@ const LACKING: &[(&str, &str)] = &[
         "no-rustc-wrapper",
         "which crates are instrumented is the wrapper's work",
     ),
-    (
-        "failure-mode",
-        "what cannot be read is left out, and the exit code is 92",
-    ),
-    ("show-instantiations", "`bincover llvm-cov show` has it"),
+    ("cmd", "there is no cmd.exe where this runs"),
 ];
 
 /// A command line, taken apart.
@@ -408,6 +437,8 @@ pub(crate) fn parse(
             "features",
             "all-features",
             "no-default-features",
+            "jobs",
+            "verbose",
         ];
         if has_no_cargo && !of_cargo.contains(&name.as_str()) {
             let message = format!("unexpected argument '--{name}' found\n");
@@ -511,7 +542,7 @@ mod tests {
         assert!(error.contains("'--lcov'"), "{error}");
         // `--test` is cargo's, though it is like our `--text`.
         assert!(line("test --test x").is_ok());
-        assert!(line("report --jobs 3").is_err());
+        assert!(line("report --test x").is_err());
         assert!(line("test --whatever-cargo-says").is_ok());
     }
 }

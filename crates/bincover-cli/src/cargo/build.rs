@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
-use bincover::Error;
 use bincover::run::built_objects;
+use bincover::{Error, Obtained, Store};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -19,8 +20,10 @@ use signal_hook::iterator::Signals;
 
 use super::args::{Action, Line};
 use super::plan::Plan;
+use super::report::runs_so_far;
+use super::runner::SAYS_VARIABLE;
 use super::{Failure, NAME};
-use crate::ui;
+use crate::ui::{self, Live};
 
 type Environment = BTreeMap<OsString, OsString>;
 
@@ -53,7 +56,7 @@ pub(super) fn build(
     };
     command.args(&line.cargo);
     excluded(line, &mut command);
-    run_reading(plan, &mut command, true)
+    run_reading(plan, &mut command, true, &Live::off())
 }
 
 /// Builds, and runs what was built.
@@ -77,9 +80,14 @@ pub(super) fn build_and_run(
             command.args(["--cargo-message-format", MESSAGES]);
         }
         finish(line, &mut command);
-        let counted = plan.store.runs()?.len();
-        let status = run_reading(plan, &mut command, writes_to_stdout(line))?;
-        let ran = plan.store.runs()?.len() > counted;
+        // Where the tests have the terminal to themselves, it is not ours to write on.
+        let live = match line.has_cargo_flag(&["--no-capture", "--nocapture"]) {
+            true => Live::off(),
+            false => Live::start(),
+        };
+        let counted = count(&plan.store.tally()?);
+        let status = run_reading(plan, &mut command, writes_to_stdout(line), &live)?;
+        let ran = count(&plan.store.tally()?) > counted;
         return Ok(match ran || status.success() {
             true => Outcome::Ran(status),
             false => Outcome::NotBuilt(status),
@@ -98,7 +106,7 @@ pub(super) fn build_and_run(
         command.args(["--message-format", MESSAGES]);
         command.args(tests_only(line)).args(&line.cargo);
         excluded(line, &mut command);
-        let status = run_reading(plan, &mut command, true)?;
+        let status = run_reading(plan, &mut command, true, &Live::off())?;
         if !status.success() {
             return Ok(Outcome::NotBuilt(status));
         }
@@ -110,6 +118,9 @@ pub(super) fn build_and_run(
         let stderr = io::stderr().as_fd().try_clone_to_owned();
         command.stdout(stderr.map(Stdio::from).unwrap_or_else(|_| Stdio::null()));
     }
+    if line.action != Action::Run && io::stderr().is_terminal() {
+        command.env(SAYS_VARIABLE, "1");
+    }
     let status = wait(&mut command, |_| Ok(()))?;
     Ok(Outcome::Ran(status))
 }
@@ -118,6 +129,12 @@ pub(super) fn build_and_run(
 fn finish(line: &Line, command: &mut Command) {
     command.args(tests_only(line)).args(&line.cargo);
     excluded(line, command);
+    if line.options.measure.ignore_run_fail
+        && line.action != Action::Run
+        && !line.has_cargo_flag(&["--no-fail-fast"])
+    {
+        command.arg("--no-fail-fast");
+    }
     if !line.program.is_empty() {
         command.arg("--").args(&line.program);
     }
@@ -210,36 +227,117 @@ fn renew(plan: &Plan, environment: &Environment) -> Result<(), Failure> {
 }
 
 /// Runs cargo and notes what it built, as soon as all is built. Other lines of its output are
-/// passed on.
-fn run_reading(plan: &Plan, command: &mut Command, to_stdout: bool) -> Result<ExitStatus, Failure> {
+/// passed on, and above the live line if there is one.
+fn run_reading(
+    plan: &Plan,
+    command: &mut Command,
+    to_stdout: bool,
+    live: &Live,
+) -> Result<ExitStatus, Failure> {
     command.stdout(Stdio::piped());
+    if live.is_on() {
+        command.stderr(Stdio::piped());
+        if std::env::var_os("CARGO_TERM_COLOR").is_none() && ui::has_colour() {
+            command.env("CARGO_TERM_COLOR", "always");
+        }
+    }
     wait(command, |child| {
+        let stderr = child.stderr.take();
         let Some(stdout) = child.stdout.take() else {
             return Ok(());
         };
-        let mut messages = Vec::new();
-        let mut lines = BufReader::new(stdout);
-        let mut read = Vec::new();
-        loop {
-            read.clear();
-            let count = lines.read_until(b'\n', &mut read);
-            if !count.is_ok_and(|count| count > 0) {
-                return Ok(());
-            }
-            if read.starts_with(b"{\"reason\":") {
-                messages.extend_from_slice(&read);
-                if read.starts_with(b"{\"reason\":\"build-finished\"") {
-                    note(plan, &messages)?;
+        let (over, is_over) = mpsc::channel::<()>();
+        let (runs, store) = (AtomicBool::new(false), &plan.store);
+        std::thread::scope(|scope| {
+            if let Some(stderr) = stderr {
+                scope.spawn(|| pass_on(stderr, live));
+                {
+                    let runs = &runs;
+                    scope.spawn(move || show_runs(store, runs, is_over, live));
                 }
-                continue;
             }
-            // A closed pipe means that the reader has seen enough.
-            let _ = match to_stdout {
-                true => io::stdout().write_all(&read),
-                false => io::stderr().write_all(&read),
-            };
-        }
+            let noted = read_messages(plan, stdout, to_stdout, &runs, live);
+            drop(over);
+            noted
+        })
     })
+}
+
+/// Passes cargo's messages to people on, line by line.
+fn pass_on(stderr: impl io::Read, live: &Live) {
+    let mut lines = BufReader::new(stderr);
+    let mut read = Vec::new();
+    while lines
+        .read_until(b'\n', &mut read)
+        .is_ok_and(|count| count > 0)
+    {
+        let _ = live.above(|| io::stderr().write_all(&read));
+        read.clear();
+    }
+}
+
+/// Shows how many runs there are, until it is over.
+fn show_runs(store: &Store, runs: &AtomicBool, over: mpsc::Receiver<()>, live: &Live) {
+    const EVERY: Duration = Duration::from_millis(500);
+    while over.recv_timeout(EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+        // A store that cannot be read just now is the business of those that need it.
+        if runs.load(Ordering::Relaxed)
+            && let Ok(tally) = store.tally()
+        {
+            live.show(format_args!("running: {}", runs_so_far(&tally)));
+        }
+    }
+}
+
+fn read_messages(
+    plan: &Plan,
+    stdout: impl io::Read,
+    to_stdout: bool,
+    runs: &AtomicBool,
+    live: &Live,
+) -> Result<(), Failure> {
+    let mut messages = Vec::new();
+    let mut lines = BufReader::new(stdout);
+    let mut read = Vec::new();
+    let mut compiled = 0;
+    loop {
+        read.clear();
+        let count = lines.read_until(b'\n', &mut read);
+        if !count.is_ok_and(|count| count > 0) {
+            return Ok(());
+        }
+        if read.starts_with(b"{\"reason\":") {
+            messages.extend_from_slice(&read);
+            if read.starts_with(b"{\"reason\":\"build-finished\"") {
+                note(plan, &messages)?;
+                runs.store(true, Ordering::Relaxed);
+                live.show("running");
+            } else if live.is_on()
+                && let Some(name) = compiled_target(&read)
+            {
+                compiled += 1;
+                live.show(format_args!("building: {compiled} compiled, {name} last"));
+            }
+            continue;
+        }
+        // A closed pipe means that the reader has seen enough.
+        let _ = live.above(|| match to_stdout {
+            true => io::stdout().write_all(&read),
+            false => io::stderr().write_all(&read),
+        });
+    }
+}
+
+/// The target that a message of cargo's says was compiled just now.
+fn compiled_target(message: &[u8]) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_slice(message).ok()?;
+    let is_new = message["reason"] == "compiler-artifact" && message["fresh"] == false;
+    let name = message["target"]["name"].as_str().filter(|_| is_new)?;
+    Some(name.to_owned())
+}
+
+fn count(tally: &[(Obtained, u64)]) -> u64 {
+    tally.iter().map(|(_, count)| count).sum()
 }
 
 fn note(plan: &Plan, messages: &[u8]) -> Result<(), Failure> {

@@ -10,13 +10,24 @@ use super::Failure;
 use super::args::Line;
 use super::plan::Plan;
 
+/// Whether this is an expression that names of files can be compared with.
+pub(super) fn check(expression: &str) -> Result<(), Failure> {
+    Regex::new(expression).map(drop).map_err(|error| {
+        Failure::usage(
+            format!("--ignore-filename-regex: {error}"),
+            "a path is left out if the expression is found anywhere in it",
+        )
+    })
+}
+
 /// The files that are wanted, by their paths.
 pub(super) struct Files {
     ignored: Vec<Regex>,
     /// All members' folders; true if the member is reported on.
     members: Vec<(PathBuf, bool)>,
-    /// Dependencies by name; nothing but those is wanted.
-    dependencies: Option<Vec<String>>,
+    /// Folders of dependencies; nothing but what is in those is wanted.
+    dependencies: Option<Vec<PathBuf>>,
+    root: PathBuf,
 }
 
 impl Files {
@@ -24,19 +35,14 @@ impl Files {
         let report = &line.options.report;
         let mut text = Vec::new();
         if let Some(own) = &report.ignore_filename_regex {
-            Regex::new(own).map_err(|error| {
-                Failure::usage(
-                    format!("--ignore-filename-regex: {error}"),
-                    "a path is left out if the expression is found anywhere in it",
-                )
-            })?;
+            check(own)?;
             text.push(format!("({own})"));
         }
         let mut dependencies = None;
         let mut members = Vec::new();
         if !report.no_default_ignore_filename_regex {
             match &plan.wrapper.scope {
-                Scope::Packages(names) => dependencies = Some(names.clone()),
+                Scope::Packages(_) => dependencies = Some(plan.dependencies.clone()),
                 Scope::All => text.extend(outside(plan, false)),
                 Scope::Workspace => text.extend(outside(plan, true)),
             }
@@ -57,18 +63,22 @@ impl Files {
             ignored,
             members,
             dependencies,
+            root: plan.workspace.root.clone(),
         })
     }
 
     /// Whether the file of this name is reported on.
     pub(super) fn wants(&self, name: &[u8]) -> bool {
-        if self.ignored.iter().any(|regex| regex.is_match(name)) {
+        // Names that `--remap-path-prefix` made are relative.
+        let path = self.root.join(std::ffi::OsStr::from_bytes(name));
+        let full = path.as_os_str().as_bytes();
+        let is_ignored = |regex: &Regex| regex.is_match(name) || regex.is_match(full);
+        if self.ignored.iter().any(is_ignored) {
             return false;
         }
-        if let Some(names) = &self.dependencies {
-            return names.iter().any(|dependency| is_of(name, dependency));
+        if let Some(folders) = &self.dependencies {
+            return folders.iter().any(|folder| path.starts_with(folder));
         }
-        let path = Path::new(std::ffi::OsStr::from_bytes(name));
         // A member may lie in another's folder.
         let owner = self
             .members
@@ -86,15 +96,6 @@ impl Files {
         let unwanted: Vec<String> = unwanted.collect();
         (!unwanted.is_empty()).then(|| unwanted.join("|"))
     }
-}
-
-/// A source file of a package from a registry: its folder is the name, `-` and the version.
-fn is_of(name: &[u8], package: &str) -> bool {
-    let pattern = format!(
-        r"/registry/src/[^/]+/{}-[0-9][^/]*/",
-        regex::escape(package)
-    );
-    Regex::new(&pattern).is_ok_and(|regex| regex.is_match(name))
 }
 
 /// What is not the workspace's own code: the standard library, what was generated, tests,
@@ -128,15 +129,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_have_versions() {
-        let file = b"/home/x/.cargo/registry/src/index.crates.io-0/serde-1.0.2/src/lib.rs";
-        assert!(is_of(file, "serde"));
-        assert!(!is_of(file, "serde_json"));
-        assert!(!is_of(file, "erde"));
-        assert!(!is_of(b"/w/serde-1.0.2/src/lib.rs", "serde"));
-    }
-
-    #[test]
     fn the_innermost_member_owns_a_file() {
         let files = Files {
             ignored: Vec::new(),
@@ -146,10 +138,19 @@ mod tests {
                 ("/w/crates/a/b".into(), true),
             ],
             dependencies: None,
+            root: "/w".into(),
         };
         assert!(files.wants(b"/w/src/lib.rs"));
         assert!(!files.wants(b"/w/crates/a/src/lib.rs"));
         assert!(files.wants(b"/w/crates/a/b/src/lib.rs"));
         assert!(files.wants(b"/w/crates/ab/src/lib.rs"));
+        assert!(!files.wants(b"crates/a/src/lib.rs"));
+        let files = Files {
+            dependencies: Some(vec!["/r/serde-1.0.2".into()]),
+            ..files
+        };
+        assert!(files.wants(b"/r/serde-1.0.2/src/lib.rs"));
+        assert!(!files.wants(b"/r/serde-1.0.20/src/lib.rs"));
+        assert!(!files.wants(b"/w/src/lib.rs"));
     }
 }

@@ -23,7 +23,7 @@ use bincover::run::workspace::RUNNER_NAME;
 use bincover::run::wrapper::WRAPPER_NAME;
 
 use crate::exit::Exit;
-use crate::ui;
+use crate::ui::{self, Live};
 use args::{Action, Line};
 use plan::Plan;
 
@@ -116,19 +116,26 @@ fn perform(line: &Line) -> Result<Exit, Failure> {
     let plan = Plan::new(line)?;
     report::check(line)?;
     match line.action {
-        Action::Report => {
-            settle(&plan, "environment")?;
-            report::report(&plan, line)
-        }
-        Action::Clean => clean(&plan),
+        Action::Report => report_only(&plan, line),
+        Action::Clean => clean(&plan, line),
         Action::ShowEnv => show_env::show(&plan, line),
         Action::Build | Action::NextestArchive => {
             let environment = plan.environment(line)?;
             let status = build::build(&plan, line, &environment)?;
             Ok(exit(status))
         }
-        Action::Run | Action::Test | Action::Nextest | Action::Bench => measure(&plan, line),
+        Action::Run | Action::Test | Action::Nextest | Action::Bench => {
+            match line.options.report.no_run {
+                true => report_only(&plan, line),
+                false => measure(&plan, line),
+            }
+        }
     }
+}
+
+fn report_only(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
+    settle(plan, "environment")?;
+    report::report(plan, line)
 }
 
 /// Builds, runs and reports. The tests' outcome is the exit code, whatever the report says, unless
@@ -189,10 +196,13 @@ fn measure(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
 
 /// Puts into the store what lies about; `context` says who wrote it.
 fn settle(plan: &Plan, context: &str) -> Result<(), Failure> {
+    let live = Live::start();
+    live.show("adding up what was reached");
     plan.store.settle()?;
     let loose = plan
         .store
         .add_loose(&plan.store.loose_folder(), Some(context))?;
+    drop(live);
     if loose.in_use > 0 {
         ui::say(format_args!(
             "{NAME}: note: {} processes are still running; what they reached so far is counted",
@@ -202,8 +212,14 @@ fn settle(plan: &Plan, context: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn clean(plan: &Plan) -> Result<Exit, Failure> {
+/// Forgets what was run. What was built is in no report before it runs again, so it need not go
+/// unless all is to go.
+fn clean(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     let cleaned = plan.store.clean()?;
+    if line.options.measure.profraw_only || line.has_cargo_flag(&["--workspace"]) {
+        ui::say(format_args!("{NAME}: deleted {} runs", cleaned.runs));
+        return Ok(Exit::Done);
+    }
     let folder = plan.store.folder().parent().unwrap_or(Path::new("."));
     let going_on = match cleaned.going_on {
         0 => String::new(),

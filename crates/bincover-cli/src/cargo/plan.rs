@@ -14,6 +14,9 @@ use super::Failure;
 use super::args::{Action, Line};
 use super::ffi;
 
+/// What is known of the workspace since it was built.
+const MEMORY: &str = "workspace.json";
+
 /// All that is decided before anything is built.
 pub(super) struct Plan {
     pub(super) workspace: Workspace,
@@ -25,6 +28,8 @@ pub(super) struct Plan {
     pub(super) targets: Vec<String>,
     /// Members that are not reported on.
     pub(super) unreported: Vec<Member>,
+    /// Folders of the dependencies that are reported on, and nothing else is; empty for the members.
+    pub(super) dependencies: Vec<PathBuf>,
     /// Compiling may write profiles that are wanted.
     pub(super) measures_builds: bool,
 }
@@ -32,17 +37,34 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(line: &Line) -> Result<Self, Failure> {
         let manifest = line.cargo_values("manifest-path", None).pop();
-        let workspace = Workspace::load(manifest.as_deref().map(Path::new)).map_err(Error::from)?;
         let measure = &line.options.measure;
-        let base = match &measure.target_dir {
-            Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
-            None => workspace.target_dir.clone(),
+        let folder = |target_dir: &Path| {
+            let base = match &measure.target_dir {
+                Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
+                None => target_dir.to_owned(),
+            };
+            base.join("bincover-target")
         };
-        let folder = base.join("bincover-target");
-        let targets = workspace
-            .targets(&line.cargo_values("target", None))
-            .map_err(Error::from)?;
+        let manifest = manifest.as_deref().map(Path::new);
         let needs_compiler = !matches!(line.action, Action::Report | Action::Clean);
+        // What was built is known. Names of packages are looked up in the workspace as it is.
+        let names_packages = !line.cargo_values("package", Some('p')).is_empty()
+            || !measure.exclude.is_empty()
+            || !measure.exclude_from_report.is_empty();
+        let recalled = match needs_compiler || names_packages {
+            true => None,
+            false => Workspace::recall(manifest, |target_dir| folder(target_dir).join(MEMORY)),
+        };
+        let workspace = match recalled {
+            Some(workspace) => workspace,
+            None => Workspace::load(manifest).map_err(Error::from)?,
+        };
+        let folder = folder(&workspace.target_dir);
+        let targets = match needs_compiler {
+            true => workspace.targets(&line.cargo_values("target", None)),
+            false => Ok(Vec::new()),
+        };
+        let targets = targets.map_err(Error::from)?;
         let is_nightly = needs_compiler && workspace.has_nightly_rustc().map_err(Error::from)?;
         for (option, is_given) in [
             ("--branch", measure.branch),
@@ -57,6 +79,17 @@ impl Plan {
                     "try `cargo +nightly bincover`",
                 ));
             }
+        }
+        let mut dependencies = Vec::new();
+        for name in &measure.dep_coverage {
+            let folders = workspace.folders_of(name).map_err(Error::from)?;
+            if folders.is_empty() {
+                return Err(Failure::usage(
+                    format!("--dep-coverage: the workspace depends on no package `{name}`"),
+                    "`cargo tree` lists what it depends on",
+                ));
+            }
+            dependencies.extend(folders);
         }
         let mut wrapper = Wrapper {
             scope: match (measure.include_deps, measure.dep_coverage.as_slice()) {
@@ -75,7 +108,7 @@ impl Plan {
             .collect();
         let excluded = matching(&workspace, off.iter().map(|spec| spec.as_str()))?;
         wrapper.excluded = excluded.iter().map(|member| member.name.clone()).collect();
-        wrapper.flags = flags(line, is_nightly);
+        wrapper.flags = flags(line, is_nightly, &workspace);
         wrapper.inner = workspace.rustc_wrapper(wrapper.variable());
         let unreported = unreported(&workspace, line, &excluded)?;
         if needs_compiler {
@@ -96,6 +129,7 @@ impl Plan {
             wrapper,
             targets,
             unreported,
+            dependencies,
         })
     }
 
@@ -111,6 +145,8 @@ impl Plan {
         let mut set = |name: &str, value: OsString| {
             environment.insert(OsString::from(name), value);
         };
+        let folder = self.store.folder().parent().unwrap_or(Path::new("."));
+        self.workspace.remember(&folder.join(MEMORY));
         let wrapper = self.wrapper.install(&self.tools(), &this_program()?);
         let wrapper = wrapper.map_err(Error::from)?;
         set(self.wrapper.variable(), wrapper.into_os_string());
@@ -226,7 +262,7 @@ fn this_program() -> Result<PathBuf, Failure> {
     })?)
 }
 
-fn flags(line: &Line, is_nightly: bool) -> Vec<String> {
+fn flags(line: &Line, is_nightly: bool, workspace: &Workspace) -> Vec<String> {
     let measure = &line.options.measure;
     let mut flags = Vec::new();
     let mut cfgs = Vec::new();
@@ -239,6 +275,12 @@ fn flags(line: &Line, is_nightly: bool) -> Vec<String> {
     for cfg in cfgs {
         flags.push(format!("--cfg={cfg}"));
         flags.push(format!("--check-cfg=cfg({cfg})"));
+    }
+    if measure.remap_path_prefix {
+        flags.push(format!(
+            "--remap-path-prefix={}/=",
+            workspace.root.display()
+        ));
     }
     if measure.branch {
         flags.extend(["-Z".to_owned(), "coverage-options=branch".to_owned()]);

@@ -1,24 +1,27 @@
 //! Reports on what cargo ran.
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bincover::mapping::Options;
 use bincover::model::{Coverage, FileId, Tally};
 use bincover::profile::indexed::{self, WriteOptions};
-use bincover::report::{self as emitters, NoSources, Parts, lcov, llvm_json};
+use bincover::report::{self as emitters, NoSources, Parts, Source, Sources, lcov, llvm_json};
 use bincover::{
-    Contents, Error, SourceFiles, Store, check_folder, check_left, write_atomically, write_reports,
+    Contents, Error, Obtained, SourceFiles, Store, check_folder, check_left, write_atomically,
+    write_reports,
 };
 use bstr::BStr;
 
-use super::args::Line;
-use super::files::Files;
+use super::args::{FailureMode, Line};
+use super::files::{self, Files};
 use super::plan::Plan;
 use super::{Failure, NAME};
 use crate::exit::Exit;
-use crate::ui;
+use crate::ui::{self, Live};
 
 /// What would fail in the end is said before anything is built.
 pub(super) fn check(line: &Line) -> Result<(), Failure> {
@@ -32,6 +35,9 @@ pub(super) fn check(line: &Line) -> Result<(), Failure> {
                 .to_owned(),
             "--html shows the sources too",
         ));
+    }
+    if let Some(expression) = &report.ignore_filename_regex {
+        files::check(expression)?;
     }
     if let Some(path) = &report.output_path
         && (report.html || report.open)
@@ -52,9 +58,12 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     // Programs that cargo did not build for us, but in our environment.
     let mut folders = vec![plan.target_dir.clone(), plan.workspace.target_dir.clone()];
     folders.dedup();
+    let live = Live::start();
+    live.show("making the report");
     plan.store.find_binaries(&folders)?;
     let contents = plan.store.contents().map_err(nothing)?;
     let ledger = &contents.merged.ledger;
+    drop(live);
     ui::ledger(NAME, ledger);
     if ledger.unused_inputs() == ledger.inputs {
         let reason = match contents.runs {
@@ -78,21 +87,23 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
             path.display()
         ));
     }
-    if let Some(path) = &options.profdata {
-        write_profile(&contents, path)?;
-    }
     let sources = SourceFiles::of(contents.objects.files().map(|(path, _)| path));
     let selection = &line.options.selection;
     selection.apply(NAME, &mut covered.evaluation.coverage, &sources)?;
     check_left(&covered.evaluation.coverage)?;
     let coverage = &covered.evaluation.coverage;
-    write(plan, line, &contents, coverage, &files)?;
+    let mut written = Vec::new();
+    written.extend(write(plan, line, &contents, coverage, &files)?);
+    if let Some(path) = &options.profdata {
+        write_profile(&contents, path)?;
+        written.push(path.clone());
+    }
     if options.show_missing_lines {
         ui::print(missing_lines(coverage).as_bytes())?;
     }
     ui::mismatches(NAME, &covered.evaluation, None);
     say_runs(&plan.store)?;
-    say_totals(coverage);
+    say_totals(coverage, &written);
     let totals = coverage.totals();
     if totals.regions.covered == 0 && totals.lines.covered == 0 {
         return Err(nothing(Error::NothingToMeasure {
@@ -105,8 +116,8 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     if !line.options.gates.check(NAME, coverage) {
         return Ok(Exit::Threshold);
     }
-    let left_out =
-        ledger.has_losses() || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
+    let has_losses = ledger.has_losses() && options.failure_mode == FailureMode::Any;
+    let left_out = has_losses || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
     Ok(if left_out { Exit::LeftOut } else { Exit::Done })
 }
 
@@ -119,14 +130,14 @@ fn nothing(error: Error) -> Failure {
     failure
 }
 
-/// Writes the report that was asked for.
+/// Writes the report that was asked for. Returns where it is, unless that is standard output.
 fn write(
     plan: &Plan,
     line: &Line,
     contents: &Contents,
     coverage: &Coverage,
     files: &Files,
-) -> Result<(), Failure> {
+) -> Result<Option<PathBuf>, Failure> {
     let options = &line.options.report;
     if options.html || options.open {
         return pages(plan, line, coverage, contents);
@@ -171,17 +182,14 @@ fn write(
         }
     };
     match &options.output_path {
-        Some(path) => {
-            write_atomically(path, |out| emit(out))?;
-            ui::say(format_args!("{NAME}: wrote {}", path.display()));
-        }
+        Some(path) => write_atomically(path, |out| emit(out))?,
         None => {
             let mut text = Vec::new();
             emit(&mut text).expect("writing to memory does not fail");
             ui::print(&text)?;
         }
     }
-    Ok(())
+    Ok(options.output_path.clone())
 }
 
 fn write_profile(contents: &Contents, path: &Path) -> Result<(), Failure> {
@@ -195,7 +203,7 @@ fn pages(
     line: &Line,
     coverage: &Coverage,
     contents: &Contents,
-) -> Result<(), Failure> {
+) -> Result<Option<PathBuf>, Failure> {
     let options = &line.options.report;
     let folder = match &options.output_dir {
         Some(folder) => {
@@ -211,18 +219,39 @@ fn pages(
         repository: ui::repository(coverage),
         ..ui::report_options()
     };
-    let sources = SourceFiles::of(contents.objects.files().map(|(path, _)| path));
+    let sources = OfWorkspace {
+        files: SourceFiles::of(contents.objects.files().map(|(path, _)| path)),
+        root: &plan.workspace.root,
+    };
     let report = (crate::report_args::format("html"), folder.clone());
     write_reports(coverage, &chosen, &sources, [report])?;
-    ui::say(format_args!("{NAME}: wrote {}", folder.display()));
+    let page = folder.join("index.html");
     if options.open {
-        open(&folder.join("index.html"));
+        open(&page);
     }
-    Ok(())
+    Ok(Some(page))
+}
+
+/// Source files whose names may be relative to the workspace's folder (`--remap-path-prefix`).
+struct OfWorkspace<'p> {
+    files: SourceFiles,
+    root: &'p Path,
+}
+
+impl Sources for OfWorkspace<'_> {
+    fn read(&self, name: &BStr) -> Source {
+        let path = self.root.join(OsStr::from_bytes(name));
+        self.files.read(BStr::new(path.as_os_str().as_bytes()))
+    }
 }
 
 /// The source with counts: this program as llvm-cov, given what the store has.
-fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<(), Failure> {
+fn show(
+    plan: &Plan,
+    line: &Line,
+    contents: &Contents,
+    files: &Files,
+) -> Result<Option<PathBuf>, Failure> {
     let options = &line.options.report;
     let folder = plan.store.folder().with_file_name("show");
     let made = || -> std::io::Result<Vec<PathBuf>> {
@@ -247,6 +276,7 @@ fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<
         .output_dir
         .as_ref()
         .map(|folder| folder.join("text"));
+    let absolute = |folder: &PathBuf| std::path::absolute(folder).unwrap_or(folder.clone());
     let this = std::env::current_exe().map_err(|source| Error::Read {
         path: "this program".into(),
         source,
@@ -256,7 +286,10 @@ fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<
         .args([
             "llvm-cov",
             "show",
-            "-show-instantiations=false",
+            match options.show_instantiations {
+                true => "-show-instantiations=true",
+                false => "-show-instantiations=false",
+            },
             "-show-line-counts-or-regions",
             "-show-expansions",
             "-format=text",
@@ -274,9 +307,10 @@ fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<
             path: folder.clone(),
             source,
         })?;
-        command.arg("-output-dir").arg(folder);
+        command.arg("-output-dir").arg(absolute(folder));
     }
     let run = command
+        .current_dir(&plan.workspace.root)
         .stderr(Stdio::inherit())
         .stdin(Stdio::null())
         .output();
@@ -298,14 +332,14 @@ fn show(plan: &Plan, line: &Line, contents: &Contents, files: &Files) -> Result<
     match (&options.output_path, &output) {
         (Some(path), _) => {
             write_atomically(path, |out| out.write_all(&run.stdout))?;
-            ui::say(format_args!("{NAME}: wrote {}", path.display()));
+            Ok(Some(path.clone()))
         }
-        (None, Some(folder)) => {
-            ui::say(format_args!("{NAME}: wrote {}", folder.display()));
+        (None, Some(_)) => Ok(output),
+        (None, None) => {
+            ui::print(&run.stdout)?;
+            Ok(None)
         }
-        (None, None) => ui::print(&run.stdout)?,
     }
-    Ok(())
 }
 
 /// Opens a page in the browser, which is no part of the report: if that fails, it is said.
@@ -353,30 +387,27 @@ fn missing_lines(coverage: &Coverage) -> String {
 
 /// How many runs there were, and how their coverage was obtained.
 pub(super) fn say_runs(store: &Store) -> Result<(), Failure> {
-    let runs = store.runs()?;
-    let mut ways: Vec<(String, usize)> = Vec::new();
-    for run in &runs {
-        let way = run.obtained.to_string();
-        match ways.iter_mut().find(|(known, _)| *known == way) {
-            Some((_, count)) => *count += 1,
-            None => ways.push((way, 1)),
-        }
-    }
-    ways.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let ways: Vec<String> = ways
-        .iter()
-        .map(|(way, count)| format!("{count} {way}"))
-        .collect();
-    let noun = if runs.len() == 1 { "run" } else { "runs" };
-    ui::say(format_args!(
-        "{NAME}: {} {noun}: {}",
-        runs.len(),
-        ways.join(", ")
-    ));
+    let tally = store.tally()?;
+    ui::say(format_args!("{NAME}: {}", runs_so_far(&tally)));
     Ok(())
 }
 
-fn say_totals(coverage: &Coverage) {
+/// How many runs, and how many of each way: `3 runs: 2 continuous, 1 rescued`.
+pub(super) fn runs_so_far(tally: &[(Obtained, u64)]) -> String {
+    let all: u64 = tally.iter().map(|(_, count)| count).sum();
+    let noun = if all == 1 { "run" } else { "runs" };
+    let ways: Vec<String> = tally
+        .iter()
+        .map(|(way, count)| format!("{count} {way}"))
+        .collect();
+    match ways.is_empty() {
+        true => format!("{all} {noun}"),
+        false => format!("{all} {noun}: {}", ways.join(", ")),
+    }
+}
+
+/// The last line: the numbers, and where they are to be found in full.
+fn say_totals(coverage: &Coverage, written: &[PathBuf]) {
     let totals = coverage.totals();
     let part = |tally: Tally| {
         format!(
@@ -386,8 +417,16 @@ fn say_totals(coverage: &Coverage) {
             tally.percent()
         )
     };
+    let places: Vec<String> = written
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let places = match places.is_empty() {
+        true => String::new(),
+        false => format!("; in {}", places.join(", ")),
+    };
     ui::say(format_args!(
-        "{NAME}: lines {}, functions {}, regions {}",
+        "{NAME}: lines {}, functions {}, regions {}{places}",
         part(totals.lines),
         part(totals.functions),
         part(totals.regions)

@@ -2,6 +2,7 @@
 //! name.
 
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,10 +11,15 @@ use bincover::run::{Command, Mechanism, Output};
 use bincover::{Ending, Error, Going, Obtained, Rescuing, Stdin, Store, Uncovered};
 use nix::sys::resource::{Resource, setrlimit};
 
+use super::report::runs_so_far;
 use crate::exit::Exit;
 use crate::ui;
 
 const NAME: &str = "cargo-bincover";
+
+/// Set where people wait at a terminal for one program after the other: it is said how many there
+/// were so far.
+pub(super) const SAYS_VARIABLE: &str = "CARGO_BINCOVER_SAYS";
 
 /// Runs a program. `runner` is the path by which this was called.
 pub(super) fn run(runner: &Path, args: Vec<OsString>) -> ExitCode {
@@ -62,6 +68,10 @@ fn attempt(runner: &Path, args: Vec<OsString>) -> Result<Output, Error> {
         }
     };
     keep(&mut going, &output);
+    let says = std::env::var_os(SAYS_VARIABLE).is_some() && std::io::stderr().is_terminal();
+    if says && let Ok(tally) = store.tally() {
+        ui::say(format_args!("{NAME}: so far {}", runs_so_far(&tally)));
+    }
     Ok(output)
 }
 

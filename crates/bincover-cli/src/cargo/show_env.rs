@@ -29,8 +29,14 @@ pub(super) fn show(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     let options = &line.options.env;
     let shell = if options.sh || options.export_prefix {
         Shell::Sh
+    } else if options.csh {
+        Shell::Csh
     } else if options.fish {
         Shell::Fish
+    } else if options.nu {
+        Shell::Nu
+    } else if options.xonsh {
+        Shell::Xonsh
     } else if options.powershell {
         Shell::Pwsh
     } else if options.as_json {

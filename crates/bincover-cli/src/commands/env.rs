@@ -14,7 +14,10 @@ pub(crate) enum Shell {
     /// `NAME=value`, quoted as sh does.
     Plain,
     Sh,
+    Csh,
     Fish,
+    Nu,
+    Xonsh,
     Pwsh,
     Json,
     /// The file that `GITHUB_ENV` names.
@@ -75,6 +78,13 @@ fn rendered(texts: &[(String, &str)], shell: Shell) -> String {
     let line = |(name, value): &(String, &str)| match shell {
         Shell::Plain => format!("{name}={}\n", sh_quoted(value)),
         Shell::Sh => format!("export {name}={}\n", sh_quoted(value)),
+        Shell::Csh => {
+            // `!` is history's even within quotes, and a line ends in them only after a backslash.
+            let value = sh_quoted(value).replace('!', "\\!").replace('\n', "\\\n");
+            format!("setenv {name} {value}\n")
+        }
+        Shell::Nu => format!("$env.{name} = {}\n", double_quoted(value)),
+        Shell::Xonsh => format!("${name} = {}\n", double_quoted(value)),
         Shell::Fish => {
             let value = value.replace('\\', "\\\\").replace('\'', "\\'");
             format!("set -gx {name} '{value}'\n")
@@ -83,6 +93,21 @@ fn rendered(texts: &[(String, &str)], shell: Shell) -> String {
         Shell::GitHub | Shell::Json => github_line(name, value),
     };
     texts.iter().map(line).collect()
+}
+
+/// A string of nushell's, and of Python's.
+fn double_quoted(value: &str) -> String {
+    let mut text = String::from('"');
+    for letter in value.chars() {
+        match letter {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+    text
 }
 
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#multiline-strings>:
@@ -109,6 +134,9 @@ mod tests {
         let text = |shell| rendered(&texts, shell);
         assert_eq!(text(Shell::Plain), "A='it'\\''s \\ 5 %'\n");
         assert_eq!(text(Shell::Sh), "export A='it'\\''s \\ 5 %'\n");
+        assert_eq!(text(Shell::Csh), "setenv A 'it'\\''s \\ 5 %'\n");
+        assert_eq!(text(Shell::Nu), "$env.A = \"it's \\\\ 5 %\"\n");
+        assert_eq!(text(Shell::Xonsh), "$A = \"it's \\\\ 5 %\"\n");
         assert_eq!(text(Shell::Fish), "set -gx A 'it\\'s \\\\ 5 %'\n");
         assert_eq!(text(Shell::Pwsh), "$env:A = 'it''s \\ 5 %'\n");
         assert_eq!(text(Shell::Json), "{\n  \"A\": \"it's \\\\ 5 %\"\n}\n");

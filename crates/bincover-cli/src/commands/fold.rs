@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
-use bincover::{Error, Folded, Folder, check_folder, write_atomically};
+use bincover::{Error, Folded, Folder, Loose, check_folder, write_atomically};
 
-use crate::args::FoldArgs;
-use crate::commands::end_signal;
+use crate::args::{FoldArgs, StoreArgs};
+use crate::commands::{CONTEXT_OF_LOOSE, end_signal, store};
 use crate::exit::Exit;
 use crate::ui;
 
@@ -14,7 +14,10 @@ pub(crate) fn run(args: &FoldArgs) -> Result<Exit, Error> {
     if let Some(output) = &args.output {
         check_folder(output)?;
     }
-    let mut folder = Folder::new(&args.folder);
+    let Some(folder) = &args.folder else {
+        return into_store(args);
+    };
+    let mut folder = Folder::new(folder);
     if args.assume_finished {
         folder = folder.assume_finished();
     }
@@ -57,6 +60,43 @@ pub(crate) fn run(args: &FoldArgs) -> Result<Exit, Error> {
         (true, _) => Exit::LeftOut,
         (false, Some(_)) => Exit::Done,
         (false, None) => Exit::Nothing,
+    })
+}
+
+/// What programs write in an environment of `bincover env`, as one run of the store.
+fn into_store(args: &FoldArgs) -> Result<Exit, Error> {
+    let store = store(&StoreArgs {
+        store: args.store.clone(),
+    })?;
+    let mut all = Loose::default();
+    let mut note = |loose: &Loose| {
+        all.profiles += loose.profiles;
+        all.left_out += loose.left_out;
+        all.in_use = loose.in_use;
+    };
+    let ends = end_signal()?;
+    let mut is_last = !args.follow;
+    store.follow_loose(Some(CONTEXT_OF_LOOSE), args.every, |loose| {
+        note(loose);
+        // After a signal, once more: what was finished in the meantime.
+        match std::mem::replace(&mut is_last, ends.load(Ordering::Relaxed)) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    let in_use = match all.in_use {
+        0 => String::new(),
+        count => format!("; {count} still being written"),
+    };
+    ui::say(format_args!(
+        "bincover: folded {} profiles into {}{in_use}",
+        all.profiles,
+        store.folder().display()
+    ));
+    Ok(match (all.left_out, store.tally()?.is_empty()) {
+        (0, false) => Exit::Done,
+        (0, true) => Exit::Nothing,
+        _ => Exit::LeftOut,
     })
 }
 

@@ -39,6 +39,17 @@ fn store(args: &StoreArgs) -> Result<Store, Error> {
     Ok(Store::of(&here))
 }
 
+/// The context of what programs write that nobody of ours ran.
+const CONTEXT_OF_LOOSE: &str = "environment";
+
+/// Adds what has come to the store from others: runs whose runners are gone, and programs in an
+/// environment of `bincover env`.
+fn settle(store: &Store) -> Result<(), Error> {
+    store.settle()?;
+    store.add_loose(&store.loose_folder(), Some(CONTEXT_OF_LOOSE))?;
+    Ok(())
+}
+
 /// True once the process is told to end.
 fn end_signal() -> Result<Arc<AtomicBool>, Error> {
     let ends = Arc::new(AtomicBool::new(false));

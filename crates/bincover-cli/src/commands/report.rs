@@ -11,7 +11,7 @@ use bincover::{
 };
 
 use crate::args::{InputArgs, ReportArgs};
-use crate::commands::store;
+use crate::commands::{settle, store};
 use crate::exit::Exit;
 use crate::go::convert;
 use crate::report_args::Reports;
@@ -204,7 +204,7 @@ fn inputs(args: &InputArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         });
     }
     let store = store(&args.store)?;
-    store.add_loose(&store.loose_folder(), Some("environment"))?;
+    settle(&store)?;
     let contents = store.contents().map_err(|error| match error {
         Error::NothingToMeasure { .. } => Error::NothingToMeasure {
             reason: format!(

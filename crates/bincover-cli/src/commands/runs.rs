@@ -8,13 +8,13 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::args::RunsArgs;
-use crate::commands::store;
+use crate::commands::{settle, store};
 use crate::exit::Exit;
 use crate::ui;
 
 pub(crate) fn run(args: &RunsArgs) -> Result<Exit, Error> {
     let store = store(&args.store)?;
-    store.settle()?;
+    settle(&store)?;
     let mut runs = store.runs()?;
     runs.retain(|run| {
         let is_of_context = args.context.is_none() || args.context == run.context;

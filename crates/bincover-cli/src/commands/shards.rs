@@ -3,14 +3,16 @@
 use bincover::{Error, combine_stores};
 
 use crate::args::{StoreAction, StoreMergeArgs};
-use crate::commands::store;
+use crate::commands::{settle, store};
 use crate::exit::Exit;
 use crate::ui;
 
 pub(crate) fn run(action: &StoreAction) -> Result<Exit, Error> {
     match action {
         StoreAction::Export(args) => {
-            store(&args.store)?.export(&args.file)?;
+            let store = store(&args.store)?;
+            settle(&store)?;
+            store.export(&args.file)?;
             Ok(Exit::Done)
         }
         StoreAction::Merge(args) => merge(args),

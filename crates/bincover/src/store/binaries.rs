@@ -1,8 +1,6 @@
 //! Binaries that a report is to know before they are run, or that are run by others.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -11,12 +9,9 @@ use bincover_run::Mechanism;
 
 use super::database::Database;
 use super::programs::{self, Program};
-use super::record::{Note, Obtained, StoredRun, Uncovered};
-use super::spool::Spool;
 use super::{Going, Store, now_ms, totals};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::input::map_object;
-use crate::merge::profiles_below;
 
 impl Store {
     /// Keeps the coverage sections of those of these files that are instrumented, so that a report
@@ -68,71 +63,7 @@ impl Going {
     }
 }
 
-/// What [`Store::add_loose`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Loose {
-    /// Profiles that are in the totals now.
-    pub profiles: u64,
-    /// Living processes still write to these; they are added when they end.
-    pub in_use: usize,
-}
-
 impl Store {
-    /// Where programs are to write that nobody of ours runs, for [`add_loose`](Self::add_loose).
-    #[must_use]
-    pub fn loose_folder(&self) -> PathBuf {
-        self.folder.join("loose")
-    }
-
-    /// Adds the profiles in a folder, here or in folders below, which programs wrote that nobody
-    /// of ours ran, and records them as one run. They are gone from the folder then.
-    ///
-    /// # Errors
-    /// If the folder cannot be read, or the store not be written to. Nothing is lost then.
-    pub fn add_loose(&self, folder: &Path, context: Option<&str>) -> Result<Loose> {
-        let found = match folder.is_dir() {
-            true => profiles_below(folder)?,
-            false => Vec::new(),
-        };
-        let mut loose = Loose::default();
-        if found.is_empty() {
-            return Ok(loose);
-        }
-        let started_ms = now_ms();
-        let spool = Spool::create(&self.folder.join("runs"), started_ms)?;
-        let note = Note::new(None, &[], context, Mechanism::Continuous);
-        spool.write_note(&note.to_line())?;
-        for (number, path) in found.iter().enumerate() {
-            let mut name = OsString::from(format!("{number}-"));
-            name.push(path.file_name().unwrap_or_default());
-            let place = spool.folder().join(name);
-            match std::fs::rename(path, &place) {
-                Ok(()) => {}
-                // Its writer has taken it away, or somebody else was faster.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(Error::write(path, source)),
-            }
-        }
-        let profiles = spool.take(0, &[])?;
-        loose.in_use = profiles.in_use.len();
-        let mut database = Database::write(&self.folder)?;
-        let left_out = database.change(|to| {
-            let added = totals::add(to, spool.name(), &profiles.free, None, None)?;
-            loose.profiles = added.profiles;
-            let run = note.into_run(spool.name(), None, added.profiles, false);
-            let obtained = match added.profiles + profiles.in_use.len() as u64 {
-                0 => Obtained::None(Uncovered::Unusable),
-                _ => Obtained::Continuous,
-            };
-            StoredRun { obtained, ..run }.insert(to, None)?;
-            Ok(added.left_out)
-        })?;
-        drop(database);
-        self.keep_left_out(&spool, &left_out);
-        spool.tidy(&profiles);
-        Ok(loose)
-    }
-
     /// Looks in these folders, and folders below, for binaries that profiles in the store are of
     /// and that it does not know, and adds them. Returns how many it added.
     ///

@@ -18,6 +18,7 @@ mod database;
 mod go;
 mod go_text;
 mod known;
+mod loose;
 mod programs;
 mod record;
 mod settle;
@@ -45,7 +46,7 @@ use record::{Note, Outcome};
 use settle::batch_of_run;
 use spool::{Profiles, Spool};
 
-pub use binaries::Loose;
+pub use loose::Loose;
 pub use programs::Superseded;
 pub use record::{Ended, Obtained, StoredRun, Uncovered};
 pub use shard::combine_stores;
@@ -287,6 +288,33 @@ impl Store {
             }
         }
         Ok(waiting)
+    }
+
+    /// How many runs there are, by how their coverage was obtained; the most first.
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub fn tally(&self) -> Result<Vec<(Obtained, u64)>> {
+        let database = match self.idle.take() {
+            Some(database) => Some(database),
+            None => Database::read(&self.folder)?,
+        };
+        let Some(database) = database else {
+            return Ok(Vec::new());
+        };
+        let mut tally = database.ask(record::tally)?;
+        for run in self.waiting(&database)? {
+            match tally
+                .iter_mut()
+                .find(|(obtained, _)| *obtained == run.obtained)
+            {
+                Some((_, count)) => *count += 1,
+                None => tally.push((run.obtained, 1)),
+            }
+        }
+        tally.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        self.idle.keep(database);
+        Ok(tally)
     }
 
     /// All that the store knows, put together.

@@ -166,6 +166,40 @@ impl fmt::Display for Obtained {
     }
 }
 
+/// How many runs there are of each way in which coverage was obtained, the most first.
+pub(super) fn tally(from: &Connection) -> Result<Vec<(Obtained, u64)>, Failure> {
+    let sql = "SELECT obtained, cause, count(*) FROM run GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2";
+    let mut statement = from.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (word, cause): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let obtained = Obtained::parse(&word, cause.as_deref());
+        let obtained = obtained.ok_or_else(|| {
+            rusqlite::Error::InvalidColumnType(0, word, rusqlite::types::Type::Text)
+        })?;
+        let count: i64 = row.get(2)?;
+        Ok((obtained, u64::try_from(count).unwrap_or(0)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes one more batch of a run's profiles, of which so many count. `obtained` is how, if there was
+/// nothing of it before.
+pub(super) fn add_batch(
+    to: &Connection,
+    run: &str,
+    profiles: u64,
+    obtained: Obtained,
+) -> Result<(), Failure> {
+    to.execute(
+        "UPDATE run SET profiles = profiles + ?1, batch = batch + 1, \
+         cause = iif(obtained = 'none' AND ?1 > 0, NULL, cause), \
+         obtained = iif(obtained = 'none' AND ?1 > 0, ?2, obtained) \
+         WHERE name = ?3",
+        params![whole(profiles), obtained.word(), run],
+    )?;
+    Ok(())
+}
+
 /// How a run ended, as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {

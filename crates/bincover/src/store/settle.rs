@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::database::{Database, Failure};
 use super::programs::{self, Copied, Program};
@@ -131,14 +131,7 @@ impl<'a> Settling<'a> {
             Some(_) if free.is_empty() => {}
             Some(_) => {
                 let obtained = self.note.obtained();
-                let added = record::whole(added.profiles);
-                to.execute(
-                    "UPDATE run SET profiles = profiles + ?1, batch = batch + 1, \
-                     cause = iif(obtained = 'none' AND ?1 > 0, NULL, cause), \
-                     obtained = iif(obtained = 'none' AND ?1 > 0, ?2, obtained) \
-                     WHERE name = ?3",
-                    params![added, obtained.word(), run],
-                )?;
+                record::add_batch(to, run, added.profiles, obtained)?;
             }
             None => {
                 let note = std::mem::take(&mut self.note);

@@ -15,7 +15,7 @@ use super::workloads::{Group, Workload, few, one_binary_profiles};
 use super::{programs, released};
 use crate::{Failure, command};
 
-const LLVM_COV: &str = "llvm-cov-22";
+pub(super) const LLVM_COV: &str = "llvm-cov-22";
 
 pub(super) const GROUP: Group = Group {
     title: "Coverage",

@@ -139,7 +139,10 @@ fn commands(text: &mut String, outcomes: &[&Outcome]) {
             let mut words: Vec<_> = racer
                 .command
                 .iter()
-                .map(|word| word.to_string_lossy())
+                .map(|word| match word.to_string_lossy() {
+                    word if word.contains(' ') => format!("'{word}'").into(),
+                    word => word,
+                })
                 .collect();
             if let Some(stdout) = racer.stdout() {
                 words.extend([">".into(), stdout.to_string_lossy()]);
@@ -191,6 +194,7 @@ impl Outcome {
 
     fn inputs(&self) -> String {
         let files = match self.race.files {
+            0 => return format!("`{}`", self.workload.name),
             1 => "1 file".to_owned(),
             files => format!("{files} files"),
         };

@@ -12,7 +12,7 @@ use super::programs::{self, CxxProgram, RustFamily};
 use super::race::{Race, Racer, Role, digest};
 use super::released;
 use super::targets::Target;
-use super::{coverage, go};
+use super::{coverage, go, suite};
 use crate::{Failure, command};
 
 /// A section of the report.
@@ -139,6 +139,7 @@ pub(super) const GROUPS: &[Group] = &[
     },
     coverage::GROUP,
     go::GROUP,
+    suite::GROUP,
 ];
 
 /// For what takes minutes.

@@ -23,7 +23,8 @@ fn main() -> ExitCode {
 fn price(each: &str, pieces: &str) -> ExitCode {
     match (each.parse(), pieces.parse()) {
         (Ok(each), Ok(pieces)) => {
-            println!("{}", shop_pricing::price(each, pieces));
+            let price = shop_pricing::price(each, pieces);
+            println!("{}", itoa::Buffer::new().format(price));
             ExitCode::SUCCESS
         }
         _ => {
