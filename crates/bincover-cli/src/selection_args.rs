@@ -78,7 +78,7 @@ pub(crate) struct ExclusionArgs {
 pub(crate) enum SkipPart {
     /// What has #[test] or #[cfg(test)], and the files of such modules
     Tests,
-    /// The lines of #[derive(…)]
+    /// The lines of #[derive]
     Derives,
     /// Lines of unreachable!() that were not executed
     Unreachable,
