@@ -24,6 +24,9 @@ use crate::limits::{MAX_GO_PACKAGES, MAX_SECTION_BYTES};
 use crate::maps::{self, Mapping};
 use crate::memory::Memory;
 
+/// How much of a program's variables is looked through at once.
+const PIECE_BYTES: usize = 1 << 18;
+
 /// A file of Go, and where in it the list of packages was found before.
 #[derive(Debug)]
 pub(crate) struct GoBinary {
@@ -177,17 +180,20 @@ impl GoImage {
             let slice = memory.read(at, 3 * words.bytes, "its list of packages")?;
             return Ok(self.list(memory, &slice).unwrap_or_default());
         }
-        if bss.bytes > MAX_SECTION_BYTES {
-            return Ok(Vec::new());
-        }
-        let at = bss.address.wrapping_add(self.bias);
-        let area = memory.read(at, bss.bytes, "its variables")?;
         let step = usize::try_from(words.bytes).unwrap_or(8);
-        for (index, slice) in area.windows(3 * step).enumerate().step_by(step) {
-            if let Some(packages) = self.list(memory, slice) {
-                let found = bss.address.wrapping_add(index as u64);
-                self.binary.list.store(found, Ordering::Relaxed);
-                return Ok(packages);
+        let slice = 3 * words.bytes;
+        // Each piece has the beginning of the next, so that no slice is cut.
+        for from in (0..bss.bytes).step_by(PIECE_BYTES) {
+            let bytes = (PIECE_BYTES as u64 + slice).min(bss.bytes - from);
+            let found = bss.address.wrapping_add(from);
+            let at = found.wrapping_add(self.bias);
+            let piece = memory.read(at, bytes, "its variables")?;
+            for (index, slice) in piece.windows(3 * step).enumerate().step_by(step) {
+                if let Some(packages) = self.list(memory, slice) {
+                    let found = found.wrapping_add(index as u64);
+                    self.binary.list.store(found, Ordering::Relaxed);
+                    return Ok(packages);
+                }
             }
         }
         Ok(Vec::new())
