@@ -299,6 +299,8 @@ fn run(
     let rescue = Arc::new(Rescue::new(&folder)?);
     let mut command = Command::new(program)
         .profiles(&folder, Mechanism::Exit)
+        // Where a core dump may go.
+        .current_dir(scratch.path())
         .timeout(Duration::from_secs(60));
     if is_followed {
         command = command.tracer(Arc::clone(&rescue) as Arc<dyn Tracer>);
@@ -326,7 +328,7 @@ fn go_out(way: Way, build: Build, is_followed: bool) -> Result<Ran, Failed> {
         match way.act {
             Act::Nothing => command,
             Act::Env(name, value) => command.env(name, value),
-            Act::Timeout => command.timeout(Duration::from_millis(200)),
+            Act::Timeout => command.timeout(Duration::from_secs(1)),
             Act::Signal(signal) => command.on_output(move |stream, _, process| {
                 if stream == Stream::Stdout {
                     process.signal(signal).expect("our child");
