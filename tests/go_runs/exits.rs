@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bincover::run::{Command, Mechanism, Output, Signal, Stream, Tracer};
@@ -201,6 +201,7 @@ pub(crate) fn trials(is_ignored: bool) -> Vec<Trial> {
         Trial::test("exits::written_before", written_before),
         Trial::test("exits::elsewhere", elsewhere),
         Trial::test("exits::outlived", outlived),
+        Trial::test("exits::no_snapshot", no_snapshot),
         Trial::test("exits::storm", storm),
     ]);
     let mut trials: Vec<Trial> = trials
@@ -434,6 +435,22 @@ fn outlived() -> Result<(), Failed> {
         same("steps", &calls(collected.go, "step"), &2)?;
     }
     Ok(())
+}
+
+/// A profile cannot be made of it, and that is what is said.
+fn no_snapshot() -> Result<(), Failed> {
+    let said = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&said);
+    run(&program(Build::Count)?, false, |command| {
+        command.arg("wait").on_output(move |_, _, process| {
+            let found = bincover::memory::snapshot(process.id());
+            *heard.lock().expect("ours") =
+                found.map_or_else(|error| error.to_string(), |_| String::new());
+            process.signal(Signal::KILL).expect("our child");
+        })
+    })?;
+    let said = said.lock().expect("ours").clone();
+    same("said", &said.contains("a program of Go"), &true).map_err(|_| said.into())
 }
 
 /// Goroutines call functions for the first time while the program writes its counters. It writes half
