@@ -7,10 +7,11 @@ use std::process::{Command, Output};
 
 use bincover::gocover::Mode;
 use bincover::{Obtained, Store};
-use bincover_testkit::fixture;
+use bincover_testkit::{fixture, top};
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 
+use crate::exits::unpack;
 use crate::go_tools;
 
 /// The trials of this module.
@@ -24,6 +25,9 @@ pub(crate) fn trials(is_ignored: bool) -> Vec<Trial> {
     let real = real.map(|trial| trial.with_ignored_flag(is_ignored));
     let mut trials = Vec::from(real);
     trials.push(Trial::test("build::what_is_added", what_is_added));
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        trials.push(Trial::test("build::a_faulty_release", a_faulty_release));
+    }
     trials
 }
 
@@ -164,25 +168,12 @@ fn its_own_package() -> Result<(), Failed> {
         .output()?;
     assert_eq!(crate::support::names_in(&folder), [""; 0]);
 
-    let with = |packages: &str| {
-        let output = project.build(&[
-            "--",
-            "go",
-            "build",
-            "-coverpkg",
-            "./words",
-            "-o",
-            "bin/",
-            packages,
-        ])?;
-        assert!(output.status.success(), "{}", said(&output));
-        project.run("bin/alpha", &["x"])
-    };
-    for packages in ["./cmd/alpha", "./..."] {
-        let (obtained, packages) = with(packages)?;
-        assert_eq!(obtained, Obtained::Exit);
-        assert_eq!(packages, [ALL[0], ALL[3]]);
-    }
+    let line = "-- go build -coverpkg ./words -o bin/ ./...";
+    let output = project.build(&line.split(' ').collect::<Vec<_>>())?;
+    assert!(output.status.success(), "{}", said(&output));
+    let (obtained, packages) = project.run("bin/alpha", &["x"])?;
+    assert_eq!(obtained, Obtained::Exit);
+    assert_eq!(packages, [ALL[0], ALL[3]]);
     // By files.
     let output = project.build(&[
         "--",
@@ -227,6 +218,44 @@ fn nothing_left() -> Result<(), Failed> {
         "{}",
         said(&output)
     );
+    Ok(())
+}
+
+/// A program that one of two releases built whose numbers are wrong: it says so itself.
+fn a_faulty_release() -> Result<(), Failed> {
+    let project = Project::new()?;
+    let program = project.path("program");
+    unpack(&top().join("testdata/go/programs/go1.27-pie.gz"), &program)?;
+    let warning = || -> Result<bool, Failed> {
+        let bincover = |args: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_bincover"));
+            command.current_dir(project.0.path()).args(args).output()
+        };
+        bincover(&["run", "--store", "store", "--", "./program"])?;
+        let output = bincover(&["report", "--store", "store"])?;
+        project.store().clean()?;
+        assert!(output.status.success(), "{}", said(&output));
+        Ok(said(&output).contains("go1.27.1 counts statements too often"))
+    };
+    let found = bincover::instrumentation(&program).ok_or("no program")?;
+    assert_eq!(found.go_version.as_deref(), Some("go1.27.3"));
+    assert!(!warning()?);
+    let mut bytes = fs::read(&program)?;
+    let (magic, version) = (b"\xff Go buildinf:", b"go1.27.3");
+    let at = |wanted: &[u8], from: usize| {
+        let found = bytes[from..]
+            .windows(wanted.len())
+            .position(|part| part == wanted);
+        found.map(|at| from + at).ok_or("there is none")
+    };
+    // The first such text is where programs look for it.
+    let section = bytes
+        .windows(33)
+        .position(|part| part.starts_with(magic) && part[32] == 8);
+    let place = at(version, section.ok_or("there is none")?)?;
+    bytes[place..place + version.len()].copy_from_slice(b"go1.27.1");
+    fs::write(&program, bytes)?;
+    assert!(warning()?);
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub struct Instrumentation {
     /// `None` if it is no program of Go, else whether it was built with `-cover`: its build settings
     /// say so (`go version -m`), since Go 1.20.
     pub go_cover: Option<bool>,
+    /// The version of Go that built it (`go version`), such as `go1.27.3`; since Go 1.18.
+    pub go_version: Option<String>,
 }
 
 /// Looks at an object's section and symbol tables.
@@ -37,6 +39,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Instrumentation> {
         relocatable_counters: relocatable_counters(&file),
         build_id: build_id_of(&file),
         go_cover: go_cover(&file),
+        go_version: go_version(&file),
     })
 }
 
@@ -48,12 +51,31 @@ pub fn build_id(bytes: &[u8]) -> Result<Vec<u8>> {
     parse(bytes).map(|file| build_id_of(&file))
 }
 
-fn go_cover(file: &File<'_>) -> Option<bool> {
-    const SETTING: &[u8] = b"build\t-cover=true\n";
+/// What Go says of a build ([debug/buildinfo](https://github.com/golang/go/blob/go1.27.3/src/debug/buildinfo/buildinfo.go)).
+fn go_build_info<'d>(file: &File<'d>) -> Option<&'d [u8]> {
     let names = [".go.buildinfo", "__go_buildinfo"];
     let section = names.iter().find_map(|name| file.section_by_name(name))?;
-    let settings = section.data().unwrap_or_default();
+    Some(section.data().unwrap_or_default())
+}
+
+fn go_cover(file: &File<'_>) -> Option<bool> {
+    const SETTING: &[u8] = b"build\t-cover=true\n";
+    let settings = go_build_info(file)?;
     Some(settings.windows(SETTING.len()).any(|part| part == SETTING))
+}
+
+fn go_version(file: &File<'_>) -> Option<String> {
+    // The rest is zero, or of no interest, up to the 32nd byte.
+    const MAGIC: &[u8] = b"\xff Go buildinf:";
+    const IS_INLINE: u8 = 2;
+    let info = go_build_info(file)?;
+    if !info.starts_with(MAGIC) || info.get(15)? & IS_INLINE == 0 {
+        return None;
+    }
+    // A length, in one byte, since versions are short.
+    let (&len, rest) = info.get(32..)?.split_first()?;
+    let version = rest.get(..len.into()).filter(|_| len < 0x80)?;
+    String::from_utf8(version.to_vec()).ok()
 }
 
 fn build_id_of(file: &File<'_>) -> Vec<u8> {

@@ -24,6 +24,9 @@ use crate::limits::{MAX_GO_PACKAGES, MAX_SECTION_BYTES};
 use crate::maps::{self, Mapping};
 use crate::memory::Memory;
 
+/// How much of a program's variables is looked through at once.
+const PIECE_BYTES: usize = 1 << 18;
+
 /// A file of Go, and where in it the list of packages was found before.
 #[derive(Debug)]
 pub(crate) struct GoBinary {
@@ -177,17 +180,20 @@ impl GoImage {
             let slice = memory.read(at, 3 * words.bytes, "its list of packages")?;
             return Ok(self.list(memory, &slice).unwrap_or_default());
         }
-        if bss.bytes > MAX_SECTION_BYTES {
-            return Ok(Vec::new());
-        }
-        let at = bss.address.wrapping_add(self.bias);
-        let area = memory.read(at, bss.bytes, "its variables")?;
         let step = usize::try_from(words.bytes).unwrap_or(8);
-        for (index, slice) in area.windows(3 * step).enumerate().step_by(step) {
-            if let Some(packages) = self.list(memory, slice) {
-                let found = bss.address.wrapping_add(index as u64);
-                self.binary.list.store(found, Ordering::Relaxed);
-                return Ok(packages);
+        let slice = 3 * words.bytes;
+        // Each piece has the beginning of the next, so that no slice is cut.
+        for from in (0..bss.bytes).step_by(PIECE_BYTES) {
+            let bytes = (PIECE_BYTES as u64 + slice).min(bss.bytes - from);
+            let found = bss.address.wrapping_add(from);
+            let at = found.wrapping_add(self.bias);
+            let piece = memory.read(at, bytes, "its variables")?;
+            for (index, slice) in piece.windows(3 * step).enumerate().step_by(step) {
+                if let Some(packages) = self.list(memory, slice) {
+                    let found = found.wrapping_add(index as u64);
+                    self.binary.list.store(found, Ordering::Relaxed);
+                    return Ok(packages);
+                }
             }
         }
         Ok(Vec::new())
@@ -200,7 +206,14 @@ impl GoImage {
     /// The process has ended.
     pub fn metadata(&self, memory: &Memory, package: &GoPackage) -> Result<Vec<u8>> {
         let Range { start, end } = package.metadata;
-        memory.read(start, end - start, "its metadata")
+        let bytes = end - start;
+        if bytes > MAX_SECTION_BYTES || !is_mapped(memory, start, bytes) {
+            let path = self.path.display();
+            let reason =
+                format_args!("`{path}`: {bytes} bytes of metadata at {start:#x} are not mapped");
+            return Err(Error::unreadable(memory.pid(), reason));
+        }
+        memory.read(start, bytes, "its metadata")
     }
 
     /// The packages, if this is the slice with them.
@@ -217,7 +230,7 @@ impl GoImage {
             return None;
         }
         self.package(memory, &first, shape)?;
-        if !memory.holds(start, count * shape.bytes) {
+        if !is_mapped(memory, start, count * shape.bytes) {
             return None;
         }
         let all = memory
@@ -250,10 +263,7 @@ impl GoImage {
         // Metadata is little-endian everywhere.
         let is_told = Endian::Little.u32(&head) == length && head[16..] == hash;
         let end = address.checked_add(length.into())?;
-        let is_there = length >= 32
-            && u64::from(length) <= MAX_SECTION_BYTES
-            && memory.holds(address, length.into());
-        (is_told && is_there).then_some(GoPackage {
+        (is_told && length >= 32).then_some(GoPackage {
             id,
             mode,
             granularity,
@@ -325,6 +335,14 @@ impl Words {
     }
 }
 
+/// So many bytes are there now; asked before as many are allocated.
+fn is_mapped(memory: &Memory, start: u64, bytes: u64) -> bool {
+    let maps = maps::read(memory.pid()).unwrap_or_default();
+    start
+        .checked_add(bytes)
+        .is_some_and(|end| maps::cover(&maps, start..end))
+}
+
 /// A section as it lies in the process.
 fn section(
     memory: &Memory,
@@ -346,4 +364,151 @@ fn section(
         return Err(Error::unreadable(memory.pid(), reason));
     }
     memory.read(start, bytes, what)
+}
+
+#[cfg(all(test, target_pointer_width = "64", target_endian = "little"))]
+mod tests {
+    use bincover_testkit::rng::Rng;
+
+    use super::*;
+
+    /// What a program of Go holds, in our own memory: module data of 8 words, then variables of 16,
+    /// then counters of 4, then the list of packages, then the metadata of two.
+    struct Held(Vec<u64>);
+
+    const MODULE: usize = 0;
+    const BSS: usize = 8;
+    const COUNTERS: usize = 24;
+    const LIST: usize = 28;
+    const BLOBS: usize = 44;
+    const WORDS: usize = 56;
+
+    impl Held {
+        fn new() -> Self {
+            let mut held = Self(vec![0; WORDS]);
+            let at = |index: usize| held.at(index);
+            // Where the variables without pointers begin, and end, and the counters.
+            let module = [at(COUNTERS), at(LIST), at(COUNTERS + 1), at(LIST)];
+            let list = [at(LIST), 2, 2];
+            let blobs = [at(BLOBS), at(BLOBS + 6)];
+            held.put(MODULE + 3, &module);
+            held.put(BSS + 5, &list);
+            held.put(COUNTERS + 1, &[0, 0x2_0000_0001, 0x5_0000_0003]);
+            for (index, blob) in blobs.into_iter().enumerate() {
+                let hash = [7 + index as u64, 8];
+                // Length and hash are not aligned.
+                let halves = [hash[0] << 32, hash[0] >> 32 | hash[1] << 32, hash[1] >> 32];
+                let element = [
+                    blob,
+                    48 | halves[0],
+                    halves[1],
+                    halves[2],
+                    0,
+                    0,
+                    u64::MAX,
+                    0x0102,
+                ];
+                held.put(LIST + 8 * index, &element);
+                held.put(BLOBS + 6 * index, &[48, 0, hash[0], hash[1], 0, 0]);
+            }
+            held
+        }
+
+        fn at(&self, index: usize) -> u64 {
+            self.0.as_ptr() as u64 + 8 * index as u64
+        }
+
+        fn put(&mut self, index: usize, words: &[u64]) {
+            self.0[index..index + words.len()].copy_from_slice(words);
+        }
+
+        fn image(&self) -> Result<Option<GoImage>> {
+            let section = |from: usize, to: usize| Section {
+                address: self.at(from),
+                bytes: 8 * (to - from) as u64,
+            };
+            let binary = Arc::new(GoBinary::new(GoSections {
+                endian: Endian::Little,
+                pointer_bytes: 8,
+                architecture: "amd64",
+                segments: Vec::new(),
+                module: section(MODULE, BSS),
+                bss: section(BSS, COUNTERS),
+                noptrbss: section(COUNTERS, LIST),
+            }));
+            let memory = Memory::open(std::process::id())?;
+            let maps = maps::read(memory.pid()).unwrap();
+            GoImage::find(&binary, 0, Path::new("/app"), true, &memory, &maps)
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_found() {
+        let held = Held::new();
+        let memory = Memory::open(std::process::id()).unwrap();
+        let image = held.image().unwrap().unwrap();
+        assert_eq!(image.counters(&memory).unwrap(), [0, 0, 1, 2, 3, 5]);
+        // The second time by what is remembered.
+        for _ in 0..2 {
+            let packages = image.packages(&memory).unwrap();
+            let ids = packages
+                .iter()
+                .map(|one| (one.id, one.mode, one.granularity));
+            assert_eq!(ids.collect::<Vec<_>>(), [(-1, 2, 1), (-1, 2, 1)]);
+            assert_eq!(packages[1].hash[..9], [8, 0, 0, 0, 0, 0, 0, 0, 8]);
+            let metadata = image.metadata(&memory, &packages[1]).unwrap();
+            assert_eq!(metadata.len(), 48);
+            assert_eq!(metadata[16], 8);
+        }
+    }
+
+    #[test]
+    fn one_without_coverage_is_none() {
+        let mut held = Held::new();
+        let end = held.at(LIST);
+        held.put(MODULE + 5, &[end]);
+        assert!(held.image().unwrap().is_none());
+        held.put(MODULE + 5, &[0, 0]);
+        assert!(held.image().unwrap().is_none());
+    }
+
+    #[test]
+    fn lengths_that_nothing_backs_are_refused() {
+        let memory = Memory::open(std::process::id()).unwrap();
+        let mut held = Held::new();
+        held.0[LIST + 1] |= 0xffff_0000;
+        held.0[BLOBS] |= 0xffff_0000;
+        let image = held.image().unwrap().unwrap();
+        let packages = image.packages(&memory).unwrap();
+        assert!(image.metadata(&memory, &packages[0]).is_err());
+        let mut held = Held::new();
+        held.put(BSS + 6, &[MAX_GO_PACKAGES, MAX_GO_PACKAGES]);
+        let image = held.image().unwrap().unwrap();
+        assert!(image.packages(&memory).unwrap().is_empty());
+    }
+
+    #[test]
+    fn anything_may_be_held() {
+        let memory = Memory::open(std::process::id()).unwrap();
+        let mut random = Rng::new(11);
+        for _ in 0..500 {
+            let mut held = Held::new();
+            for _ in 0..=random.below(3) {
+                let index = usize::try_from(random.below(WORDS as u64)).unwrap();
+                held.0[index] = match random.below(4) {
+                    0 => u64::MAX - random.below(64),
+                    1 => random.below(64),
+                    2 => held.at(usize::try_from(random.below(WORDS as u64)).unwrap()),
+                    _ => held.0[index] ^ 1 << random.below(64),
+                };
+            }
+            let Ok(Some(image)) = held.image() else {
+                continue;
+            };
+            let _ = image.counters(&memory);
+            for package in image.packages(&memory).unwrap_or_default() {
+                let _ = image.metadata(&memory, &package);
+            }
+        }
+    }
 }

@@ -89,11 +89,16 @@ impl Reader {
     ///
     /// As [`images`](Self::images).
     pub fn images_in(&self, memory: &Memory) -> Result<Vec<Image>> {
-        let images = self.all_in(memory)?.llvm;
-        if images.is_empty() {
-            return Err(not_instrumented(memory.pid()));
+        let Images { llvm, go } = self.all_in(memory)?;
+        match (llvm.is_empty(), go.is_empty()) {
+            (false, _) => Ok(llvm),
+            (true, true) => Err(not_instrumented(memory.pid())),
+            (true, false) => Err(Error::new(
+                ErrorKind::NotInstrumented,
+                memory.pid(),
+                "it is a program of Go, whose counters make no profile",
+            )),
         }
-        Ok(images)
     }
 
     /// The same with binaries of Go.

@@ -401,8 +401,11 @@ fn release(version: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, rest[..end].parse().ok()?))
 }
 
+/// What is to be known of a version of Go, such as `go1.27.1`, by whoever reads its coverage.
+///
 /// Two releases count statements wrongly, <https://go.dev/issue/80974>, which cannot be mended later.
-fn warning(version: &str) -> Option<String> {
+#[must_use]
+pub fn warning(version: &str) -> Option<String> {
     let is_one = release(version) == Some((1, 27)) && {
         let rest = version.strip_prefix("go1.27").unwrap_or_default();
         let patch = rest.strip_prefix('.').and_then(|rest| {

@@ -136,8 +136,10 @@ func main() {
 		child := exec.Command("/proc/self/exe", os.Args[2])
 		child.Run()
 	case "orphan":
-		exec.Command("/proc/self/exe", os.Args[2]).Start()
-		time.Sleep(100 * time.Millisecond)
+		child := exec.Command("/proc/self/exe", os.Args[2])
+		said, _ := child.StdoutPipe()
+		child.Start()
+		said.Read(make([]byte, 1))
 	case "child-clean":
 		child := exec.Command("/proc/self/exe", os.Args[2])
 		child.Env = []string{}

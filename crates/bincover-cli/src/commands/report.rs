@@ -1,13 +1,15 @@
 //! `bincover report`: everything that the runs reached.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bincover::mapping::Options;
 use bincover::profile::Merged;
 use bincover::profile::indexed::{self, WriteOptions};
+use bincover::run::go_build;
 use bincover::{
     Contents, Covered, Error, GoInputs, GoMerged, Objects, ProfileInput, SourceFiles, check_folder,
-    check_left, merge_files, profiles_below, write_atomically,
+    check_left, instrumentation, merge_files, profiles_below, write_atomically,
 };
 
 use crate::args::{InputArgs, ReportArgs};
@@ -226,6 +228,7 @@ fn inputs(args: &InputArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         });
     }
     say_of_store(&contents);
+    warn_of_go(&contents);
     let objects = match args.object.is_empty() {
         true if contents.objects.is_empty() && !contents.go.programs.is_empty() => None,
         true => Some(contents.objects),
@@ -236,6 +239,20 @@ fn inputs(args: &InputArgs, profiles: &[PathBuf]) -> Result<Inputs, Error> {
         objects,
         go: contents.go,
     })
+}
+
+/// Versions of Go whose numbers are wrong, as far as the programs are there and say theirs.
+fn warn_of_go(contents: &Contents) {
+    let files = contents.go_program_files.iter();
+    let versions: BTreeSet<String> = files
+        .filter_map(|file| instrumentation(file)?.go_version)
+        .collect();
+    for warning in versions
+        .iter()
+        .filter_map(|version| go_build::warning(version))
+    {
+        ui::say(format_args!("{NAME}: warning: {warning}"));
+    }
 }
 
 /// The profiles that were given, and those in the folders that were given, merged.

@@ -1,4 +1,4 @@
-//! [`Package`](super::Package)s to bytes.
+//! [`Package`]s to bytes.
 
 use std::collections::HashMap;
 
