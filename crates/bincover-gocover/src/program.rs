@@ -68,15 +68,19 @@ impl Program {
         })
     }
 
-    /// The function that a record is of, by its place, if it has so many counters.
+    /// The function that a record is of, by its place, if it has so many counters; and where these
+    /// begin.
     #[inline]
-    fn function(&self, package: u32, function: u32, counters: usize) -> Option<usize> {
+    fn function(&self, package: u32, function: u32, counters: usize) -> Option<(usize, usize)> {
         let index = usize::try_from(package).ok()?;
-        let &first = self.first_functions.get(index)?;
-        let &end = self.first_functions.get(index + 1)?;
+        let &[first, end] = self.first_functions.get(index..index.checked_add(2)?)? else {
+            return None;
+        };
         let at = first.checked_add(usize::try_from(function).ok()?)?;
-        let len = self.offsets.get(at + 1)? - self.offsets[at];
-        (at < end && len == counters).then_some(at)
+        let &[start, next] = self.offsets.get(at..at.checked_add(2)?)? else {
+            return None;
+        };
+        (at < end && next - start == counters).then_some((at, start))
     }
 
     /// The same, or why the record cannot be of any.
@@ -301,13 +305,12 @@ impl Visitor for Adding<'_> {
     fn short(&mut self, package: u32, function: u32, counters: [u8; 16], len: usize) {
         let at = self.program.function(package, function, len);
         let fits = !self.only_set || counters.iter().all(|&one| one < 2);
-        let Some(at) = at.filter(|_| fits) else {
+        let Some((at, start)) = at.filter(|_| fits) else {
             let counters = counters.map(u32::from);
             return self.leave_out(package, function, &counters[..len.min(16)]);
         };
         let sums = &mut *self.sums;
         sums.seen[at] = true;
-        let start = self.program.offsets[at];
         // What follows the function's counters has nothing added to it.
         let rest = &mut sums.counts[start..];
         sums.overflowed |= match rest.first_chunk_mut::<16>() {
@@ -320,12 +323,11 @@ impl Visitor for Adding<'_> {
     fn words(&mut self, package: u32, function: u32, counters: &[u32]) {
         let at = self.program.function(package, function, counters.len());
         let fits = !self.only_set || counters.iter().all(|&one| one < 2);
-        let Some(at) = at.filter(|_| fits) else {
+        let Some((at, start)) = at.filter(|_| fits) else {
             return self.leave_out(package, function, counters);
         };
         let sums = &mut *self.sums;
         sums.seen[at] = true;
-        let start = self.program.offsets[at];
         let into = &mut sums.counts[start..start + counters.len()];
         sums.overflowed |= add(sums.mode, into, counters);
     }

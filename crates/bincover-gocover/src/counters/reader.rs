@@ -535,6 +535,34 @@ mod tests {
     }
 
     #[test]
+    fn counters_of_any_number_and_size() {
+        let values = [1, 0, 127, 5, 128, 0, 300, u32::MAX];
+        let indices = [0, 1, 127, 128, 300, 0x3fff, 0x4000, u32::MAX];
+        let numbers = |len: usize, stride: usize| -> Vec<u32> {
+            let at = |index: usize| values[index * stride % 7 % values.len()];
+            (0..len).map(at).collect()
+        };
+        let mut all = Vec::new();
+        for len in 0..40 {
+            // All small, or with large ones between.
+            all.push(vec![3; len]);
+            all.push(numbers(len, 1));
+            all.push(numbers(len, 3));
+        }
+        let records: Vec<Record<'_>> = (0..)
+            .zip(&all)
+            .map(|(at, counters)| Record {
+                package: indices[at / 3 % indices.len()],
+                function: indices[at % indices.len()],
+                counters,
+            })
+            .collect();
+        let bytes = write(sample::meta().hash, &Args::default(), &records);
+        let file = CounterFile::parse(&bytes).unwrap();
+        assert_eq!(file.records().collect::<Vec<_>>(), records);
+    }
+
+    #[test]
     fn cut_at_each_byte() {
         let bytes = sample::counter_bytes(&[(0, 1, &[3, 0]), (1, 0, &[300])]);
         for end in 0..bytes.len() {
