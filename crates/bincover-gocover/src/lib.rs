@@ -5,7 +5,7 @@
 //! | file | written by | read | written |
 //! | --- | --- | --- | --- |
 //! | `covmeta.*` | programs built with `go build -cover`, Go 1.20 to 1.27 | [`Meta`] | [`MetaBuilder`], [`Pod`] |
-//! | `covcounters.*` | the same, at their end | [`CounterFile`] | [`counters::write`], [`Pod`] |
+//! | `covcounters.*` | the same, at their end | [`CounterFile`], [`CounterView`] | [`counters::write`], [`Pod`] |
 //! | text profile | `go test -coverprofile`, `go tool covdata textfmt`, all versions | [`TextProfile`] | [`text::write`] |
 //!
 //! A [`Program`] is a metadata file, [`Sums`] are the counters of its runs; a [`Profile`] has the
@@ -53,7 +53,7 @@ mod source;
 pub mod text;
 
 pub use combine::Pod;
-pub use counters::{Args, CounterFile, Record};
+pub use counters::{Args, CounterFile, CounterView, Record};
 pub use coverage::{LineRule, Located, coverage};
 pub use error::{Error, ErrorKind, Result};
 pub use hash::{Hash, HashKind};

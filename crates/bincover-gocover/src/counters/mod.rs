@@ -11,5 +11,6 @@ mod reader;
 mod writer;
 
 pub use args::Args;
-pub use reader::{CounterFile, Record};
+pub(crate) use reader::Visitor;
+pub use reader::{CounterFile, CounterView, Record};
 pub use writer::write;

@@ -13,6 +13,33 @@ use crate::limits::{FOOTER_BYTES, LEAST_COUNTER_FILE};
 /// numbers too.
 const VERSION: u32 = 1;
 
+/// A counter file, checked from end to end: what is in it can be read without an error.
+#[derive(Clone, Debug, Default)]
+pub struct CounterView<'a> {
+    /// The hash of the metadata that it belongs to.
+    pub hash: Hash,
+    /// Which run it is of, by its first segment.
+    pub args: Args,
+    segments: Vec<Entries<'a>>,
+}
+
+/// The entries of a segment.
+#[derive(Clone, Copy, Debug)]
+struct Entries<'a> {
+    bytes: &'a [u8],
+    count: u64,
+    flavour: Flavour,
+}
+
+/// What is called with each record of a file.
+pub(crate) trait Visitor {
+    /// The first `len` are its counters, 16 at most; what follows is 0.
+    fn short(&mut self, package: u32, function: u32, counters: [u8; 16], len: usize);
+
+    /// The same, of any number and size.
+    fn words(&mut self, package: u32, function: u32, counters: &[u32]);
+}
+
 /// A counter file, decoded. To read many, [`read`](Self::read) into one again and again: it keeps
 /// its memory.
 #[derive(Clone, Debug, Default)]
@@ -72,9 +99,7 @@ impl CounterFile {
 
     /// Adds a function.
     pub(crate) fn push_record(&mut self, package: u32, function: u32, counters: &[u32]) {
-        let start = self.counters.len();
-        self.counters.extend_from_slice(counters);
-        self.push(package, function, start);
+        self.words(package, function, counters);
     }
 
     /// The file as a program writes it: in one segment, without functions that did not run.
@@ -100,12 +125,13 @@ impl CounterFile {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn read(&mut self, bytes: &[u8]) -> Result<()> {
-        self.clear();
-        let read = self.read_all(bytes);
-        if read.is_err() {
-            self.clear();
-        }
-        read
+        self.records.clear();
+        self.counters.clear();
+        (self.hash, self.args) = (Hash::default(), Args::default());
+        let view = CounterView::parse(bytes)?;
+        view.visit(self);
+        (self.hash, self.args) = (view.hash, view.args);
+        Ok(())
     }
 
     /// The functions, in the order in which the file has them.
@@ -116,15 +142,49 @@ impl CounterFile {
             counters: &self.counters[place.counters.clone()],
         })
     }
+}
 
-    fn clear(&mut self) {
-        self.hash = Hash::default();
-        self.args = Args::default();
-        self.records.clear();
-        self.counters.clear();
+impl Visitor for CounterFile {
+    fn short(&mut self, package: u32, function: u32, counters: [u8; 16], len: usize) {
+        let counters = &counters.map(u32::from)[..len.min(16)];
+        self.words(package, function, counters);
     }
 
-    fn read_all(&mut self, bytes: &[u8]) -> Result<()> {
+    fn words(&mut self, package: u32, function: u32, counters: &[u32]) {
+        let start = self.counters.len();
+        self.counters.extend_from_slice(counters);
+        self.records.push(Place {
+            package,
+            function,
+            counters: start..self.counters.len(),
+        });
+    }
+}
+
+impl<'a> CounterView<'a> {
+    /// Looks through a counter file.
+    ///
+    /// # Errors
+    /// If it is of another version, was cut, or contradicts itself.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let mut view = Self::default();
+        view.read_all(bytes)?;
+        Ok(view)
+    }
+
+    /// Tells of each record, in order.
+    #[inline]
+    pub(crate) fn visit(&self, visitor: &mut impl Visitor) {
+        let mut words = Vec::new();
+        for entries in &self.segments {
+            match entries.flavour {
+                Flavour::Uleb => entries.visit_uleb(&mut words, visitor),
+                Flavour::Raw { big_endian } => entries.visit_raw(big_endian, &mut words, visitor),
+            }
+        }
+    }
+
+    fn read_all(&mut self, bytes: &'a [u8]) -> Result<()> {
         if bytes.is_empty() {
             let expected = "a counter file";
             return Err(Error::new(ErrorKind::Empty, "file", None, expected, "none"));
@@ -176,7 +236,7 @@ impl CounterFile {
     /// Reads a segment with its footer.
     fn segment(
         &mut self,
-        cursor: &mut Cursor<'_>,
+        cursor: &mut Cursor<'a>,
         flavour: Flavour,
         is_first: bool,
         counting: &mut Counting,
@@ -197,81 +257,206 @@ impl CounterFile {
         let tried = new.filter(|_| counting.is_running != Some(false));
         if let Some(new) = tried {
             let start = cursor.clone();
-            let (records, counters) = (self.records.len(), self.counters.len());
-            let entries = self.entries(cursor, flavour, new);
-            if entries.and_then(|()| footer(cursor)).is_ok() {
+            let entries = Entries::read(cursor, flavour, new);
+            if let Ok(entries) = entries
+                && footer(cursor).is_ok()
+            {
                 counting.is_running = Some(true);
+                self.segments.push(entries);
                 return Ok(());
             }
-            self.records.truncate(records);
-            self.counters.truncate(counters);
             *cursor = start;
         }
         if previous > 0 {
             counting.is_running = Some(false);
         }
-        self.entries(cursor, flavour, count)?;
+        self.segments.push(Entries::read(cursor, flavour, count)?);
         footer(cursor)?;
         Ok(())
     }
+}
 
-    fn entries(&mut self, cursor: &mut Cursor<'_>, flavour: Flavour, count: u64) -> Result<()> {
+impl<'a> Entries<'a> {
+    /// Looks through so many entries.
+    fn read(cursor: &mut Cursor<'a>, flavour: Flavour, count: u64) -> Result<Self> {
+        let bytes = cursor.rest();
         match flavour {
-            Flavour::Uleb => self.uleb_entries(cursor, count),
-            Flavour::Raw { big_endian } => self.raw_entries(cursor, count, big_endian),
+            Flavour::Uleb => skip_uleb(cursor, count)?,
+            Flavour::Raw { big_endian } => skip_raw(cursor, count, big_endian)?,
+        }
+        let len = bytes.len() - cursor.rest().len();
+        Ok(Self {
+            bytes: &bytes[..len],
+            count,
+            flavour,
+        })
+    }
+
+    /// They were looked through before, so nothing of what would end this early is there.
+    #[inline]
+    fn visit_uleb(&self, words: &mut Vec<u32>, visitor: &mut impl Visitor) {
+        let mut rest = self.bytes;
+        for _ in 0..self.count {
+            if let Some(short) = Short::read(rest) {
+                visitor.short(short.package, short.function, short.counters, short.len);
+                rest = &rest[short.size..];
+                continue;
+            }
+            let mut cursor = Cursor::new(rest, 0);
+            let Ok((package, function)) = entry(&mut cursor, words) else {
+                return;
+            };
+            visitor.words(package, function, words);
+            rest = cursor.rest();
         }
     }
 
-    fn uleb_entries(&mut self, cursor: &mut Cursor<'_>, count: u64) -> Result<()> {
-        for _ in 0..count {
-            let at = cursor.offset();
-            let counter_count = cursor.uleb32("counter count")?;
-            let package = cursor.uleb32("package index")?;
-            let function = cursor.uleb32("function index")?;
-            let left = cursor.remaining();
-            // Each takes a byte at least.
-            if u64::from(counter_count) > left {
-                return Err(Error::truncated("counters", at, counter_count.into(), left));
-            }
-            let start = self.counters.len();
-            // Most counts are less than 128.
-            let len = counter_count as usize;
-            let short = &cursor.rest()[..len];
-            if short.iter().fold(0, |all, byte| all | byte) < 0x80 {
-                cursor.take(counter_count.into(), "counters")?;
-                self.counters
-                    .extend(short.iter().map(|&byte| u32::from(byte)));
-            } else {
-                for _ in 0..counter_count {
-                    self.counters.push(cursor.uleb32("counter")?);
-                }
-            }
-            self.push(package, function, start);
+    fn visit_raw(&self, big_endian: bool, words: &mut Vec<u32>, visitor: &mut impl Visitor) {
+        let mut rest = self.bytes;
+        for _ in 0..self.count {
+            let Some((head, after)) = rest.split_at_checked(12) else {
+                return;
+            };
+            let number = |at: usize| word(&head[at..], big_endian);
+            let len = (number(0) as usize).saturating_mul(4);
+            let Some((counters, after)) = after.split_at_checked(len) else {
+                return;
+            };
+            words.clear();
+            words.extend(
+                counters
+                    .chunks_exact(4)
+                    .map(|bytes| word(bytes, big_endian)),
+            );
+            visitor.words(number(4), number(8), words);
+            rest = after;
         }
-        Ok(())
     }
+}
 
-    fn raw_entries(&mut self, cursor: &mut Cursor<'_>, count: u64, big_endian: bool) -> Result<()> {
-        let word = |bytes: &[u8]| match big_endian {
-            true => u32_at(bytes).swap_bytes(),
-            false => u32_at(bytes),
+/// An entry as most are: of few counters and small numbers, with more bytes after it.
+struct Short {
+    package: u32,
+    function: u32,
+    /// What follows the counters is 0.
+    counters: [u8; 16],
+    len: usize,
+    /// How many bytes it takes.
+    size: usize,
+}
+
+/// The highest bits of bytes: a number goes on in the next.
+const GOES_ON: u128 = u128::from_le_bytes([0x80; 16]);
+
+/// By length, all bits of so many bytes.
+const MASKS: [u128; 17] = {
+    let mut masks = [0; 17];
+    let mut len = 1;
+    while len < masks.len() {
+        masks[len] = masks[len - 1] << 8 | 0xff;
+        len += 1;
+    }
+    masks
+};
+
+impl Short {
+    /// `None` for any other.
+    #[inline(always)]
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let head = u32::from_le_bytes(*bytes.first_chunk()?);
+        if head & 0x8080 != 0 {
+            return None;
+        }
+        let (low, high) = (head >> 16 & 0x7f, head >> 17 & 0x3f80);
+        let (function, used) = if head & 0x0080_0000 == 0 {
+            (low, 3)
+        } else if head & 0x8000_0000 == 0 {
+            (low | high, 4)
+        } else {
+            return None;
         };
-        for _ in 0..count {
-            let head = cursor.take(12, "entry")?;
-            let counters = cursor.take_array(word(head).into(), 4, "counters")?;
-            let start = self.counters.len();
-            self.counters.extend(counters.chunks_exact(4).map(word));
-            self.push(word(&head[4..]), word(&head[8..]), start);
+        let len = (head & 0x7f) as usize;
+        let these = *MASKS.get(len)?;
+        let counters = u128::from_le_bytes(*bytes.get(used..)?.first_chunk()?) & these;
+        if counters & GOES_ON != 0 {
+            return None;
         }
-        Ok(())
-    }
-
-    fn push(&mut self, package: u32, function: u32, start: usize) {
-        self.records.push(Place {
-            package,
+        Some(Self {
+            package: head >> 8 & 0x7f,
             function,
-            counters: start..self.counters.len(),
-        });
+            counters: counters.to_le_bytes(),
+            len,
+            size: used + len,
+        })
+    }
+}
+
+fn skip_uleb(cursor: &mut Cursor<'_>, count: u64) -> Result<()> {
+    let mut left = count;
+    while left > 0 {
+        // Without a look at the offset, which only an error needs.
+        let mut rest = cursor.rest();
+        while left > 0
+            && let Some(short) = Short::read(rest)
+        {
+            rest = &rest[short.size..];
+            left -= 1;
+        }
+        cursor.take(cursor.remaining() - rest.len() as u64, "entry")?;
+        if left > 0 {
+            numbers(cursor, |_| ())?;
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+/// Reads an entry of any kind; returns the package and the function.
+fn entry(cursor: &mut Cursor<'_>, words: &mut Vec<u32>) -> Result<(u32, u32)> {
+    words.clear();
+    numbers(cursor, |number| words.push(number))
+}
+
+fn numbers(cursor: &mut Cursor<'_>, mut each: impl FnMut(u32)) -> Result<(u32, u32)> {
+    let at = cursor.offset();
+    let counter_count = cursor.uleb32("counter count")?;
+    let package = cursor.uleb32("package index")?;
+    let function = cursor.uleb32("function index")?;
+    let left = cursor.remaining();
+    // Each takes a byte at least.
+    if u64::from(counter_count) > left {
+        return Err(Error::truncated("counters", at, counter_count.into(), left));
+    }
+    let mut left = counter_count;
+    while left > 0 {
+        // Most counters are less than 128.
+        if left >= 8
+            && let Some(eight) = cursor.rest().first_chunk::<8>()
+            && u128::from(u64::from_le_bytes(*eight)) & GOES_ON == 0
+        {
+            eight.iter().for_each(|&byte| each(byte.into()));
+            cursor.take(8, "counters")?;
+            left -= 8;
+        } else {
+            each(cursor.uleb32("counter")?);
+            left -= 1;
+        }
+    }
+    Ok((package, function))
+}
+
+fn skip_raw(cursor: &mut Cursor<'_>, count: u64, big_endian: bool) -> Result<()> {
+    for _ in 0..count {
+        let head = cursor.take(12, "entry")?;
+        cursor.take_array(word(head, big_endian).into(), 4, "counters")?;
+    }
+    Ok(())
+}
+
+fn word(bytes: &[u8], big_endian: bool) -> u32 {
+    match big_endian {
+        true => u32_at(bytes).swap_bytes(),
+        false => u32_at(bytes),
     }
 }
 
@@ -369,6 +554,34 @@ mod tests {
                 counters: &[u32::MAX]
             }
         );
+    }
+
+    #[test]
+    fn counters_of_any_number_and_size() {
+        let values = [1, 0, 127, 5, 128, 0, 300, u32::MAX];
+        let indices = [0, 1, 127, 128, 300, 0x3fff, 0x4000, u32::MAX];
+        let numbers = |len: usize, stride: usize| -> Vec<u32> {
+            let at = |index: usize| values[index * stride % 7 % values.len()];
+            (0..len).map(at).collect()
+        };
+        let mut all = Vec::new();
+        for len in 0..40 {
+            // All small, or with large ones between.
+            all.push(vec![3; len]);
+            all.push(numbers(len, 1));
+            all.push(numbers(len, 3));
+        }
+        let records: Vec<Record<'_>> = (0..)
+            .zip(&all)
+            .map(|(at, counters)| Record {
+                package: indices[at / 3 % indices.len()],
+                function: indices[at % indices.len()],
+                counters,
+            })
+            .collect();
+        let bytes = write(sample::meta().hash, &Args::default(), &records);
+        let file = CounterFile::parse(&bytes).unwrap();
+        assert_eq!(file.records().collect::<Vec<_>>(), records);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bincover_gocover::{
-    Cause, CounterFile, Hash, LineRule, Mode, Profile, Program, Sums, TextProfile,
+    Cause, CounterView, Hash, LineRule, Mode, Profile, Program, Sums, TextProfile,
 };
 use bincover_model::Coverage;
 use bstr::BStr;
@@ -280,7 +280,6 @@ struct Adding<'a> {
 struct Worker {
     added: Added,
     bytes: Vec<u8>,
-    file: CounterFile,
     left_out: Vec<Cause>,
     entries: Vec<(usize, Cause)>,
 }
@@ -347,17 +346,20 @@ impl Adding<'_> {
             worker.entries.push((at, Cause::Inaccessible(error)));
             return;
         }
-        if let Err(error) = worker.file.read(&worker.bytes) {
-            worker.entries.push((at, Cause::Unreadable(error)));
-            return;
-        }
+        let file = match CounterView::parse(&worker.bytes) {
+            Ok(file) => file,
+            Err(error) => {
+                worker.entries.push((at, Cause::Unreadable(error)));
+                return;
+            }
+        };
         let mut index = index;
         let named = self.programs[index].as_ref().map(|one| one.meta().hash);
-        if named != Some(worker.file.hash) {
-            match self.by_hash.get(&worker.file.hash) {
+        if named != Some(file.hash) {
+            match self.by_hash.get(&file.hash) {
                 Some(&other) => index = other,
                 None => {
-                    let found = worker.file.hash.to_string();
+                    let found = file.hash.to_string();
                     worker.entries.push((at, Cause::OtherHash { found }));
                 }
             }
@@ -369,7 +371,7 @@ impl Adding<'_> {
         let mode = self.mode.unwrap_or(program.meta().mode);
         let sums = worker.added.entry((index, origin));
         let sums = sums.or_insert_with(|| Sums::new(program, mode));
-        sums.add(program, &worker.file, &mut worker.left_out);
+        sums.add_view(program, &file, &mut worker.left_out);
         let left_out = worker.left_out.drain(..);
         worker.entries.extend(left_out.map(|cause| (at, cause)));
     }
