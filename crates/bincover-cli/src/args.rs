@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bincover::Rescuing;
 use bincover::gocover::LineRule;
-use clap::{Args as ClapArgs, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args as ClapArgs, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
-use crate::patch_args::{PatchArgs, RatchetOptions};
+use crate::patch_args::{ChangeArgs, PatchFormatArgs, RatchetOptions};
 use crate::report_args::{FormatArgs, GateArgs, LookArgs};
 use crate::selection_args::SelectionArgs;
 
@@ -559,9 +559,12 @@ Exit code 90 means that a threshold was missed.";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = DIFF_EXAMPLES)]
+#[command(group(ArgGroup::new("changes").required(true).args(["base", "patch"])))]
 pub(crate) struct DiffArgs {
     #[command(flatten)]
-    pub(crate) patch: PatchArgs,
+    pub(crate) changes: ChangeArgs,
+    #[command(flatten)]
+    pub(crate) formats: PatchFormatArgs,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
 }

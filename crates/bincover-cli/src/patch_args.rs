@@ -7,17 +7,12 @@ use bincover::report::patch::{PATCH_FORMATS, PatchFormat};
 use bincover::{Error, check_folder};
 use clap::Args as ClapArgs;
 
-/// What changed, and what is wanted of it.
+/// What changed, and what has to be reached of it.
 #[derive(Clone, Debug, Default, ClapArgs)]
-pub(crate) struct PatchArgs {
+pub(crate) struct ChangeArgs {
     /// What changed since this branch, tag or commit, by git: the working tree against the last
     /// commit that it has in common with HEAD
-    #[arg(
-        long,
-        value_name = "REF",
-        required_unless_present = "patch",
-        help_heading = "What changed"
-    )]
+    #[arg(long, value_name = "REF", help_heading = "What changed")]
     pub(crate) base: Option<String>,
     /// What changed by a patch, as `git diff` or `diff -u` write it; - for standard input
     #[arg(
@@ -34,6 +29,22 @@ pub(crate) struct PatchArgs {
     /// that did not change lost their coverage
     #[arg(long, value_name = "FILE", help_heading = "What changed")]
     pub(crate) baseline: Option<PathBuf>,
+    /// Fail with 90 below this percentage of changed lines; a patch without a line of code passes
+    #[arg(long, value_name = "PERCENT", value_parser = Percent::parse, help_heading = "Thresholds")]
+    pub(crate) fail_under_patch: Option<Percent>,
+    /// Fail with 90 if more lines than this did not change and lost their coverage
+    #[arg(
+        long,
+        value_name = "LINES",
+        requires = "baseline",
+        help_heading = "Thresholds"
+    )]
+    pub(crate) fail_lost_lines: Option<u64>,
+}
+
+/// Which formats go where: an option for each row of the table of formats.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct PatchFormatArgs {
     /// The table, to a file [diff.txt]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "diff.txt", help_heading = "Formats")]
     pub(crate) table: Option<PathBuf>,
@@ -46,17 +57,6 @@ pub(crate) struct PatchArgs {
     /// GitHub workflow commands that annotate lines [annotations.txt]; likewise
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "annotations.txt", help_heading = "Formats")]
     pub(crate) github: Option<PathBuf>,
-    /// Fail with 90 below this percentage of changed lines; a patch without a line of code passes
-    #[arg(long, value_name = "PERCENT", value_parser = Percent::parse, help_heading = "Thresholds")]
-    pub(crate) fail_under_patch: Option<Percent>,
-    /// Fail with 90 if more lines than this did not change and lost their coverage
-    #[arg(
-        long,
-        value_name = "LINES",
-        requires = "baseline",
-        help_heading = "Thresholds"
-    )]
-    pub(crate) fail_lost_lines: Option<u64>,
 }
 
 /// A ratchet, and what becomes of it.
@@ -85,7 +85,7 @@ pub(crate) struct PatchReports<'a> {
     pub(crate) files: Vec<(&'static PatchFormat, &'a Path)>,
 }
 
-impl PatchArgs {
+impl PatchFormatArgs {
     /// Decides, and checks the files' folders before anything is computed. Two formats for standard
     /// output are the error in words.
     pub(crate) fn reports(&self) -> Result<Result<PatchReports<'_>, String>, Error> {
@@ -127,10 +127,10 @@ mod tests {
         let options = PATCH_FORMATS
             .iter()
             .map(|format| format!("--{}", format.name));
-        let line = ["diff", "--patch", "x"].map(str::to_owned);
-        let command = PatchArgs::augment_args(clap::Command::new("diff"));
+        let line = ["diff".to_owned()];
+        let command = PatchFormatArgs::augment_args(clap::Command::new("diff"));
         let matches = command.get_matches_from(line.into_iter().chain(options));
-        let args = PatchArgs::from_arg_matches(&matches).expect("options of ours");
+        let args = PatchFormatArgs::from_arg_matches(&matches).expect("options of ours");
         let reports = args
             .reports()
             .expect("a folder")

@@ -12,7 +12,7 @@ use bstr::{BString, ByteSlice};
 use crate::args::DiffArgs;
 use crate::commands::report::{evaluated, left_out};
 use crate::exit::Exit;
-use crate::patch_args::{PatchArgs, PatchReports};
+use crate::patch_args::{ChangeArgs, PatchReports};
 use crate::ui;
 
 const NAME: &str = "bincover";
@@ -22,19 +22,19 @@ const MAX_BYTES: u64 = 1 << 30;
 const SHOWN: usize = 5;
 
 pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Error> {
-    let reports = match args.patch.reports()? {
+    let reports = match args.formats.reports()? {
         Ok(reports) => reports,
         Err(reason) => {
             ui::say(format_args!("{NAME}: error: {reason}"));
             return Ok(Exit::Usage);
         }
     };
-    let changes = Changes::read(&args.patch)?;
+    let changes = Changes::read(&args.changes)?;
     let evaluated = evaluated(&args.inputs, None)?;
     let covered = &evaluated.covered;
     let sources = SourceFiles::of(covered.objects.iter().map(PathBuf::as_path));
     let coverage = &covered.evaluation.coverage;
-    let is_reached = report(&args.patch, reports, changes, coverage, &sources)?;
+    let is_reached = report(&args.changes, reports, changes, coverage, &sources)?;
     Ok(match (is_reached, left_out(&evaluated)) {
         (false, _) => Exit::Threshold,
         (true, true) => Exit::LeftOut,
@@ -51,7 +51,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn read(args: &PatchArgs) -> Result<Self, Error> {
+    pub(crate) fn read(args: &ChangeArgs) -> Result<Self, Error> {
         let mut untracked = Vec::new();
         let (path, bytes) = match (&args.base, &args.patch) {
             (Some(base), _) => {
@@ -127,7 +127,7 @@ fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Writes the reports; true if no gate is missed.
 pub(crate) fn report(
-    args: &PatchArgs,
+    args: &ChangeArgs,
     reports: PatchReports<'_>,
     changes: Changes,
     coverage: &Coverage,
@@ -198,7 +198,7 @@ fn note(names: &[String], what: &str) {
 }
 
 /// Says which gates are missed; true if none is.
-fn check(args: &PatchArgs, found: &PatchCoverage) -> bool {
+fn check(args: &ChangeArgs, found: &PatchCoverage) -> bool {
     let mut is_reached = true;
     if let Some(percent) = args.fail_under_patch {
         if let Some(missed) = found.check(percent) {

@@ -108,8 +108,8 @@ impl PatchCoverage {
         let mut kept = Tally::default();
         for (name, file) in &measured {
             let change = changes.get(name.as_slice());
+            // Then nothing is known of its old lines either.
             let is_opaque = change.is_some_and(|change| change.opaque.is_some());
-            // Of a file that is new as a whole, there is no line that was there before.
             let change = change.copied().unwrap_or(&unchanged);
             let name = name.to_str_lossy().into_owned();
             let old_name = match &change.old {

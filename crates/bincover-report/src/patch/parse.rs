@@ -89,18 +89,28 @@ impl FileChange {
     /// Whether a line of the new version is new.
     #[must_use]
     pub fn is_new(&self, line: u32) -> bool {
-        self.before(line).is_none()
+        let (last, _) = self.around(line);
+        last.is_some_and(|edit| line < edit.new.end())
     }
 
-    /// The number that a line of the new version had in the old one; `None` if it is new.
+    /// The number that a line of the new version had in the old one; `None` if it is new, or if
+    /// that is not known: between edits there can be lines more or fewer, if the patch was made to
+    /// say nothing of blank ones.
     #[must_use]
     pub fn before(&self, line: u32) -> Option<u32> {
+        let (last, next) = self.around(line);
+        let (old, new) = last.map_or((1, 1), |edit| (edit.old.end(), edit.new.end()));
+        let beyond = line.checked_sub(new)?;
+        let is_known = next
+            .is_none_or(|next| next.old.first.checked_sub(old) == next.new.first.checked_sub(new));
+        old.checked_add(beyond).filter(|_| is_known)
+    }
+
+    /// The last edit that begins at a line of the new version or before it, and the next one.
+    fn around(&self, line: u32) -> (Option<&Edit>, Option<&Edit>) {
         let next = self.edits.partition_point(|edit| edit.new.first <= line);
-        let Some(edit) = next.checked_sub(1).and_then(|at| self.edits.get(at)) else {
-            return Some(line);
-        };
-        let beyond = line.checked_sub(edit.new.end())?;
-        edit.old.end().checked_add(beyond)
+        let last = next.checked_sub(1).and_then(|at| self.edits.get(at));
+        (last, self.edits.get(next))
     }
 }
 
@@ -581,6 +591,15 @@ index 1..2 160000
         let expected = [1, 0, 0, 3, 4, 5, 6, 7, 10, 11, 12, 0, 13];
         assert_eq!(before, expected.map(|line| (line > 0).then_some(line)));
         assert!(file.is_new(3) && !file.is_new(4));
+        // As with `--ignore-blank-lines`: where between 3 and 8 there is a line less, is not said.
+        let patch = parse("--- a/x\n+++ b/x\n@@ -2 +2 @@\n-a\n+b\n@@ -8 +7 @@\n-a\n+b\n");
+        let before: Vec<_> = (1..=9).map(|line| patch.files[0].before(line)).collect();
+        let expected = [1, 0, 0, 0, 0, 0, 0, 9, 10];
+        assert_eq!(before, expected.map(|line| (line > 0).then_some(line)));
+        let new: Vec<u32> = (1..=9)
+            .filter(|line| patch.files[0].is_new(*line))
+            .collect();
+        assert_eq!(new, [2, 7]);
         assert_eq!(FileChange::default().before(7), Some(7));
     }
 
