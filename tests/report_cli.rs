@@ -251,6 +251,10 @@ fn what_is_left_out_is_out_of_every_report_and_listed() {
     );
     let html = fs::read_to_string(folder.path().join("html/index.html")).unwrap();
     assert!(html.contains("Left out on request: 7 lines"), "{html}");
+    let pages = fs::read_dir(folder.path().join("html/f")).unwrap();
+    let pages = pages.map(|page| fs::read_to_string(page.unwrap().path()).unwrap());
+    let noted = pages.filter(|page| page.contains("7 lines were left out on request"));
+    assert_eq!(noted.count(), 1);
     let lcov = fs::read_to_string(folder.path().join("a.info")).unwrap();
     assert!(lcov.starts_with("SF:src/main.c\n") && !lcov.contains("never_called"));
 
@@ -296,6 +300,10 @@ fn markers_that_are_not_balanced_and_reports_on_nothing_are_errors() {
     }
     check(
         &bincover(folder.path(), "report", &["--exclude-line", "("]),
+        2,
+    );
+    check(
+        &bincover(folder.path(), "report", &["--exclude-stop", "x"]),
         2,
     );
     check(&bincover(folder.path(), "report", &["--skip", "all"]), 2);
