@@ -473,6 +473,10 @@ fn what_is_left_out_is_out_of_every_report_and_listed() {
     );
     let html = fs::read_to_string(folder.path().join("html/index.html")).unwrap();
     assert!(html.contains("Left out on request: 7 lines"), "{html}");
+    let pages = fs::read_dir(folder.path().join("html/f")).unwrap();
+    let pages = pages.map(|page| fs::read_to_string(page.unwrap().path()).unwrap());
+    let noted = pages.filter(|page| page.contains("7 lines were left out on request"));
+    assert_eq!(noted.count(), 1);
     let lcov = fs::read_to_string(folder.path().join("a.info")).unwrap();
     assert!(lcov.starts_with("SF:src/main.c\n") && !lcov.contains("never_called"));
 
@@ -518,6 +522,10 @@ fn markers_that_are_not_balanced_and_reports_on_nothing_are_errors() {
     }
     check(
         &bincover(folder.path(), "report", &["--exclude-line", "("]),
+        2,
+    );
+    check(
+        &bincover(folder.path(), "report", &["--exclude-stop", "x"]),
         2,
     );
     check(&bincover(folder.path(), "report", &["--skip", "all"]), 2);
@@ -575,3 +583,57 @@ fn paths_are_explained() {
         "{found}"
     );
 }
+
+/// Go's blocks go with the line on which they begin, and their statements with them. The profile
+/// was written by Go 1.27.
+#[test]
+fn statements_of_go_go_with_their_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("go.mod", "module example.com/m\ngo 1.22\n");
+    write("m.go", GO);
+    write("c.out", GO_PROFILE);
+    let report = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bincover"));
+        command.current_dir(folder.path());
+        command.args(["report", "--profile", "c.out"]).args(args);
+        let (table, _) = check(&command.output().unwrap(), 0);
+        let last = table.lines().last().unwrap_or_default();
+        let words = last.split_whitespace().filter(|word| word.contains('/'));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(report(&[]), ["2/10", "1/2", "2/6", "2/10"]);
+    assert_eq!(report(&["--markers"]), ["2/5", "1/1", "2/4", "2/4"]);
+}
+
+const GO: &str = "\
+package m
+
+func Sign(x int) string {
+	if x > 0 {
+		return \"plus\"
+	}
+	if x < 0 {
+		a := 1 // LCOV_EXCL_START
+		a++
+		_ = a
+		return \"minus\" // LCOV_EXCL_STOP
+	}
+	return \"zero\"
+}
+
+func Never() int { // GCOVR_EXCL_FUNCTION
+	x := 1
+	return x
+}
+";
+
+const GO_PROFILE: &str = "\
+mode: set
+example.com/m/m.go:4.2,4.11 1 1
+example.com/m/m.go:5.3,6.1 1 1
+example.com/m/m.go:7.2,7.11 1 0
+example.com/m/m.go:8.3,12.1 4 0
+example.com/m/m.go:13.2,13.15 1 0
+example.com/m/m.go:17.2,19.1 2 0
+";

@@ -187,6 +187,38 @@ fn what_is_left_out_is_what_was_asked() {
     }
 }
 
+/// Two builds of one program, each in a folder of its own, are one program when their files are.
+#[test]
+fn a_program_from_two_places_is_one_when_its_files_are() {
+    for case in CASES {
+        let once = coverage(case);
+        let names = |coverage: &Coverage, change: fn(&[u8]) -> Vec<u8>| {
+            let files = coverage.files.iter();
+            files.map(|file| change(&file.name).into()).collect()
+        };
+        let elsewhere = names(&once, |name| [b"/elsewhere", name].concat());
+        let both = once.clone().join(once.clone().renamed(elsewhere));
+        assert_eq!(both.files.len(), 2 * once.files.len(), "{case}");
+        let back = names(&both, |name| {
+            name.strip_prefix(b"/elsewhere").unwrap_or(name).to_vec()
+        });
+        let joined = both.renamed(back);
+        assert_eq!(joined.files.len(), once.files.len(), "{case}");
+        for (one, two) in once.files.iter().zip(&joined.files) {
+            assert_eq!(two.name, one.name);
+            let mut doubled = one.lines.clone();
+            doubled.iter_mut().for_each(|line| line.count *= 2);
+            assert_eq!(two.lines, doubled, "{case}");
+            let mut summary = one.summary;
+            summary.instantiations += one.summary.instantiations;
+            assert_eq!(two.summary, summary, "{case}");
+            assert_eq!(two.groups.len(), one.groups.len(), "{case}");
+            let branches = joined.branches_by_line(two);
+            assert_eq!(branches.len(), once.branches_by_line(one).len(), "{case}");
+        }
+    }
+}
+
 fn json(report: &str) -> Value {
     serde_json::from_str(report).expect("it is JSON")
 }

@@ -51,7 +51,12 @@ pub(crate) struct ExclusionArgs {
     #[arg(long, value_name = "REGEX", alias = "excl-start")]
     pub(crate) exclude_start: Vec<Regex>,
     /// Up to one in which this is found, which is not left out; or to the end of the file
-    #[arg(long, value_name = "REGEX", alias = "excl-stop")]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        alias = "excl-stop",
+        requires = "exclude_start"
+    )]
     pub(crate) exclude_stop: Vec<Regex>,
     /// As --exclude-line, of branches alone
     #[arg(long, value_name = "REGEX", alias = "excl-br-line")]
@@ -60,7 +65,12 @@ pub(crate) struct ExclusionArgs {
     #[arg(long, value_name = "REGEX", alias = "excl-br-start")]
     pub(crate) exclude_branch_start: Vec<Regex>,
     /// As --exclude-stop, of branches alone
-    #[arg(long, value_name = "REGEX", alias = "excl-br-stop")]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        alias = "excl-br-stop",
+        requires = "exclude_branch_start"
+    )]
     pub(crate) exclude_branch_stop: Vec<Regex>,
     /// Report on these source files alone
     #[arg(long, value_name = "GLOB")]

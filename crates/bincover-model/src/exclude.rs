@@ -356,6 +356,9 @@ impl Coverage {
     pub fn exclude(&mut self, asked: impl IntoIterator<Item = (FileId, Vec<ExcludedRange>)>) {
         let asked = asked.into_iter();
         let asked: Vec<_> = asked.filter(|(_, ranges)| !ranges.is_empty()).collect();
+        if asked.is_empty() {
+            return;
+        }
         let mut is_touched = vec![false; self.files.len()];
         for (id, _) in &asked {
             is_touched[id.0 as usize] = true;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use bincover_model::{
-    Coverage, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
+    Coverage, ExcludedPart, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
 };
 use bstr::ByteSlice;
 use maud::{Markup, html};
@@ -88,6 +88,15 @@ fn escaped(text: &str) -> String {
 fn notes(file: &File, text: &Rc<Result<Text, String>>) -> Vec<String> {
     let mut notes = Vec::new();
     let last = file.lines.last().map_or(0, |line| line.number);
+    let ranges = file.excluded.ranges.iter();
+    let lines = ranges.filter(|range| range.part != ExcludedPart::Branches);
+    match lines.map(|range| range.lines).sum() {
+        0u64 => {}
+        1 => notes.push("1 line was left out on request; the index has it.".to_owned()),
+        lines => notes.push(format!(
+            "{lines} lines were left out on request; the index lists them."
+        )),
+    }
     match &**text {
         Err(reason) => notes.push(format!("The source cannot be shown: {reason}.")),
         Ok(text) => {

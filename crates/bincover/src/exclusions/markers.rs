@@ -76,7 +76,10 @@ pub(super) fn scan(text: &[u8]) -> Found {
             let rule: Arc<str> = format!("{family}{what}").into();
             let begun = open.iter().position(|open| open.family == family);
             match (what.as_str(), begun) {
-                ("LINE", _) => found.ranges.push(range(line, line, part, &rule)),
+                ("LINE", _) => match found.ranges.last_mut() {
+                    Some(last) if last.rule == rule && last.last + 1 == line => last.last = line,
+                    _ => found.ranges.push(range(line, line, part, &rule)),
+                },
                 ("FUNCTION", _) => found.functions.push(FunctionMarker { line, part, rule }),
                 ("START", None) => open.push(Open { family, line, part }),
                 ("START", Some(begun)) => {

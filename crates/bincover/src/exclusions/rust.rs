@@ -27,6 +27,8 @@ const MAX_DEPTH: usize = 8000;
 /// What such a call takes of the stack at most: more than eight times what was measured, with
 /// optimised dependencies. Pages that are not touched cost nothing.
 const STACK_PER_CALL: usize = 64 << 10;
+/// Calls that there are however flat a source is.
+const CALLS_BESIDE: usize = 32;
 
 /// What was found in a source.
 #[derive(Debug, Default)]
@@ -63,10 +65,24 @@ pub(super) fn read(text: &[u8], skip: &[Skip]) -> Result<Found, String> {
     let text = text
         .to_str()
         .map_err(|error| format!("it is no UTF-8 at byte {}", error.valid_up_to()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A line for the shell keeps its number.
+    let is_script = text.starts_with("#!") && !text[2..].trim_start().starts_with('[');
+    let commented = is_script.then(|| format!("//{text}"));
+    let text = commented.as_deref().unwrap_or(text);
+    let depth = tokens(text).map(|tokens| depth(&tokens));
+    // The tokens are gone, and what is remembered of their places may go.
+    proc_macro2::extra::invalidate_current_thread_spans();
+    let depth = depth?;
+    if depth > MAX_DEPTH {
+        return Err(format!(
+            "it is nested too deep: up to {depth} levels, and no more than {MAX_DEPTH} are parsed"
+        ));
+    }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("rust-parser".into())
-            .stack_size(MAX_DEPTH * STACK_PER_CALL);
+            .stack_size((depth + CALLS_BESIDE) * STACK_PER_CALL);
         let parsing = thread.spawn_scoped(scope, || parse(text, skip));
         let parsing = parsing.map_err(|error| format!("no thread to parse it: {error}"))?;
         let ended = parsing.join();
@@ -74,26 +90,21 @@ pub(super) fn read(text: &[u8], skip: &[Skip]) -> Result<Found, String> {
     })
 }
 
+fn unparsed(line: usize, error: &dyn std::fmt::Display) -> String {
+    format!("it is not parsed as Rust, at line {line}: {error}")
+}
+
+/// Lexing does not go deep.
+fn tokens(text: &str) -> Result<TokenStream, String> {
+    let tokens = text.parse();
+    tokens.map_err(|error: proc_macro2::LexError| unparsed(error.span().start().line, &error))
+}
+
+/// The text is not deeper than the stack.
 fn parse(text: &str, skip: &[Skip]) -> Result<Found, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // A line for the shell keeps its number.
-    let is_script = text.starts_with("#!") && !text[2..].trim_start().starts_with('[');
-    let commented = is_script.then(|| format!("//{text}"));
-    let text = commented.as_deref().unwrap_or(text);
-    let at = |line: usize, error: &dyn std::fmt::Display| {
-        format!("it is not parsed as Rust, at line {line}: {error}")
-    };
-    let tokens: TokenStream = text
-        .parse()
-        .map_err(|error: proc_macro2::LexError| at(error.span().start().line, &error))?;
-    let depth = depth(&tokens);
-    if depth > MAX_DEPTH {
-        return Err(format!(
-            "it is nested too deep: up to {depth} levels, and no more than {MAX_DEPTH} are parsed"
-        ));
-    }
-    let file =
-        syn::parse2::<syn::File>(tokens).map_err(|error| at(error.span().start().line, &error))?;
+    let tokens = tokens(text)?;
+    let file = syn::parse2::<syn::File>(tokens)
+        .map_err(|error| unparsed(error.span().start().line, &error))?;
     let mut finder = Finder {
         tests: skip.contains(&Skip::Tests),
         derives: skip.contains(&Skip::Derives),
