@@ -2,11 +2,14 @@
 //! the same.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use bincover::import::{merge, read};
+use bincover::mapping::{Mapping, evaluate};
 use bincover::model::Coverage;
+use bincover::profile::Merger;
 use bincover::report::{FORMATS, Format, NoSources, Options};
 use bincover_testkit::{fixture, top};
 
@@ -69,6 +72,42 @@ fn llvm_covs_reports_come_back() {
                 &bytes_of(&json_path),
                 &json_path,
             );
+        }
+    }
+}
+
+/// The coverage of some runs of a fixture's program.
+fn evaluated(case: &str, profiles: &[&str]) -> Coverage {
+    let object = bytes_of(&format!("object/{case}/app.elf"));
+    let mapping = Mapping::parse(&object).expect("a fixture's mapping");
+    let mut merger = Merger::new();
+    for profile in profiles {
+        let name = format!("raw/{case}/{profile}");
+        merger.add(&name, &bytes_of(&name), NonZeroU64::MIN);
+    }
+    let evaluation = evaluate(&[mapping], &merger.finish().profile);
+    evaluation.expect("a fixture").coverage
+}
+
+/// Exports of single runs come to llvm-cov's of the merged profile, to the byte.
+#[test]
+fn exports_of_one_build_add_up_as_profiles_do() {
+    for case in ["clang22-c", "clang22-cxx", "rust-v10"] {
+        let folder = std::fs::read_dir(fixture(&format!("raw/{case}"))).expect("a folder");
+        let names = folder.map(|entry| entry.expect("an entry").file_name().display().to_string());
+        // One more was killed, and is in none of the expected files.
+        let is_run = |name: &String| name.ends_with(".profraw") && name != "killed.profraw";
+        let mut runs: Vec<String> = names.filter(is_run).collect();
+        runs.sort();
+        assert!(runs.len() > 1, "{case}: {runs:?}");
+        let exports = runs.iter().map(|run| {
+            let export = written(&evaluated(case, &[run]), "llvm-json");
+            read(&export, &|_| false).expect("our own export")
+        });
+        let merged = merge(exports.collect());
+        for (format, file) in [("lcov", "expected.lcov"), ("llvm-json", "expected.json")] {
+            let expected = bytes_of(&format!("object/{case}/{file}"));
+            same(&written(&merged, format), &expected, case);
         }
     }
 }

@@ -49,7 +49,13 @@ fn check(coverage: &Coverage) {
     }
     let twice = merge(vec![coverage.clone(), coverage.clone()]);
     in_order(&twice);
-    for file in coverage.measured_files() {
+    // LLVM's sums of instantiations wrap round, and so do ours.
+    let regions = coverage
+        .functions
+        .iter()
+        .flat_map(|function| &function.regions);
+    let is_huge = regions.map(|region| region.count).max() > Some(1 << 40);
+    for file in coverage.measured_files().filter(|_| !is_huge) {
         let double = twice.files.iter().find(|other| other.name == file.name);
         let double = double.expect("it was in both");
         assert_eq!(double.lines.len(), file.lines.len());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bstr::ByteSlice;
 
-use crate::limits::MAX_FOUND;
+use crate::limits::{MAX_FOUND, MAX_MESSAGE};
 
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -58,7 +58,7 @@ impl Error {
             offset: at as u64,
             line,
             expected: expected.to_string(),
-            found: found.to_string(),
+            found: tamed(&found.to_string()),
         }))
     }
 
@@ -128,6 +128,23 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A parser's message, which may hold as much of the report as there is.
+fn tamed(text: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_control() {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    let mut letters = text.chars().map(plain);
+    let mut tamed: String = letters.by_ref().take(MAX_MESSAGE).collect();
+    if letters.next().is_some() {
+        tamed.push('…');
+    }
+    tamed
+}
 
 /// Bytes of a report as a message shows them: cut, and nothing that a terminal would obey.
 pub(crate) fn shown(bytes: &[u8]) -> String {

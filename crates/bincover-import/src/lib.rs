@@ -21,6 +21,7 @@
 //!
 //! Deliberately not here: Go's text profile, which is `bincover-gocover`'s; files; writing.
 
+mod alike;
 pub mod cobertura;
 mod error;
 mod gathered;

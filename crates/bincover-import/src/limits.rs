@@ -22,3 +22,6 @@ pub(crate) const MAX_DEPTH: usize = 64;
 
 /// How much of what was found a message shows, in bytes.
 pub(crate) const MAX_FOUND: usize = 60;
+
+/// The same of what a parser says, in characters.
+pub(crate) const MAX_MESSAGE: usize = 300;

@@ -241,6 +241,9 @@ impl<'de> OfList<'de> for JsonSegment {
 impl<'de> OfList<'de> for JsonRegion {
     fn of<A: SeqAccess<'de>>(items: &mut Items<A>) -> Result<Self, A::Error> {
         let (start, end) = (items.position()?, items.position()?);
+        if end < start {
+            return Err(de::Error::custom("a region that ends before it begins"));
+        }
         let count = items.next()?;
         let file = LocalFile(items.next()?);
         let expanded = LocalFile(items.next()?);
@@ -496,6 +499,9 @@ mod tests {
             "expected llvm.coverage.json.export",
         );
         fails("{}", "missing field");
+        let long = export(&format!("\"{}\"", "x".repeat(1 << 20)), "[]");
+        let error = read(long.as_bytes()).expect_err("a string");
+        assert!(error.to_string().len() < 1000, "{error}");
         fails("{\n\"type\": \"x\",\n oops", "in line 3");
         fails(&format!("{{\"data\":{}", "[".repeat(1 << 20)), "JSON");
         fails(&format!("{{\"x\":{}", "[".repeat(1 << 20)), "EOF");
@@ -503,6 +509,8 @@ mod tests {
         let function =
             format!(r#"[{{"name":"f","count":1,"filenames":["a.c"],"regions":[{region}]}}]"#);
         fails(&export("[]", &function), "a region's kind");
+        let turned = function.replace(region, "[2,1,1,9,1,0,0,0]");
+        fails(&export("[]", &turned), "ends before it begins");
         let whole = export("[[1,1,4,true,true,false]]", "[]");
         for end in 0..whole.len() {
             assert!(read(&whole.as_bytes()[..end]).is_err(), "{end}");

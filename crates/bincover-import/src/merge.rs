@@ -5,18 +5,22 @@ use std::collections::BTreeMap;
 use bincover_model::{Coverage, File, FileId, Function, FunctionId, Outcome};
 use bstr::{BString, ByteSlice};
 
+use crate::alike;
 use crate::gathered::{Gathered, plain_function};
 
 /// Puts reports together, whatever they were read from. Their order does not matter but for that of
 /// functions.
 ///
+/// - Reports of one build by LLVM, with all their regions, are added up as its profiles are: nothing is
+///   lost, and the result counts as one.
 /// - A file that is in one of them stays as it is.
 /// - Of a file that is in several, the counts of lines, functions and outcomes of branches are added
 ///   up, and its numbers are counted again. Columns and regions of it are gone: two reports need
 ///   not have cut a line alike.
 /// - A function is the same if its name and line are.
 #[must_use]
-pub fn merge(mut reports: Vec<Coverage>) -> Coverage {
+pub fn merge(reports: Vec<Coverage>) -> Coverage {
+    let mut reports = of_one_build(reports);
     if reports.len() == 1 {
         return reports.remove(0);
     }
@@ -68,6 +72,19 @@ pub fn merge(mut reports: Vec<Coverage>) -> Coverage {
     }
     merged.functions = functions;
     merged
+}
+
+/// Those of one build added up, where the first of them stood.
+fn of_one_build(reports: Vec<Coverage>) -> Vec<Coverage> {
+    let mut sums: Vec<Coverage> = Vec::new();
+    for report in reports {
+        let mut known = sums.iter_mut();
+        match known.find(|sum| alike::are_alike(sum, &report)) {
+            Some(sum) => alike::add(sum, &report),
+            None => sums.push(report),
+        }
+    }
+    sums
 }
 
 /// Which reports have which files.

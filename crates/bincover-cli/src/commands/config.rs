@@ -29,7 +29,8 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// Writes a page for each command of each program.
+/// Writes a page for each command of each program. That of `bincover-merge` comes after that of
+/// `bincover merge`, which has the same name and the same options, and stays.
 pub(crate) fn man(args: &ManArgs) -> Result<Exit, Error> {
     let folder = &args.folder;
     std::fs::create_dir_all(folder).map_err(|source| Error::Write {

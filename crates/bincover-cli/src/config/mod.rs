@@ -58,6 +58,16 @@ impl<'a> Choice<'a> {
         }
     }
 
+    /// There is no file, which takes no more than a look into some folders to know. Most runs end
+    /// here, and should not pay for the rest.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Found => std::env::current_dir().is_ok_and(|here| find(&here).is_none()),
+            Self::Given(_) => false,
+            Self::None => true,
+        }
+    }
+
     /// The file, read and checked.
     pub(crate) fn load(&self, sections: &[Section]) -> Result<Option<Config>, Wrong> {
         let here = std::env::current_dir()
@@ -76,6 +86,10 @@ impl<'a> Choice<'a> {
 
 /// The command line with what the file says put into it.
 pub(crate) fn with_options(args: Vec<OsString>) -> Result<Vec<OsString>, Wrong> {
+    let first = first_word(&args);
+    if first == 1 && Choice::Found.is_nothing() {
+        return Ok(args);
+    }
     let command = Args::command().ignore_errors(true);
     // Help and mistakes are for who parses it then.
     let Ok(matches) = command.try_get_matches_from(&args) else {
@@ -98,7 +112,7 @@ pub(crate) fn with_options(args: Vec<OsString>) -> Result<Vec<OsString>, Wrong> 
         return Ok(args);
     };
     let given = |section: &Section, id: &str| is_given(&section.command, innermost, id);
-    let at = first_word(&args) + words.len();
+    let at = first + words.len();
     let mut with = args;
     with.splice(at..at, config.words(section, &given));
     Ok(with)
@@ -108,7 +122,9 @@ pub(crate) fn with_options(args: Vec<OsString>) -> Result<Vec<OsString>, Wrong> 
 pub(crate) fn with_cargo_options(args: Vec<OsString>) -> Result<Vec<OsString>, Wrong> {
     let is_help =
         |arg: &OsString| matches!(arg.to_str(), Some("-h" | "--help" | "-V" | "--version"));
-    if args.iter().any(is_help) {
+    // Behind `--` stands what is the program's.
+    let ours = || args.iter().take_while(|arg| *arg != "--");
+    if ours().any(is_help) || Choice::Found.is_nothing() {
         return Ok(args);
     }
     let sections = sections();
@@ -117,7 +133,6 @@ pub(crate) fn with_cargo_options(args: Vec<OsString>) -> Result<Vec<OsString>, W
     let (Some(config), Some(section)) = (config, section) else {
         return Ok(args);
     };
-    let ours = || args.iter().take_while(|arg| *arg != "--");
     let given = |section: &Section, id: &str| {
         let mut keys = section.keys().filter(|key| key.arg.get_id() == id);
         keys.any(|key| ours().any(|arg| is_option(arg, key.name)))
