@@ -550,7 +550,14 @@ fn all_formats_are_written() -> Result<(), Failed> {
     ends(&mut bincover("report --fail-under-lines 1"), 0)?;
     let said = ends(&mut bincover("report --fail-under-lines 100"), 90)?;
     expect(said.contains("--fail-under-lines"), || said.clone())?;
-    ends(&mut bincover("report --fail-uncovered-lines 0"), 90)?;
+    for missed in [
+        "--fail-uncovered-lines 0",
+        "--fail-uncovered-functions 0",
+        "--fail-uncovered-regions 0",
+        "--fail-under-file-lines 100",
+    ] {
+        ends(&mut bincover(&format!("report {missed}")), 90)?;
+    }
     // `BROWSER` opens pages.
     ends(
         bincover("report --open --output-dir pages").env("BROWSER", "true"),
@@ -650,7 +657,7 @@ fn uncovered_items_are_counted() -> Result<(), Failed> {
         !gates.iter().any(|gate| gate.contains("pricing/src/lib.rs")),
         || said.clone(),
     )?;
-    ends(&mut each("src/**=80"), 2)?;
+    ends(&mut each("many"), 2)?;
     Ok(())
 }
 

@@ -13,6 +13,9 @@ use bincover_testkit::{fixture, top};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
+#[path = "consumers/patches.rs"]
+mod patches;
+
 /// The program that is reported on.
 const SOURCE: &str = include_str!("programs/endings.rs");
 
@@ -23,6 +26,12 @@ fn main() -> ExitCode {
         trial("genhtml", found(&["genhtml", "lcov"]), genhtml),
         trial("gcovr", found(&["gcovr"]), gcovr),
         trial("diff_cover", found(&["diff-cover", "git"]), diff_cover),
+        trial(
+            "changed_lines",
+            found(&["diff-cover", "git"]),
+            patches::changed_lines,
+        ),
+        trial("git", found(&["git"]), patches::git_repositories),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -260,10 +269,37 @@ fn diff_cover() -> Result<(), Failed> {
     git(&["init", "--quiet"])?;
     git(&["commit", "--quiet", "--allow-empty", "-m", "nothing"])?;
     git(&["tag", "base"])?;
-    git(&["add", "src"])?;
-    git(&["commit", "--quiet", "-m", "the program"])?;
     let json = project.json()?;
     let (covered, total) = listed_lines(&json);
+    // What ours says of them: before git knows them, and after.
+    let ours = |args: &[&str]| -> Result<(Value, String), Failed> {
+        let mut command = project.bincover();
+        command.args(["diff", "--base", "base", "--json", "ours.json"]);
+        let output = command.args(args).output()?;
+        equal("exit code", output.status.code(), Some(0))?;
+        let json = serde_json::from_slice(&fs::read(folder.join("ours.json"))?)?;
+        Ok((json, String::from_utf8_lossy(&output.stderr).into_owned()))
+    };
+    let all = serde_json::json!({"covered": covered, "total": total});
+    let (found, said) = ours(&[])?;
+    equal("ours", &found["lines"]["total"], &Value::from(0))?;
+    equal(
+        &said,
+        said.contains("(--include-untracked): src/endings.rs\n"),
+        true,
+    )?;
+    equal("ours", &ours(&["--include-untracked"])?.0["lines"], &all)?;
+    git(&["add", "src"])?;
+    git(&["commit", "--quiet", "-m", "the program"])?;
+    let (found, said) = ours(&[])?;
+    equal("ours", &found["lines"], &all)?;
+    equal(&said, said.contains("newer"), false)?;
+    let source = fs::File::options()
+        .append(true)
+        .open(folder.join("src/endings.rs"))?;
+    source.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(9))?;
+    let said = ours(&[])?.1;
+    equal(&said, said.contains("newer than the program"), true)?;
     equal(
         "the file's name",
         &json["files"][0]["name"],

@@ -16,6 +16,7 @@ use bincover::{
 use bincover_testkit::fixture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+mod go_test_main;
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod go_tools;
 #[expect(unreachable_pub, reason = "shared by several test binaries")]
@@ -25,7 +26,7 @@ mod support;
 fn main() -> ExitCode {
     let is_required = std::env::var_os("BINCOVER_REQUIRE_ORACLES").is_some_and(|set| set == "1");
     let is_ignored = !is_required && !go_tools::is_there();
-    let trials = vec![
+    let mut trials = vec![
         Trial::test("runs_add_up", runs_add_up),
         Trial::test("shards_add_up", shards_add_up),
         Trial::test("what_is_damaged_is_left_out", what_is_damaged_is_left_out),
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Trial::test("rust_and_go", rust_and_go).with_ignored_flag(is_ignored),
         Trial::test("a_newer_build", a_newer_build).with_ignored_flag(is_ignored),
     ];
+    trials.extend(go_test_main::trials(is_ignored));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -62,6 +64,7 @@ fn read(folders: &[&str]) -> Result<GoMerged, Failed> {
     Ok(GoReader::new().read(&inputs))
 }
 
+/// All that was reached, as a text profile.
 fn text_of(mut merged: GoMerged) -> Result<String, Failed> {
     let mode = merged.mode().ok_or("there is nothing")?;
     let profile = merged.profile(mode, |_| true);

@@ -8,7 +8,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use bincover::{CargoBuild, Collected, Collector, profiles_below};
+use bincover::run::Wrapper;
+use bincover::{Collected, Collector, profiles_below};
 use bincover_testkit::{fixture, fixtures_ending, top};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -183,14 +184,7 @@ fn find(target: &Path, name: &str) -> Result<PathBuf, Failed> {
 /// Bincover, built instrumented, runs over its own test data; both toolchains measure that.
 fn itself_equals_llvm() -> Result<(), Failed> {
     let scratch = tempfile::tempdir()?;
-    let build = |bin| {
-        CargoBuild::new(top().join("crates/bincover-cli/Cargo.toml"))
-            .bin(bin)
-            .target_dir(top().join("target/bincover-self"))
-            .run()
-    };
-    let merge = build("bincover-merge")?.path;
-    let bincover = build("bincover")?.path;
+    let [merge, bincover] = build_itself()?;
     let collected = run_itself(scratch.path(), &merge, &bincover)?;
     let uncovered = collected
         .runs
@@ -204,6 +198,27 @@ fn itself_equals_llvm() -> Result<(), Failed> {
     let profiles = profiles_below(&folder)?;
     let merged = compare_merge(scratch.path(), &[], &profiles)?;
     compare_lcov(scratch.path(), &[merge, bincover], &merged)
+}
+
+/// `bincover-merge` and `bincover`, of which the workspace's crates are instrumented. The others are
+/// taken from where cargo has built this test, since the compiler is called for them as before.
+fn build_itself() -> Result<[PathBuf; 2], Failed> {
+    let built = Path::new(env!("CARGO_BIN_EXE_cargo-bincover"));
+    let build_folder = built.ancestors().nth(2).ok_or("no target folder")?;
+    let folder = build_folder.join("bincover-self");
+    let wrapper = Wrapper::default();
+    let program = wrapper.install(&folder.join("wrapper"), built)?;
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--package=bincover-cli", "--bins"])
+        .current_dir(top())
+        .env(wrapper.variable(), program)
+        .env("CARGO_BUILD_BUILD_DIR", build_folder)
+        .env("CARGO_TARGET_DIR", &folder)
+        .status()?;
+    match status.success() {
+        true => Ok(["bincover-merge", "bincover"].map(|name| folder.join("debug").join(name))),
+        false => Err(format!("cargo: {status}").into()),
+    }
 }
 
 fn run_itself(scratch: &Path, merge: &Path, bincover: &Path) -> Result<Collected, Failed> {

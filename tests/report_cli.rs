@@ -134,18 +134,240 @@ fn a_missed_gate_says_the_number_the_threshold_and_what_would_do() {
         ["--fail-under-regions", "**/*.c=0.5"],
         ["--fail-under-branches", "0"],
         ["--fail-uncovered-lines", "1000000"],
+        ["--fail-uncovered-functions", "main.c=1000"],
+        ["--fail-uncovered-regions", "1000"],
+        ["--fail-under-file-lines", "1"],
     ] {
         check(&bincover(folder.path(), "report", &reached), 0);
     }
     for missed in [
         ["--fail-under-functions", "none.c=1"],
         ["--fail-uncovered-lines", "0"],
+        ["--fail-uncovered-functions", "0"],
+        ["--fail-uncovered-regions", "0"],
+        ["--fail-under-file-lines", "main.c=99"],
     ] {
         check(&bincover(folder.path(), "report", &missed), 90);
     }
     check(
         &bincover(folder.path(), "report", &["--fail-under-lines", "101"]),
         2,
+    );
+}
+
+#[test]
+fn each_file_below_a_gate_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--fail-under-file-lines", "83.9"];
+    let (_, stderr) = check(&bincover(folder.path(), "report", &args), 90);
+    let missed: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.contains("--fail-under-file-lines"))
+        .collect();
+    // The other file is at 84.0%, and all together are at 83.92%.
+    assert_eq!(
+        missed,
+        [
+            "bincover: --fail-under-file-lines: line coverage of `util.h` is 83.3% (5 of 6), below \
+             83.9%; 1 more line would do"
+        ]
+    );
+}
+
+/// A patch that makes these lines of the program new.
+fn patch(lines: &[u32]) -> String {
+    let mut patch = "diff --git a/main.c b/main.c\n--- a/main.c\n+++ b/main.c\n".to_owned();
+    for line in lines {
+        patch += &format!("@@ -{line} +{line} @@\n-old\n+new\n");
+    }
+    patch
+}
+
+#[test]
+fn the_coverage_of_a_patch_and_its_gates() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let diff = |args: &[&str], code| check(&bincover(folder.path(), "diff", args), code);
+    // A comment, a line that was not executed, and three that were.
+    write("some.patch", &patch(&[1, 16, 17, 19, 20]));
+    let (stdout, _) = diff(&["--patch", "some.patch", "--fail-under-patch", "75"], 0);
+    assert!(stdout.contains("Total      3/4  75.0%"), "{stdout}");
+    assert!(
+        stdout.contains("\n  17  region not reached  classify\n"),
+        "{stdout}"
+    );
+    let (_, stderr) = diff(&["--patch", "some.patch", "--fail-under-patch", "75.1"], 90);
+    let expected = "--fail-under-patch: line coverage of changed lines is 75.0% (3 of 4), below 75.1%; \
+                    1 more line would do\n";
+    assert!(stderr.contains(expected), "{stderr}");
+
+    // No code: neither 0 nor 100.
+    let document = "--- a/README\n+++ b/README\n@@ -1 +1 @@\n-a\n+b\n";
+    for (text, not_measured) in [
+        (patch(&[1]), false),
+        (document.to_owned(), true),
+        (String::new(), false),
+    ] {
+        write("none.patch", &text);
+        let (stdout, stderr) = diff(&["--patch", "none.patch", "--fail-under-patch", "100"], 0);
+        assert!(!stdout.contains('%'), "{stdout}");
+        assert!(stdout.starts_with("No changed line holds code that is measured.\n"));
+        assert_eq!(
+            stdout.contains("Changed, and not measured: README\n"),
+            not_measured
+        );
+        assert!(
+            stderr.contains("passed, since no changed line holds code"),
+            "{stderr}"
+        );
+    }
+
+    // All formats at once, on standard output too.
+    let args = [
+        "--patch",
+        "some.patch",
+        "--json",
+        "--markdown",
+        "a.md",
+        "--table",
+        "--github",
+        "-",
+    ];
+    let (stdout, _) = diff(&args, 0);
+    assert!(
+        stdout.starts_with("::warning file=main.c,line=17,"),
+        "{stdout}"
+    );
+    let json = fs::read(folder.path().join("diff.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["lines"], serde_json::json!({"covered": 3, "total": 4}));
+    let markdown = fs::read_to_string(folder.path().join("a.md")).unwrap();
+    assert!(markdown.starts_with("### Coverage of changed lines: 75.0%\n"));
+    assert!(folder.path().join("diff.txt").exists());
+
+    // The report of now as that of before: all that is executed still is.
+    check(
+        &bincover(folder.path(), "report", &["--json", "now.json"]),
+        0,
+    );
+    let against = ["--patch", "some.patch", "--baseline"];
+    let gate = ["--fail-lost-lines", "0"];
+    let (stdout, _) = diff(&[&against[..], &["now.json"], &gate].concat(), 0);
+    assert!(
+        stdout.contains("\nAll lines: 83.9%, before 83.9%\n"),
+        "{stdout}"
+    );
+    let now = fs::read_to_string(folder.path().join("now.json")).unwrap();
+    let mut before: serde_json::Value = serde_json::from_str(&now).unwrap();
+    before["files"][0]["lines"] = serde_json::json!([[1, 60, 1]]);
+    write("before.json", &before.to_string());
+    let (stdout, stderr) = diff(&[&against[..], &["before.json"], &gate].concat(), 90);
+    // Line 18 lost it; 17 is new; `never_called` has six lines.
+    assert!(
+        stdout.contains("7 lines that did not change lost coverage:"),
+        "{stdout}"
+    );
+    assert!(
+        stderr.contains("--fail-lost-lines: 7 lines that did not change"),
+        "{stderr}"
+    );
+
+    for (name, text, expected) in [
+        (
+            "x.patch",
+            "diff --cc main.c\n",
+            "`main.c` is that of a merge",
+        ),
+        ("y.patch", "int main() {}\n", "no valid patches found"),
+        ("z.patch", &now, "no valid patches found"),
+    ] {
+        write(name, text);
+        let (_, stderr) = diff(&["--patch", name], 1);
+        assert!(
+            stderr.contains(&format!("cannot use `{name}`: ")),
+            "{stderr}"
+        );
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+    let (_, stderr) = diff(&["--patch", "some.patch", "--baseline", "some.patch"], 1);
+    assert!(
+        stderr.contains("expected what `bincover report --json` writes"),
+        "{stderr}"
+    );
+    diff(&["--patch", "nowhere.patch"], 1);
+    diff(&[], 2);
+    diff(&["--patch", "some.patch", "--base", "main"], 2);
+    diff(&["--patch", "some.patch", "--fail-lost-lines", "0"], 2);
+    diff(
+        &["--patch", "some.patch", "--json", "-", "--github", "-"],
+        2,
+    );
+    diff(&["--patch", "some.patch", "--fail-under-patch", "101"], 2);
+}
+
+#[test]
+fn a_ratchet_goes_one_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let ratchet = |args: &[&str], code| check(&bincover(folder.path(), "ratchet", args), code).1;
+    let path = folder.path().join("bincover-ratchet.toml");
+    let read = || fs::read_to_string(&path).unwrap();
+    let said = ratchet(&[], 1);
+    assert!(
+        said.contains("`bincover ratchet --update` makes one"),
+        "{said}"
+    );
+    ratchet(
+        &["--update", "--tolerance", "0.5", "--tolerance-lines", "1"],
+        0,
+    );
+    let first = read();
+    assert!(first.ends_with(
+        "tolerance = 0.5\ntolerance_lines = 1\n\n[files]\n\"main.c\" = [42, 50]\n\"util.h\" = [5, 6]\n"
+    ), "{first}");
+    let said = ratchet(&[], 0);
+    assert!(
+        said.contains("holds: 47 of 56 lines covered in 2 files"),
+        "{said}"
+    );
+    let said = ratchet(&["--update"], 0);
+    assert!(said.contains("stays as it is"), "{said}");
+
+    // What was better once: within the tolerance, and beyond it.
+    fs::write(&path, first.replace("[42,", "[43,")).unwrap();
+    ratchet(&[], 0);
+    ratchet(&["--update"], 0);
+    assert!(read().contains("[43, 50]"), "{}", read());
+    fs::write(&path, first.replace("[42,", "[45,")).unwrap();
+    let said = ratchet(&[], 90);
+    let expected = "line coverage of `main.c` is 84.0% (42 of 50), and was 90.0% (45 of 50); 2 more \
+                    lines would do\n";
+    assert!(said.contains(expected), "{said}");
+    ratchet(&["--tolerance", "6"], 0);
+    ratchet(&["--update"], 90);
+    assert!(read().contains("[45, 50]"), "{}", read());
+    ratchet(&["--update", "--lower"], 0);
+    assert_eq!(read(), first);
+
+    // Better than it was, new, and not there any more.
+    let other = first
+        .replace("[42, 50]", "[1, 50]")
+        .replace("util.h", "old.h");
+    fs::write(&path, other).unwrap();
+    let said = ratchet(&[], 0);
+    for expected in [
+        "new, held together: util.h",
+        "not there any more: old.h",
+        "other numbers: main.c",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    ratchet(&["--update"], 0);
+    assert_eq!(read(), first);
+    fs::write(&path, "<<<<<<< HEAD\n").unwrap();
+    let said = ratchet(&[], 1);
+    assert!(
+        said.contains("cannot use `bincover-ratchet.toml`: line 1: "),
+        "{said}"
     );
 }
 

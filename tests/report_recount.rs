@@ -10,7 +10,7 @@ use std::num::NonZeroU64;
 use bincover_mapping::{Mapping, evaluate};
 use bincover_model::{Coverage, Summary, Tally};
 use bincover_profile::Merger;
-use bincover_report::{Emit, FORMATS, Format, NoSources, Options, Outputs, html, missing};
+use bincover_report::{Emit, FORMATS, Format, NoSources, Options, Outputs, html, missing, patch};
 use bincover_testkit::fixture_bytes;
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -240,6 +240,59 @@ fn our_json_follows_its_schema() {
     for_each("json", |_, report, _| {
         follows(&schema, &schema, &json(report), "report");
     });
+}
+
+/// Every second line changed, and the others were executed before.
+#[test]
+fn the_json_of_patches_follows_its_schema() {
+    let schema = json(include_str!("../docs/diff.schema.json"));
+    assert_eq!(schema["properties"]["version"]["const"], patch::VERSION);
+    let format = patch::PATCH_FORMATS
+        .iter()
+        .find(|format| format.name == "json");
+    let format = format.expect("it is in the table");
+    for case in CASES {
+        let coverage = coverage(case);
+        let mut text = String::new();
+        let mut before = Vec::new();
+        let mut lines = Vec::new();
+        for file in &coverage.files {
+            let name = &file.name;
+            text += &format!("--- {name}\n+++ {name}\n");
+            let odd = file.lines.iter().filter(|line| line.number % 2 == 1);
+            for line in odd.clone() {
+                text += &format!("@@ -{0} +{0} @@\n-\n+\n", line.number);
+            }
+            lines.extend(odd.map(|line| line.count > 0));
+            before.push(serde_json::json!({"name": name.to_string(), "lines": [[1, u32::MAX, 1]]}));
+        }
+        let totals = serde_json::json!({"lines": {"covered": 1, "total": 1}});
+        let before = serde_json::json!({"version": 1, "totals": totals, "files": before});
+        let before = patch::Baseline::parse(before.to_string().as_bytes()).expect("a report");
+        let changes = patch::Patch::parse(text.as_bytes()).expect("a patch");
+        let root = Options::default();
+        let found = patch::PatchCoverage::new(&coverage, &root, &changes, Some(&before));
+        let found = found.expect("a baseline of these files");
+        let mut expected = Tally::default();
+        for is_covered in lines {
+            add(&mut expected, is_covered);
+        }
+        assert_eq!(found.lines, expected, "{case}");
+        let mut out = Vec::new();
+        (format.emit)(&found, &root, &mut out).expect("a Vec takes everything");
+        let document: Value = serde_json::from_slice(&out).expect("it is JSON");
+        follows(&schema, &schema, &document, "diff");
+
+        // Each line without an execution is in one place, of the new ones or of the others.
+        let places = |name: &str| -> u64 {
+            let files = document["files"].as_array().into_iter().flatten();
+            let places = files.flat_map(|file| file[name].as_array().expect("places"));
+            places.map(|place| number(&place["lines"])).sum()
+        };
+        let all = listed(&coverage).lines;
+        assert_eq!(places("missing"), expected.missed(), "{case}");
+        assert_eq!(places("lost"), all.missed() - expected.missed(), "{case}");
+    }
 }
 
 /// As much of JSON Schema as ours uses.

@@ -486,24 +486,93 @@ fn a_full_disk_loses_nothing_that_was_stored() {
     // A file may not grow beyond what the database has: as a full disk, for the database alone.
     let size = fs::metadata(store.folder().join("store.db")).unwrap().len();
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", size / 512 / 8);
-    let output = Command::new("sh")
-        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_bincover")])
-        .args(["run", "--store"])
-        .arg(store.folder())
-        .arg("--")
-        .arg(covered())
-        .arg("both")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(3), "{said}");
+    let run = || {
+        let output = Command::new("sh")
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_bincover")])
+            .args(["run", "--store"])
+            .arg(store.folder())
+            .arg("--")
+            .arg(covered())
+            .arg("both")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // One that is left to be added later needs no room in the database.
+    let mut said = run();
+    let mut runs = 2;
+    while !said.contains("cannot use the store") && !said.contains("cannot write") {
+        assert!(runs < 32, "{said}");
+        said = run();
+        runs += 1;
+    }
+    // What they reached comes into the store when there is room again.
+    assert_eq!(mains(&store.contents().unwrap()), runs);
+    assert_eq!(store.runs().unwrap().len() as u64, runs);
+}
+
+#[test]
+fn runs_that_wait_to_be_added_are_there_for_whoever_asks() {
+    let (folder, store) = small();
+    let path = folder.path().join("app");
+    copy(covered(), &path);
+    let run = || {
+        let output = run_command(&store, &[], &path, &["both"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+    };
+    let waiting = || fs::read_dir(store.folder().join("runs")).unwrap().count();
+    // The first run of a build is added at once, since its mapping is copied.
+    run();
+    assert_eq!(waiting(), 0);
+    for number in 1..=4 {
+        run();
+        assert_eq!(waiting(), number);
+    }
+    // Another build in its place: those that wait were runs of the old one.
+    copy(at_exit(), &path);
+    let runs = store.runs().unwrap();
+    assert_eq!(waiting(), 0);
+    let words: Vec<&str> = runs.iter().map(|run| run.obtained.word()).collect();
+    assert_eq!(words[1..], ["continuous"; 5]);
     assert!(
-        said.contains("cannot use the store") || said.contains("cannot write"),
-        "{said}"
+        runs[1..]
+            .iter()
+            .all(|run| run.ended == Ended::Code(3) && run.profiles == 1)
     );
-    // What it reached comes into the store when there is room again.
-    assert_eq!(mains(&store.contents().unwrap()), 2);
-    assert_eq!(store.runs().unwrap().len(), 2);
+    assert!(
+        runs[1..]
+            .iter()
+            .all(|run| run.program.as_deref() == Some(&*path))
+    );
+    assert!(runs[1..].iter().all(|run| !run.wall.is_zero()));
+    assert_eq!(mains(&store.contents().unwrap()), 6);
+
+    // However many there are, no more than some wait.
+    copy(covered(), &path);
+    for _ in 0..40 {
+        run();
+        assert!(waiting() < 17);
+    }
+    assert_eq!(store.runs().unwrap().len(), 46);
+
+    // A store that may not be written to is read with those that wait: as if there were a folder in
+    // the way of its lock.
+    run();
+    fs::remove_file(store.folder().join("lock")).unwrap();
+    fs::create_dir(store.folder().join("lock")).unwrap();
+    assert_eq!(store.runs().unwrap().len(), 47);
+    let contents = store.contents().unwrap();
+    assert_eq!((contents.runs, mains(&contents)), (47, 47));
+    assert_eq!(waiting(), 1);
+    fs::remove_dir(store.folder().join("lock")).unwrap();
+
+    // Clean takes them, too, and what is known of programs.
+    assert_eq!(store.clean().unwrap().runs, 47);
+    assert_eq!(waiting(), 0);
+    assert!(!store.folder().join("known").exists());
+    run();
+    assert_eq!(mains(&store.contents().unwrap()), 1);
 }
 
 /// `bincover run` of a program, with these options.

@@ -45,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("bincover-testkit", &[]),
     ("echo-arg", &[]),
+    ("echo-arg-go", &[]),
     ("line-server", &[]),
     ("xtask", &["bincover-testkit"]),
 ];

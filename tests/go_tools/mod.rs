@@ -38,20 +38,26 @@ pub(crate) fn output(command: &mut Command) -> Result<Output, Failed> {
     Ok(output)
 }
 
-/// `covdata`, built from the toolchain's source, once for each version: it is no longer shipped.
+/// `covdata`: it is no longer shipped.
 pub(crate) fn covdata() -> Result<PathBuf, Failed> {
+    tool("covdata")
+}
+
+/// One of Go's tools, built from the toolchain's source, once for each version.
+pub(crate) fn tool(name: &str) -> Result<PathBuf, Failed> {
     let version = output(go().args(["env", "GOVERSION"]))?.stdout;
     let version = String::from_utf8(version)?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let tool = folder.join(format!("covdata-{}", version.trim()));
+    let tool = folder.join(format!("{name}-{}", version.trim()));
     if !tool.exists() {
         let scratch = tempfile::tempdir_in(folder)?;
-        let made = scratch.path().join("covdata");
+        let made = scratch.path().join(name);
+        let package = format!("cmd/{name}");
         let args: [&OsStr; 4] = [
             "build".as_ref(),
             "-o".as_ref(),
             made.as_ref(),
-            "cmd/covdata".as_ref(),
+            package.as_ref(),
         ];
         output(go().args(args))?;
         std::fs::rename(made, &tool)?;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bincover::Rescuing;
 use bincover::gocover::LineRule;
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::merge_args::MergeArgs;
+use crate::patch_args::{PatchArgs, RatchetOptions};
 use crate::report_args::{FormatArgs, GateArgs, LookArgs};
 
 const EXAMPLES: &str = "\
@@ -54,6 +55,11 @@ pub(crate) enum Action {
     /// A place is code that was never executed, as long as it is in one piece, or a branch that was
     /// always decided alike.
     Missing(MissingArgs),
+    /// Report on what changed: how much of the new lines was executed, and what was before and is no
+    /// more.
+    Diff(DiffArgs),
+    /// Fail if a file is covered less than the committed ratchet says, or new files are.
+    Ratchet(RatchetArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -69,7 +75,7 @@ pub(crate) enum Action {
     #[command(subcommand)]
     Store(StoreAction),
     /// Coverage of Go programs: textfmt, percent, func, pkglist, merge, subtract, intersect and
-    /// debugdump, as `go tool covdata` has them.
+    /// debugdump, as `go tool covdata` has them; and init, for test binaries that are programs.
     #[command(disable_help_flag = true)]
     Go {
         /// As after `go tool covdata`.
@@ -154,10 +160,24 @@ pub(crate) struct RunArgs {
     pub(crate) program: Vec<OsString>,
 }
 
+impl RunArgs {
+    /// The arguments of `bincover run`, if these are that, in order. The definitions of all the other
+    /// commands would take longer to put together than the rest of our start.
+    pub(crate) fn of(args: &[OsString]) -> Option<Self> {
+        let (name, rest) = args.get(1..)?.split_first()?;
+        if name != "run" {
+            return None;
+        }
+        let command = Self::augment_args(clap::Command::new("run").no_binary_name(true));
+        Self::from_arg_matches(&command.try_get_matches_from(rest).ok()?).ok()
+    }
+}
+
 const BUILD_EXAMPLES: &str = "\
 Examples:
   bincover build -- make -j4
   bincover build -- sh -c 'cmake -B build && cmake --build build'
+  bincover build --test-main -- go test -c -o covered ./cmd/app
 
 CC and CXX are clang, and CFLAGS, CXXFLAGS and LDFLAGS have its flags added. The exit code is
 the build's; 91 means that it left no instrumented binary.";
@@ -165,6 +185,9 @@ the build's; 91 means that it left no instrumented binary.";
 #[derive(Debug, ClapArgs)]
 #[command(after_help = BUILD_EXAMPLES)]
 pub(crate) struct BuildArgs {
+    /// The build is `go test -c`, of a package with the test file of `bincover go init`
+    #[arg(long)]
+    pub(crate) test_main: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// The build's program and its arguments
@@ -445,6 +468,39 @@ pub(crate) struct MissingArgs {
     /// A line for each file
     #[arg(long)]
     pub(crate) compact: bool,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+}
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  bincover diff --base origin/main --fail-under-patch 80
+  bincover diff --base origin/main --markdown comment.md --github -
+  bincover diff --base origin/main --baseline main.json --fail-lost-lines 0
+  git diff main... | bincover diff --patch -
+
+Exit code 90 means that a threshold was missed.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = DIFF_EXAMPLES)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) patch: PatchArgs,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+}
+
+const RATCHET_EXAMPLES: &str = "\
+Examples:
+  bincover ratchet --update        writes bincover-ratchet.toml, which is committed
+  bincover ratchet                 in CI: exit code 90 if coverage became less
+  bincover ratchet --tolerance 0.5 --tolerance-lines 3";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = RATCHET_EXAMPLES)]
+pub(crate) struct RatchetArgs {
+    #[command(flatten)]
+    pub(crate) ratchet: RatchetOptions,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
 }

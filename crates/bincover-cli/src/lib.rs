@@ -14,6 +14,7 @@ mod go;
 mod ledger;
 mod llvm;
 mod merge_args;
+mod patch_args;
 mod report_args;
 mod ui;
 
@@ -34,6 +35,9 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if program.name.starts_with("llvm-cov") {
         return llvm::cov::run(&program, args.drain(1..)).into();
     }
+    if let Some(args) = args::RunArgs::of(&args) {
+        return finish("bincover", commands::run::run(&args));
+    }
     let args = match args::Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => return usage(&error),
@@ -47,6 +51,8 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
         args::Action::Missing(args) => commands::missing::run(&args),
+        args::Action::Diff(args) => commands::diff::run(&args),
+        args::Action::Ratchet(args) => commands::ratchet::run(&args),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bincover::Error;
 use bincover::model::Coverage;
-use bincover::report::gate::{Gate, Metric, Missed};
+use bincover::report::gate::{Gate, Metric};
 use bincover::report::{FORMATS, Format, Instantiations, Options, Sort, Sources};
 use bincover::{check_report, write_reports};
 use clap::{Arg, ArgMatches, Args as ClapArgs, Command, FromArgMatches, ValueEnum};
@@ -187,9 +187,18 @@ pub(crate) struct GateArgs {
     /// Likewise, of outcomes of branches
     #[arg(long, value_name = "[GLOB=]PERCENT", value_parser = branches, help_heading = "Thresholds")]
     pub(crate) fail_under_branches: Vec<Gate>,
+    /// Fail with 90 if any file is below this percentage of lines
+    #[arg(long, value_name = "[GLOB=]PERCENT", value_parser = file_lines, help_heading = "Thresholds")]
+    pub(crate) fail_under_file_lines: Vec<Gate>,
     /// Fail with 90 if more lines than this are not covered
-    #[arg(long, value_name = "[GLOB=]LINES", value_parser = Gate::uncovered_lines, help_heading = "Thresholds")]
+    #[arg(long, value_name = "[GLOB=]LINES", value_parser = uncovered_lines, help_heading = "Thresholds")]
     pub(crate) fail_uncovered_lines: Vec<Gate>,
+    /// Likewise, of functions
+    #[arg(long, value_name = "[GLOB=]FUNCTIONS", value_parser = uncovered_functions, help_heading = "Thresholds")]
+    pub(crate) fail_uncovered_functions: Vec<Gate>,
+    /// Likewise, of regions
+    #[arg(long, value_name = "[GLOB=]REGIONS", value_parser = uncovered_regions, help_heading = "Thresholds")]
+    pub(crate) fail_uncovered_regions: Vec<Gate>,
 }
 
 fn lines(text: &str) -> Result<Gate, String> {
@@ -208,22 +217,57 @@ fn branches(text: &str) -> Result<Gate, String> {
     Gate::at_least(Metric::Branches, text)
 }
 
+fn file_lines(text: &str) -> Result<Gate, String> {
+    Gate::each_at_least(Metric::Lines, text)
+}
+
+fn uncovered_lines(text: &str) -> Result<Gate, String> {
+    Gate::uncovered(Metric::Lines, text)
+}
+
+fn uncovered_functions(text: &str) -> Result<Gate, String> {
+    Gate::uncovered(Metric::Functions, text)
+}
+
+fn uncovered_regions(text: &str) -> Result<Gate, String> {
+    Gate::uncovered(Metric::Regions, text)
+}
+
 impl GateArgs {
-    /// The gates that are missed, each with its option.
-    pub(crate) fn missed(&self, coverage: &Coverage) -> Vec<(&'static str, Missed)> {
+    /// Says which gates are missed, each with its option; true if none is.
+    pub(crate) fn check(&self, command: &str, coverage: &Coverage) -> bool {
+        const SHOWN: usize = 20;
         let all = [
             ("--fail-under-lines", &self.fail_under_lines),
             ("--fail-under-functions", &self.fail_under_functions),
             ("--fail-under-regions", &self.fail_under_regions),
             ("--fail-under-branches", &self.fail_under_branches),
+            ("--fail-under-file-lines", &self.fail_under_file_lines),
             ("--fail-uncovered-lines", &self.fail_uncovered_lines),
+            ("--fail-uncovered-functions", &self.fail_uncovered_functions),
+            ("--fail-uncovered-regions", &self.fail_uncovered_regions),
         ];
-        let gates = all
-            .iter()
-            .flat_map(|(option, gates)| gates.iter().map(|gate| (*option, gate)));
-        gates
-            .filter_map(|(option, gate)| Some((option, gate.check(coverage)?)))
-            .collect()
+        let options = Options {
+            repository: ui::repository(coverage),
+            ..Options::default()
+        };
+        let mut is_reached = true;
+        for (option, gates) in all {
+            for gate in gates {
+                let missed = gate.check(coverage, &options);
+                is_reached &= missed.is_empty();
+                for one in missed.iter().take(SHOWN) {
+                    ui::say(format_args!("{command}: {option}: {one}"));
+                }
+                if missed.len() > SHOWN {
+                    let more = missed.len() - SHOWN;
+                    ui::say(format_args!(
+                        "{command}: {option}: {more} more files are below it"
+                    ));
+                }
+            }
+        }
+        is_reached
     }
 }
 

@@ -42,6 +42,17 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         }
         Error::NoFolder { folder, .. } => Some(format!("mkdir -p '{}'", folder.display())),
         Error::Run(error) => error.hint().map(str::to_owned),
+        Error::NoBase {
+            is_shallow: true, ..
+        } => Some(
+            "this clone has a part of the history only: `git fetch --unshallow`, or `fetch-depth: 0` \
+             for actions/checkout, `GIT_DEPTH: 0` for GitLab"
+                .to_owned(),
+        ),
+        Error::NoBase { .. } => Some(
+            "`git fetch origin` gets the remote's branches, and `git branch --all` lists what there is"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

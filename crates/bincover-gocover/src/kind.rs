@@ -40,16 +40,18 @@ impl Kind {
 /// What the name of a file in a GOCOVERDIR says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileName<'n> {
-    /// [`Kind::Meta`] or [`Kind::Counters`].
+    /// What it is.
     pub kind: Kind,
     /// What the files of one program have in common: the hash of its metadata, in hexadecimal; but
-    /// Go takes any text.
+    /// Go takes any text. Empty for text profiles.
     pub tag: &'n [u8],
 }
 
 impl<'n> FileName<'n> {
-    /// Reads a name as Go's tools do: `covmeta.<tag>`, `covcounters.<tag>.<pid>.<nanoseconds>`.
-    /// `None` for all other files, such as `tmp.covcounters…`, which a failed write leaves.
+    /// Reads a name as Go's tools do: `covmeta.<tag>`, `covcounters.<tag>.<pid>.<nanoseconds>`; and
+    /// `covtext.<pid>.<nanoseconds>`, as test binaries of `bincover go init` leave it with releases
+    /// before Go 1.20. `None` for all other files, such as `tmp.covcounters…`, which a failed write
+    /// leaves.
     #[must_use]
     pub fn parse(name: &'n [u8]) -> Option<Self> {
         let is_word = |text: &[u8]| !text.is_empty() && !text.iter().any(u8::is_ascii_whitespace);
@@ -59,9 +61,16 @@ impl<'n> FileName<'n> {
                 tag,
             });
         }
+        let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+        if let Some(rest) = name.strip_prefix(b"covtext.") {
+            let (pid, nanoseconds) = rest.split_once_str(b".")?;
+            return (is_number(pid) && is_number(nanoseconds)).then_some(Self {
+                kind: Kind::Text,
+                tag: b"",
+            });
+        }
         let rest = name.strip_prefix(b"covcounters.")?;
         let mut parts = rest.rsplitn(3, |&byte| byte == b'.');
-        let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
         let numbers = [parts.next()?, parts.next()?];
         let tag = parts.next()?;
         let is_named = numbers.iter().all(|part| is_number(part)) && is_word(tag);
@@ -81,6 +90,7 @@ mod tests {
         let tag = |name: &'static str| FileName::parse(name.as_bytes()).map(|name| name.tag);
         assert_eq!(tag("covmeta.ab"), Some(&b"ab"[..]));
         assert_eq!(tag("covcounters.a.b.12.34"), Some(&b"a.b"[..]));
+        assert_eq!(tag("covtext.12.34"), Some(&b""[..]));
         for other in [
             "covmeta.",
             "covmeta.a b",
@@ -89,6 +99,8 @@ mod tests {
             "covcounters..1.1",
             "tmp.covcounters.ab.1.1",
             "covcounters.ab.1.1.tmp",
+            "covtext.12",
+            "covtext.12.34.5",
         ] {
             assert_eq!(tag(other), None, "{other}");
         }

@@ -4,6 +4,17 @@
 /// nothing is allocated for it.
 pub(crate) const MAX_INFLATE_RATIO: u64 = 1040;
 
+/// Names that inflate to this many bytes may have been compressed as far as zlib can.
+pub(crate) const MAX_INFLATED: u64 = 16 << 20;
+
+/// Larger ones were not compressed more than this to one. Names of real programs are at 5 to 20 to one.
+pub(crate) const MAX_NAMES_RATIO: u64 = 100;
+
+/// The counters and bitmaps of all functions of a raw profile take no more bytes of memory than this, or not
+/// more than 16 times those of their sections: functions may share counters, so a crafted file could
+/// otherwise ask for much.
+pub(crate) const MAX_SHARED: u64 = 64 << 20;
+
 /// Decoded names of programs that may come again take this much memory, in bytes; then they are
 /// forgotten.
 pub(crate) const MAX_KNOWN_CHUNKS: usize = 64 << 20;

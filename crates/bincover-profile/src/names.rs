@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bytes::{Cursor, Endian};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{MAX_INFLATE_RATIO, MAX_KNOWN_CHUNKS};
+use crate::limits::{MAX_INFLATE_RATIO, MAX_INFLATED, MAX_KNOWN_CHUNKS, MAX_NAMES_RATIO};
 use crate::md5_lanes::low64_of_all;
 
 /// The low 64 bits of a name's MD5: how every format refers to a function (LLVM: `NameRef`,
@@ -197,6 +197,18 @@ impl NameTable {
             let at = cursor.offset();
             let chunk = chunks.next(&mut cursor)?;
             self.add(chunk, takes_all).ok_or_else(|| too_long(at))?;
+            let most = most_text(blob.len() as u64);
+            if self.text.len() as u64 > most {
+                let expected =
+                    format_args!("at most {most} bytes of names in {} bytes", blob.len());
+                return Err(Error::new(
+                    ErrorKind::TooLarge,
+                    "names",
+                    at,
+                    expected,
+                    "more",
+                ));
+            }
             cursor.skip_zeros();
         }
         Ok(())
@@ -359,6 +371,12 @@ fn skip_blob(cursor: &mut Cursor<'_>, what: &'static str) -> Result<()> {
     cursor.take(bytes, what).map(drop)
 }
 
+/// No more text than this comes from so many bytes of compressed names.
+#[must_use]
+pub fn most_text(packed_bytes: u64) -> u64 {
+    MAX_INFLATED.max(packed_bytes.saturating_mul(MAX_NAMES_RATIO))
+}
+
 /// Reads `LEB128 uncompressed size, LEB128 compressed size, payload` and appends the plain text:
 /// the form of names here and of file names in the coverage mapping. Nothing is allocated that
 /// the payload cannot fill.
@@ -455,6 +473,9 @@ impl Inflater {
         };
         if plain_bytes / MAX_INFLATE_RATIO > packed.len() as u64 {
             return Err(fail("a claim that zlib cannot keep".into()));
+        }
+        if plain_bytes > most_text(packed.len() as u64) {
+            return Err(fail("more than names are compressed".into()));
         }
         let start = out.len();
         let wanted = usize::try_from(plain_bytes).map_err(|_| fail("more than memory".into()))?;

@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use bincover_model::Coverage;
 
 use crate::Options;
-use crate::missing::{group_name, missing};
+use crate::missing::{Missing, missing};
 use crate::paths::Names;
 use crate::printable::printable;
 
@@ -28,24 +28,36 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     all.sort_by_key(|(_, one)| Reverse(one.line_count));
     let mut out = BufWriter::new(out);
     for (file, one) in all {
-        let group = one.group.and_then(|index| file.groups.get(index));
-        let mut message = one.reason.words().to_owned();
-        if let Some(group) = group {
-            message = format!("{message}: {}", group_name(coverage, group));
-        }
-        write!(
-            out,
-            "::warning file={},line={},endLine={}",
-            property(&printable(&names.of(&file.name))),
-            one.first_line(),
-            one.last_line()
-        )?;
-        if one.lines.is_none() {
-            write!(out, ",col={}", one.start.column)?;
-        }
-        writeln!(out, ",title=Not covered::{}", data(&printable(&message)))?;
+        let function = one.function(coverage, file);
+        let name = names.of(&file.name);
+        warning("Not covered", &name, &one, function.as_deref(), &mut out)?;
     }
     out.flush()
+}
+
+/// The command that puts a warning beside a place.
+pub(crate) fn warning(
+    title: &str,
+    name: &str,
+    one: &Missing,
+    function: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut message = one.reason.words().to_owned();
+    if let Some(function) = function {
+        message = format!("{message}: {function}");
+    }
+    write!(
+        out,
+        "::warning file={},line={},endLine={}",
+        property(&printable(name)),
+        one.first_line(),
+        one.last_line()
+    )?;
+    if one.lines.is_none() {
+        write!(out, ",col={}", one.start.column)?;
+    }
+    writeln!(out, ",title={title}::{}", data(&printable(&message)))
 }
 
 /// What stands after the second `::`.

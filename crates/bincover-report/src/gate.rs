@@ -1,13 +1,18 @@
 //! Gates: numbers that coverage has to reach.
 //!
 //! They look at the numbers that the table prints ([`Summary`]), of all files or of those that a
-//! pattern matches. What was never measured passes no gate: a percentage of nothing is a miss.
+//! pattern matches, taken together or each by itself. What was never measured passes no gate: a
+//! percentage of nothing is a miss. (A file without lines is no miss by itself.)
 
 use std::fmt;
 
 use bincover_model::{Coverage, File, Summary, Tally};
 use bstr::ByteSlice;
 use glob::{MatchOptions, Pattern};
+
+use crate::paths::Names;
+use crate::printable::printable;
+use crate::{Options, Percent};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,54 +48,21 @@ impl Metric {
     }
 }
 
-/// A percentage as it was written: no float rounds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Percent {
-    millionths: u64,
-    decimals: usize,
-}
-
-/// Millionths of a percent in a percent.
-const MILLION: u64 = 1_000_000;
-
-impl Percent {
-    fn parse(text: &str) -> Option<Self> {
-        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || part.len() > 6 || !is_number(whole) || !is_number(part) {
-            return None;
-        }
-        let whole: u64 = whole.parse().ok()?;
-        let part: u64 = format!("{part:0<6}").parse().ok()?;
-        let millionths = whole.checked_mul(MILLION)?.checked_add(part)?;
-        (millionths <= 100 * MILLION).then_some(Self {
-            millionths,
-            decimals: text
-                .len()
-                .saturating_sub(text.find('.').map_or(text.len(), |at| at + 1)),
-        })
-    }
-
-    /// How many of `total` are this much of it, rounded up.
-    fn of(self, total: u64) -> u64 {
-        let whole = u128::from(total) * u128::from(self.millionths);
-        let needed = whole.div_ceil(u128::from(100 * MILLION));
-        u64::try_from(needed).unwrap_or(u64::MAX)
-    }
-}
-
 /// A number that coverage has to reach.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     /// Which files; `None` for all.
     files: Option<Pattern>,
+    /// Each of them by itself, rather than all together.
+    is_for_each: bool,
     limit: Limit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Limit {
     AtLeast(Metric, Percent),
-    UncoveredLines(u64),
+    /// So many may be uncovered.
+    Uncovered(Metric, u64),
 }
 
 impl Gate {
@@ -104,27 +76,40 @@ impl Gate {
     /// In words, if it is no such thing.
     pub fn at_least(metric: Metric, text: &str) -> Result<Self, String> {
         let (files, number) = split(text)?;
-        let percent = Percent::parse(number).ok_or_else(|| {
-            format!("expected a percentage from 0 to 100 of at most 6 decimals, found `{number}`")
-        })?;
         Ok(Self {
             files,
-            limit: Limit::AtLeast(metric, percent),
+            is_for_each: false,
+            limit: Limit::AtLeast(metric, Percent::parse(number)?),
         })
     }
 
-    /// A number of lines that may be uncovered, or a pattern, `=` and a number.
+    /// Likewise, for each file by itself. A file that has nothing to measure is left out.
     ///
     /// # Errors
     /// In words, if it is no such thing.
-    pub fn uncovered_lines(text: &str) -> Result<Self, String> {
+    pub fn each_at_least(metric: Metric, text: &str) -> Result<Self, String> {
+        let gate = Self::at_least(metric, text)?;
+        Ok(Self {
+            is_for_each: true,
+            ..gate
+        })
+    }
+
+    /// How many lines, functions and so on may be uncovered: a number, or a pattern, `=` and a
+    /// number.
+    ///
+    /// # Errors
+    /// In words, if it is no such thing.
+    pub fn uncovered(metric: Metric, text: &str) -> Result<Self, String> {
         let (files, number) = split(text)?;
+        let (_, several) = metric.names();
         let most = number
             .parse()
-            .map_err(|_| format!("expected a number of lines, found `{number}`"))?;
+            .map_err(|_| format!("expected a number of {several}, found `{number}`"))?;
         Ok(Self {
             files,
-            limit: Limit::UncoveredLines(most),
+            is_for_each: false,
+            limit: Limit::Uncovered(metric, most),
         })
     }
 
@@ -143,28 +128,57 @@ impl Gate {
             .any(|start| pattern.matches_with(name.get(start..).unwrap_or_default(), options))
     }
 
-    /// What is missing, if anything is.
+    /// What is missing: nothing, or something, or, if each file has to reach a number, an entry for
+    /// each that does not. Reads [`Options::repository`], for the files' names.
     #[must_use]
-    pub fn check(&self, coverage: &Coverage) -> Option<Missed> {
-        let mut summary = Summary::default();
+    pub fn check(&self, coverage: &Coverage, options: &Options) -> Vec<Missed> {
         let files = coverage.files.iter().filter(|file| self.matches(file));
-        let mut is_empty = true;
-        for file in files {
-            summary += file.summary;
-            is_empty = false;
+        let metric = self.limit.metric();
+        if self.is_for_each {
+            let names = Names::new(coverage, options);
+            let mut measured = files
+                .filter(|file| metric.of(&file.summary).total > 0)
+                .peekable();
+            if measured.peek().is_some() {
+                let missed = measured.filter_map(|file| {
+                    let name = format!(" of `{}`", printable(&names.of(&file.name)));
+                    self.limit.missed(name, metric.of(&file.summary))
+                });
+                return missed.collect();
+            }
+            return self.of_all(Tally::default());
         }
-        let (tally, needed) = match self.limit {
-            Limit::AtLeast(metric, percent) => {
-                let tally = metric.of(&summary);
-                (tally, percent.of(tally.total).saturating_sub(tally.covered))
-            }
-            Limit::UncoveredLines(most) => {
-                let tally = summary.lines;
-                (tally, tally.missed().saturating_sub(most))
-            }
+        let summary = files.fold(Summary::default(), |mut sum, file| {
+            sum += file.summary;
+            sum
+        });
+        self.of_all(metric.of(&summary))
+    }
+
+    fn of_all(&self, tally: Tally) -> Vec<Missed> {
+        let of_files = match &self.files {
+            Some(pattern) => format!(" of `{pattern}`"),
+            None => String::new(),
         };
-        (needed > 0 || is_empty || tally.total == 0).then(|| Missed {
-            gate: self.clone(),
+        Vec::from_iter(self.limit.missed(of_files, tally))
+    }
+}
+
+impl Limit {
+    fn metric(self) -> Metric {
+        match self {
+            Self::AtLeast(metric, _) | Self::Uncovered(metric, _) => metric,
+        }
+    }
+
+    fn missed(self, of_what: String, tally: Tally) -> Option<Missed> {
+        let needed = match self {
+            Self::AtLeast(_, percent) => percent.of(tally.total).saturating_sub(tally.covered),
+            Self::Uncovered(_, most) => tally.missed().saturating_sub(most),
+        };
+        (needed > 0 || tally.total == 0).then_some(Missed {
+            limit: self,
+            of_what,
             tally,
             needed,
         })
@@ -182,59 +196,61 @@ fn split(text: &str) -> Result<(Option<Pattern>, &str), String> {
     }
 }
 
-/// A gate that was not reached. Its text says the number, the threshold, and what would do.
+/// A number that was not reached. Its text says the number, the threshold, and what would do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Missed {
-    gate: Gate,
+    limit: Limit,
+    /// What follows the metric: nothing, or ` of …`.
+    of_what: String,
     /// What there is.
     pub tally: Tally,
     /// How many more would have to be covered; 0 if there is nothing to cover.
     pub needed: u64,
 }
 
+impl Missed {
+    /// Lines that have to reach a percentage, if they do not; ` of …` says which lines.
+    pub(crate) fn of_lines(of_what: &str, tally: Tally, percent: Percent) -> Option<Self> {
+        Limit::AtLeast(Metric::Lines, percent).missed(of_what.to_owned(), tally)
+    }
+
+    /// Lines of which so many may be uncovered, if more are.
+    pub(crate) fn of_uncovered_lines(of_what: &str, tally: Tally, most: u64) -> Option<Self> {
+        Limit::Uncovered(Metric::Lines, most).missed(of_what.to_owned(), tally)
+    }
+}
+
 impl fmt::Display for Missed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (metric, percent) = match self.gate.limit {
-            Limit::AtLeast(metric, percent) => (metric, Some(percent)),
-            Limit::UncoveredLines(_) => (Metric::Lines, None),
-        };
-        let (one, several) = metric.names();
-        let of_files = match &self.gate.files {
-            Some(pattern) => format!(" of `{pattern}`"),
-            None => String::new(),
-        };
-        let Tally { covered, total } = self.tally;
+        let Self {
+            of_what,
+            tally,
+            needed,
+            ..
+        } = self;
+        let (one, several) = self.limit.metric().names();
+        let named = |number: u64| if number == 1 { one } else { several };
+        let Tally { covered, total } = *tally;
         if total == 0 {
-            return write!(f, "there are no {several}{of_files} to measure");
+            return write!(f, "there are no {several}{of_what} to measure");
         }
-        match (self.gate.limit, percent) {
-            (Limit::AtLeast(..), Some(percent)) => {
-                // Rounded down, with as many decimals as the threshold: it looks as low as it is.
-                let decimals = percent.decimals.max(1);
-                let scale = 10u128.pow(u32::try_from(decimals).unwrap_or(6));
-                let scaled = u128::from(covered) * 100 * scale / u128::from(total);
+        match self.limit {
+            Limit::AtLeast(_, percent) => write!(
+                f,
+                "{one} coverage{of_what} is {} ({covered} of {total}), below {percent}%",
+                percent.like_this(*tally)
+            )?,
+            Limit::Uncovered(_, most) => {
+                let missed = tally.missed();
+                let are = if missed == 1 { "is" } else { "are" };
                 write!(
                     f,
-                    "{one} coverage{of_files} is {}.{:0decimals$}% ({covered} of {total}), below {}",
-                    scaled / scale,
-                    scaled % scale,
-                    percent.millionths / MILLION,
+                    "{missed} {}{of_what} {are} not covered, more than {most}",
+                    named(missed)
                 )?;
-                if percent.decimals > 0 {
-                    let part = format!("{:06}", percent.millionths % MILLION);
-                    write!(f, ".{}", &part[..percent.decimals])?;
-                }
-                write!(f, "%")?;
             }
-            (Limit::UncoveredLines(most), _) => write!(
-                f,
-                "{} lines{of_files} are not covered, more than {most}",
-                self.tally.missed()
-            )?,
-            (Limit::AtLeast(..), None) => {}
         }
-        let what = if self.needed == 1 { one } else { several };
-        write!(f, "; {} more {what} would do", self.needed)
+        write!(f, "; {needed} more {} would do", named(*needed))
     }
 }
 
@@ -247,6 +263,7 @@ mod tests {
         let one = |name: &str, lines: Tally| {
             let mut one = file(name, Vec::new());
             one.summary.lines = lines;
+            one.summary.functions = tally(u64::from(lines.covered > 0), 1);
             one
         };
         Coverage {
@@ -259,11 +276,15 @@ mod tests {
         }
     }
 
+    fn missed(gate: &Gate) -> Vec<String> {
+        let missed = gate.check(&coverage(), &Options::default());
+        missed.iter().map(Missed::to_string).collect()
+    }
+
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
         let gate = Gate::at_least(Metric::Lines, text).expect("a gate");
-        let missed = gate.check(&coverage()).map(|missed| missed.to_string());
-        assert_eq!(missed.as_deref(), expected);
+        assert_eq!(missed(&gate), Vec::from_iter(expected));
     }
 
     #[test]
@@ -302,37 +323,57 @@ mod tests {
     #[test]
     fn nothing_measured_is_not_enough() {
         let gate = Gate::at_least(Metric::Branches, "0").expect("a gate");
-        let missed = gate.check(&coverage()).expect("there are none");
-        assert_eq!(missed.to_string(), "there are no branches to measure");
+        assert_eq!(missed(&gate), ["there are no branches to measure"]);
+        let gate = Gate::each_at_least(Metric::Lines, "none.rs=0").expect("a gate");
+        assert_eq!(
+            missed(&gate),
+            ["there are no lines of `none.rs` to measure"]
+        );
     }
 
     #[test]
-    fn uncovered_lines_are_counted() {
-        let gate = Gate::uncovered_lines("12").expect("a gate");
-        let missed = gate.check(&coverage()).expect("there are 13");
-        assert_eq!(
-            missed.to_string(),
-            "13 lines are not covered, more than 12; 1 more line would do"
+    fn uncovered_things_are_counted() {
+        let check = |metric, text, expected: &[&str]| {
+            let gate = Gate::uncovered(metric, text).expect("a gate");
+            assert_eq!(missed(&gate), expected);
+        };
+        check(
+            Metric::Lines,
+            "12",
+            &["13 lines are not covered, more than 12; 1 more line would do"],
         );
-        let gate = Gate::uncovered_lines("src/**=3").expect("a gate");
-        assert_eq!(gate.check(&coverage()), None);
+        check(Metric::Lines, "src/**=3", &[]);
+        check(
+            Metric::Functions,
+            "0",
+            &["1 function is not covered, more than 0; 1 more function would do"],
+        );
+        check(Metric::Functions, "1", &[]);
+        check(Metric::Regions, "0", &["there are no regions to measure"]);
+    }
+
+    #[test]
+    fn each_file_by_itself() {
+        let check = |text, expected: &[&str]| {
+            let gate = Gate::each_at_least(Metric::Lines, text).expect("a gate");
+            assert_eq!(missed(&gate), expected);
+        };
+        check("0", &[]);
+        check("src/**=70", &[]);
+        check(
+            "75",
+            &[
+                "line coverage of `src/a.rs` is 70.0% (7 of 10), below 75%; 1 more line would do",
+                "line coverage of `tests/c.rs` is 0.0% (0 of 10), below 75%; 8 more lines would do",
+            ],
+        );
     }
 
     #[test]
     fn what_is_no_gate_is_refused() {
-        for text in [
-            "",
-            "x",
-            "101",
-            "-1",
-            "1e1",
-            "1.1234567",
-            "a/***b=3",
-            "src=",
-            "80%",
-        ] {
+        for text in ["", "x", "101", "a/***b=3", "src=", "80%"] {
             assert!(Gate::at_least(Metric::Lines, text).is_err(), "{text}");
         }
-        assert!(Gate::uncovered_lines("1.5").is_err());
+        assert!(Gate::uncovered(Metric::Lines, "1.5").is_err());
     }
 }

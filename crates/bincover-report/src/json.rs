@@ -11,15 +11,17 @@ use serde::Serialize;
 
 use crate::Options;
 use crate::listed::{Rates, listed};
-use crate::missing::{group_name, missing};
+use crate::missing::{Missing, group_name, missing};
 use crate::paths::Names;
 use crate::quoted::quoted;
 
 /// The version of the schema.
 pub const VERSION: u32 = 1;
+/// Who writes documents.
+pub(crate) const TOOL: &str = concat!("bincover ", env!("CARGO_PKG_VERSION"));
 
 #[derive(Serialize)]
-struct JsonTally {
+pub(crate) struct JsonTally {
     covered: u64,
     total: u64,
 }
@@ -84,7 +86,7 @@ struct JsonFunction {
 }
 
 #[derive(Serialize)]
-struct JsonMissing {
+pub(crate) struct JsonMissing {
     first_line: u32,
     last_line: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +97,19 @@ struct JsonMissing {
     function: Option<String>,
 }
 
+impl JsonMissing {
+    pub(crate) fn new(one: &Missing, function: Option<String>) -> Self {
+        Self {
+            first_line: one.first_line(),
+            last_line: one.last_line(),
+            column: one.lines.is_none().then_some(one.start.column),
+            lines: one.line_count,
+            reason: one.reason.key(),
+            function,
+        }
+    }
+}
+
 /// Writes the document. Reads [`Options::repository`].
 ///
 /// # Errors
@@ -102,10 +117,9 @@ struct JsonMissing {
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let names = Names::new(coverage, options);
-    let tool = concat!("bincover ", env!("CARGO_PKG_VERSION"));
     write!(
         out,
-        "{{\"version\":{VERSION},\"tool\":\"{tool}\",\"root\":{},\"totals\":",
+        "{{\"version\":{VERSION},\"tool\":\"{TOOL}\",\"root\":{},\"totals\":",
         quoted(&names.root.to_str_lossy())
     )?;
     serde_json::to_writer(&mut out, &JsonSummary::from(coverage.totals()))?;
@@ -143,17 +157,9 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
         count: group.count,
         instantiations: group.members.len(),
     });
-    let missing = missing(coverage, file).into_iter().map(|one| JsonMissing {
-        first_line: one.first_line(),
-        last_line: one.last_line(),
-        column: one.lines.is_none().then_some(one.start.column),
-        lines: one.line_count,
-        reason: one.reason.key(),
-        function: one
-            .group
-            .and_then(|index| file.groups.get(index))
-            .map(|group| group_name(coverage, group)),
-    });
+    let missing = missing(coverage, file)
+        .into_iter()
+        .map(|one| JsonMissing::new(&one, one.function(coverage, file)));
     JsonFile {
         name: names.of(&file.name),
         summary: file.summary.into(),

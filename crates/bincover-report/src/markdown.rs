@@ -15,9 +15,9 @@ use crate::paths::Names;
 use crate::table::percent;
 
 /// The most that GitHub takes of a comment, in characters.
-const MAX_CHARACTERS: usize = 65_535;
+pub(crate) const MAX_CHARACTERS: usize = 65_535;
 /// Kept for what comes after the table.
-const END: usize = 200;
+pub(crate) const END: usize = 200;
 /// Places that are listed for a file.
 const PLACES: usize = 12;
 
@@ -59,7 +59,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
             "| {} | {covered}/{total} | {} | {} |\n",
             code(&names.of(&file.name)),
             percent(file.summary.lines),
-            places(&missing(coverage, file))
+            places(missing(coverage, file).iter())
         );
         let characters = row.chars().count();
         if length + characters + END > MAX_CHARACTERS {
@@ -79,8 +79,8 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
 }
 
 /// The first of the places that are lines.
-fn places(found: &[Missing]) -> String {
-    let lines: Vec<&Missing> = found.iter().filter(|one| one.lines.is_some()).collect();
+pub(crate) fn places<'a>(found: impl Iterator<Item = &'a Missing>) -> String {
+    let lines: Vec<&Missing> = found.filter(|one| one.lines.is_some()).collect();
     let shown: Vec<String> = lines.iter().take(PLACES).map(|one| one.place()).collect();
     let more = match lines.len().saturating_sub(PLACES) {
         0 => String::new(),
@@ -90,7 +90,7 @@ fn places(found: &[Missing]) -> String {
 }
 
 /// A name as code. References stand for all that Markdown or HTML could take for markup.
-fn code(name: &str) -> String {
+pub(crate) fn code(name: &str) -> String {
     let mut text = String::from("<code>");
     for c in name.chars() {
         match c {

@@ -88,6 +88,13 @@ impl Missing {
         self.lines.map_or(self.start.line, |(_, last)| last)
     }
 
+    /// The name of the innermost function around it, in source form.
+    #[must_use]
+    pub fn function(&self, coverage: &Coverage, file: &File) -> Option<String> {
+        let group = file.groups.get(self.group?)?;
+        Some(group_name(coverage, group))
+    }
+
     /// Lines if it has any, else a line and a column.
     #[must_use]
     pub fn place(&self) -> String {
@@ -342,17 +349,38 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
             writeln!(out)?;
         }
         writeln!(out, "{}", printable(&names.of(&file.name)))?;
-        let places: Vec<String> = found.iter().map(Missing::place).collect();
-        let width = places.iter().map(String::len).max().unwrap_or(0);
-        for (one, place) in found.iter().zip(&places) {
-            write!(out, "  {place:<width$}  {}", one.reason.words())?;
-            if let Some(group) = one.group.and_then(|index| file.groups.get(index)) {
-                write!(out, "  {}", printable(&group_name(coverage, group)))?;
-            }
-            writeln!(out)?;
-        }
+        let found: Vec<(Missing, Option<String>)> = found
+            .into_iter()
+            .map(|one| {
+                let function = one.function(coverage, file);
+                (one, function)
+            })
+            .collect();
+        list(
+            found
+                .iter()
+                .map(|(one, function)| (one, function.as_deref())),
+            &mut out,
+        )?;
     }
     out.flush()
+}
+
+/// A line for each place: where, why, and in which function.
+pub(crate) fn list<'a>(
+    found: impl Iterator<Item = (&'a Missing, Option<&'a str>)> + Clone,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let width = found.clone().map(|(one, _)| one.place().len()).max();
+    let width = width.unwrap_or(0);
+    for (one, function) in found {
+        write!(out, "  {:<width$}  {}", one.place(), one.reason.words())?;
+        if let Some(function) = function {
+            write!(out, "  {}", printable(function))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Writes the list with a line for each file: its name, a colon, and the places between commas.

@@ -3,6 +3,8 @@
 //! Names are the compiler's, and may come from another machine: `/` separates, and in a name that
 //! starts as Windows' absolute ones do, `\` does so too. Nothing is looked up on disk.
 
+use std::borrow::Cow;
+
 use bincover_model::Coverage;
 use bstr::ByteSlice;
 
@@ -56,6 +58,14 @@ impl<'a> Names<'a> {
             br"/\" => text.replace('\\', "/"),
             _ => text.into_owned(),
         }
+    }
+}
+
+/// A path with `/` between its parts.
+pub(crate) fn slashed(path: &[u8]) -> Cow<'_, [u8]> {
+    match separators(path) {
+        br"/\" => path.replace(r"\", "/").into(),
+        _ => path.into(),
     }
 }
 

@@ -57,7 +57,11 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     }
     sort(&mut rows, options.sort);
     let totals = by_policy(coverage.totals());
-    let layout = Layout::new(&rows, totals, options);
+    let is_shown = |metric: &&'static Metric| match metric.heading {
+        "Branches" | "Statements" => (metric.tally)(&totals).total > 0,
+        _ => true,
+    };
+    let layout = Layout::new(&rows, totals, METRICS.iter().filter(is_shown), options);
     if !common.is_empty() {
         let room = options.width.map(|width| width.max(layout.width()));
         title(common, room.unwrap_or(usize::MAX), &mut out)?;
@@ -69,6 +73,36 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     layout.divider(&mut out)?;
     layout.row("Total", &totals, &mut out)?;
     out.flush()
+}
+
+/// Changed lines rather than all.
+static CHANGED: Metric = Metric {
+    heading: "Changed lines",
+    tally: |summary| summary.lines,
+};
+
+/// Writes the table of a patch: its files, with lines alone.
+pub(crate) fn changed_lines(
+    rows: impl Iterator<Item = (String, Tally)>,
+    total: Tally,
+    options: &Options,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let of_lines = |lines| Summary {
+        lines,
+        ..Summary::default()
+    };
+    let rows: Vec<(String, Summary)> = rows
+        .map(|(name, lines)| (printable(&name), of_lines(lines)))
+        .collect();
+    let total = of_lines(total);
+    let layout = Layout::new(&rows, total, [&CHANGED].into_iter(), options);
+    layout.header("File", out)?;
+    for (name, lines) in &rows {
+        layout.row(name, lines, out)?;
+    }
+    layout.divider(out)?;
+    layout.row("Total", &total, out)
 }
 
 /// The sums of the files that lie in each folder, not of those in folders below.
@@ -180,15 +214,13 @@ impl MetricLayout {
 }
 
 impl Layout {
-    fn new(rows: &[(String, Summary)], totals: Summary, options: &Options) -> Self {
-        let is_shown = |metric: &&'static Metric| match metric.heading {
-            "Branches" | "Statements" => (metric.tally)(&totals).total > 0,
-            _ => true,
-        };
-        let metrics = METRICS
-            .iter()
-            .filter(is_shown)
-            .map(|metric| MetricLayout::new(metric, rows, &totals));
+    fn new(
+        rows: &[(String, Summary)],
+        totals: Summary,
+        metrics: impl Iterator<Item = &'static Metric>,
+        options: &Options,
+    ) -> Self {
+        let metrics = metrics.map(|metric| MetricLayout::new(metric, rows, &totals));
         let longest = rows
             .iter()
             .map(|(name, _)| name.width())

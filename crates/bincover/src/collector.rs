@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::error::{CallbackError, Error, Result};
 use crate::followed::{Followed, Rescuing, mechanism_for};
-use crate::go::{GoInputs, GoMerged, GoReader};
+use crate::go::{GoInputs, GoMerged, GoReader, TestMain};
 use crate::merge::{ProfileInput, merge_files, profiles_below};
 use crate::objects::{Covered, Objects, instrumentation};
 use crate::output::{check_folder, private_folder, write_atomically};
@@ -223,6 +223,7 @@ impl Collector {
             program: program.to_owned(),
             args: Vec::new(),
             label: None,
+            test_main: None,
             command: bincover_run::Command::new(program),
             before: None,
             after: None,
@@ -379,6 +380,7 @@ impl Collector {
         program: &OsStr,
         number: u64,
         mut command: bincover_run::Command,
+        test_main: Option<&TestMain>,
     ) -> Result<(Option<PathBuf>, Output, Obtained)> {
         let program_file = find_program(program, &command);
         let found = self.inspect(program_file.as_deref());
@@ -395,7 +397,12 @@ impl Collector {
         if let Some(followed) = &followed {
             command = followed.prepare(command);
         }
-        let output = command.run()?;
+        let output = run_as(
+            command,
+            test_main,
+            program_file.as_deref(),
+            folder.as_deref(),
+        )?;
         let mut obtained = obtained(&output, folder.as_deref(), mechanism, found.as_ref())?;
         if let Some(mut followed) = followed {
             followed.ended(&output);
@@ -493,6 +500,7 @@ pub struct Command<'c> {
     program: OsString,
     args: Vec<OsString>,
     label: Option<String>,
+    test_main: Option<String>,
     command: bincover_run::Command,
     before: Option<Before<'c>>,
     after: Option<After<'c>>,
@@ -554,6 +562,20 @@ impl<'c> Command<'c> {
         self
     }
 
+    /// The program is a test binary of Go, made with the Go package `github.com/confluentinc/bincover`
+    /// (`RunTest(main)`), and `main` is the test of this name. Arguments go to `main`, and what the
+    /// run says and ends with is what `main` said and ended with, and the exit code that it gave to
+    /// the package. [`on_output`](Self::on_output) sees what the test framework says, too.
+    ///
+    /// Binaries that `bincover go init` has helped to make are run like any program, without this.
+    ///
+    /// An argument that begins with `-` does not go together with one after it that is empty, or has
+    /// a line feed in it or white space at an end: that is an [`Error::TestMain`].
+    pub fn test_main(mut self, test: impl Into<String>) -> Self {
+        self.test_main = Some(test.into());
+        self
+    }
+
     /// Called with each piece of output as it arrives; the handle can signal the process.
     pub fn on_output(
         self,
@@ -592,12 +614,17 @@ impl<'c> Command<'c> {
             program,
             args,
             label,
+            test_main,
             mut command,
             before,
             after,
         } = self;
         let number = collector.next_run.fetch_add(1, Ordering::Relaxed);
-        command = command.args(&args);
+        let test_main = test_main.map(|test| TestMain::new(&program, &test, &args));
+        let test_main = test_main.transpose()?;
+        if test_main.is_none() {
+            command = command.args(&args);
+        }
         if let Some(before) = before {
             command = before(command).map_err(|source| Error::Callback {
                 when: "before the run",
@@ -612,11 +639,18 @@ impl<'c> Command<'c> {
                 let mut going = store.begin(argv, label.clone(), &command, rescuing)?;
                 let program_file = going.program_file().map(Path::to_owned);
                 collector.inspect(program_file.as_deref());
-                let output = match going.prepare(command).run() {
+                let folder = Some(going.folder());
+                let result = run_as(
+                    going.prepare(command),
+                    test_main.as_ref(),
+                    program_file.as_deref(),
+                    folder,
+                );
+                let output = match result {
                     Ok(output) => output,
                     Err(error) => {
                         going.abandon();
-                        return Err(error.into());
+                        return Err(error);
                     }
                 };
                 let obtained = going.end(&output)?.obtained;
@@ -625,7 +659,7 @@ impl<'c> Command<'c> {
                 }
                 (program_file, output, obtained)
             }
-            None => collector.run_beside(&program, number, command)?,
+            None => collector.run_beside(&program, number, command, test_main.as_ref())?,
         };
         lock(&collector.runs).push(RunRecord {
             number,
@@ -650,6 +684,21 @@ impl<'c> Command<'c> {
         }
         Ok(run)
     }
+}
+
+/// Runs a command, which may be a test that is `main`.
+fn run_as(
+    command: bincover_run::Command,
+    test_main: Option<&TestMain>,
+    program_file: Option<&Path>,
+    folder: Option<&Path>,
+) -> Result<Output> {
+    let Some(test_main) = test_main else {
+        return Ok(command.run()?);
+    };
+    let mut output = test_main.prepare(command, program_file, folder)?.run()?;
+    test_main.settle(&mut output)?;
+    Ok(output)
 }
 
 fn obtained(
@@ -688,7 +737,7 @@ impl Collected {
                 Objects::open(&self.programs).and_then(|all| all.coverage(&self.merged.profile))
             }
         };
-        if self.go.programs.is_empty() {
+        if self.go.is_empty() {
             return covered;
         }
         // There need be no other programs than Go's.

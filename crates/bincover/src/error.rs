@@ -71,6 +71,14 @@ pub enum Error {
         /// The callback's error.
         source: CallbackError,
     },
+    /// A test binary of Go does not run `main` as it was asked to.
+    #[error("cannot run `{}` as a test of main: {reason}", program.display())]
+    TestMain {
+        /// As it was called.
+        program: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The total of earlier folds cannot be read. The profiles that were to be added to it are
     /// where they were.
     #[error("cannot add to `{}`: {reason}", path.display())]
@@ -78,6 +86,32 @@ pub enum Error {
         /// Which.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// There is nothing to compare with.
+    #[error("cannot compare with `{base}`: {reason}")]
+    NoBase {
+        /// What was to be compared with.
+        base: String,
+        /// What is not there.
+        reason: String,
+        /// The repository has only a part of its history.
+        is_shallow: bool,
+    },
+    /// Git failed, or could not be started.
+    #[error("`{command}` failed: {reason}")]
+    Git {
+        /// What was asked of it.
+        command: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A patch or the report of an earlier version cannot be used.
+    #[error("cannot use `{}`: {reason}", path.display())]
+    Comparison {
+        /// Which.
+        path: PathBuf,
+        /// What was expected, and what was found.
         reason: String,
     },
     /// A store's database cannot be used. What was in it is as it was.

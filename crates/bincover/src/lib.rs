@@ -24,6 +24,7 @@
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
 //! - [`SourceFiles`], [`write_reports`]: reports in any [format](report::FORMATS);
+//! - [`GitChanges`]: what changed in a repository, for the [coverage of a patch](report::patch);
 //! - [`Store`]: a folder of runs that several processes add to, for the command line;
 //! - [`GoReader`]: coverage of Go programs, from the folders that they write into and from text
 //!   profiles; [`GoModules`] finds their sources.
@@ -38,6 +39,7 @@ mod collector;
 mod error;
 mod fold;
 mod followed;
+mod git;
 mod go;
 mod input;
 mod merge;
@@ -60,6 +62,7 @@ pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRec
 pub use error::{CallbackError, Error, Result};
 pub use fold::{Folded, Folder};
 pub use followed::Rescuing;
+pub use git::GitChanges;
 pub use go::{
     GoEntry, GoInputs, GoLedger, GoMerged, GoModules, GoPod, GoProgram, GoReader, go_counter_name,
     write_pods,

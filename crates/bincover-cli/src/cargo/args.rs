@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as _, Command, FromArgMatches as _};
 
-use super::gates::SameGates;
 use crate::report_args::GateArgs;
 
 const EXAMPLES: &str = "\
@@ -101,8 +100,6 @@ pub(crate) struct Options {
     pub(crate) report: ReportOptions,
     #[command(flatten)]
     pub(crate) gates: GateArgs,
-    #[command(flatten)]
-    pub(crate) same_gates: SameGates,
     #[command(flatten)]
     pub(crate) env: EnvOptions,
 }

@@ -8,7 +8,6 @@ mod args;
 mod build;
 mod ffi;
 mod files;
-mod gates;
 mod plan;
 mod report;
 mod runner;

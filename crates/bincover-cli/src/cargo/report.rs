@@ -101,15 +101,7 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
             },
         }));
     }
-    let missed = line.options.gates.missed(coverage).into_iter();
-    let missed = missed.map(|(option, missed)| (option, missed.to_string()));
-    let missed: Vec<(&str, String)> = missed
-        .chain(line.options.same_gates.missed(coverage))
-        .collect();
-    for (option, missed) in &missed {
-        ui::say(format_args!("{NAME}: {option}: {missed}"));
-    }
-    if !missed.is_empty() {
+    if !line.options.gates.check(NAME, coverage) {
         return Ok(Exit::Threshold);
     }
     let has_losses = ledger.has_losses() && options.failure_mode == FailureMode::Any;

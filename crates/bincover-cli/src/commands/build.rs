@@ -13,12 +13,16 @@ use crate::args::{BuildArgs, EnvArgs};
 use crate::clang;
 use crate::commands::store;
 use crate::exit::Exit;
+use crate::go;
 use crate::ui;
 
 const NAME: &str = "bincover";
 
 /// Runs a build with clang's flags in its environment, and notes what it made.
 pub(crate) fn build(args: &BuildArgs) -> Result<Exit, Error> {
+    if args.test_main {
+        return go::build::test_main(&args.program);
+    }
     let store = store(&args.store)?;
     let Some((program, program_args)) = args.program.split_first() else {
         return Ok(Exit::Usage);

@@ -3,10 +3,12 @@
 pub(crate) mod build;
 pub(crate) mod clean;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod env;
 pub(crate) mod fold;
 pub(crate) mod merge;
 pub(crate) mod missing;
+pub(crate) mod ratchet;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;

@@ -36,11 +36,8 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let sources = SourceFiles::of(covered.objects.iter().map(PathBuf::as_path));
     reports.write(coverage, &args.look.options(coverage), &sources)?;
     ui::mismatches(NAME, &covered.evaluation, args.ledger.as_deref());
-    let missed = args.gates.missed(coverage);
-    for (option, missed) in &missed {
-        ui::say(format_args!("{NAME}: {option}: {missed}"));
-    }
-    Ok(match (missed.is_empty(), left_out(&evaluated)) {
+    let is_reached = args.gates.check(NAME, coverage);
+    Ok(match (is_reached, left_out(&evaluated)) {
         (false, _) => Exit::Threshold,
         (true, true) => Exit::LeftOut,
         (true, false) => Exit::Done,

@@ -1,7 +1,10 @@
-//! `bincover go`: what `go tool covdata` does, with its commands, options and output.
+//! `bincover go`: what `go tool covdata` does, with its commands, options and output; and test
+//! binaries that are programs.
 
+pub(crate) mod build;
 pub(crate) mod convert;
 mod dump;
+mod init;
 mod list;
 mod merge;
 mod options;
@@ -16,6 +19,10 @@ use crate::ui;
 
 /// Runs the command in `args`.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Exit {
+    let mut args = args.peekable();
+    if args.next_if(|word| word == "init").is_some() {
+        return init::run(args);
+    }
     let options = match Options::parse(args) {
         Ok(Some(options)) => options,
         Ok(None) => {

@@ -20,6 +20,8 @@ bincover go: what `go tool covdata` does, without Go
   bincover go intersect -i=DIRS -o=DIR        what all reached
   bincover go debugdump -i=DIRS               everything, for people
 
+  bincover go init      [DIR]                 a test binary that is the program: init -help
+
   -i=DIR,DIR      folders that programs wrote into (GOCOVERDIR)
   -o=PATH         the output: a file, or a folder that exists
   -pkg=P,P        only packages that match; ... is any text

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use bincover_profile::bytes::{Cursor, Endian};
-use bincover_profile::{HashedMap, Inflater, NameRef};
+use bincover_profile::{HashedMap, Inflater, NameRef, most_text};
 use bstr::ByteSlice;
 
 use crate::error::{Error, Result};
@@ -62,16 +62,28 @@ impl<'m> Chunks<'m> {
         let read = |inflater: &mut Inflater, index: usize| chunks[index].read(inflater);
         let mut names = Names::default();
         names.places.reserve(records);
-        parallel::for_each(chunks.len(), threads, 1, read, |_, chunk: Result<Read>| {
-            let (text, spans) = chunk?;
-            // There are fewer chunks than bytes of a section.
-            let chunk = u32::try_from(names.texts.len()).unwrap_or(u32::MAX);
-            names.texts.push(text);
-            for (name, span) in spans {
-                names.places.entry(name).or_insert((chunk, span));
-            }
-            Ok::<_, Error>(())
-        })?;
+        let packed: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+        let mut left = most_text(packed);
+        parallel::for_each(
+            chunks.len(),
+            threads,
+            1,
+            read,
+            |index, chunk: Result<Read>| {
+                let (text, spans) = chunk?;
+                left = left.checked_sub(text.len() as u64).ok_or_else(|| {
+                    let expected = format!("at most {} bytes of names", most_text(packed));
+                    chunks[index].malformed(&expected, "more")
+                })?;
+                // There are fewer chunks than bytes of a section.
+                let chunk = u32::try_from(names.texts.len()).unwrap_or(u32::MAX);
+                names.texts.push(text);
+                for (name, span) in spans {
+                    names.places.entry(name).or_insert((chunk, span));
+                }
+                Ok::<_, Error>(())
+            },
+        )?;
         Ok(names)
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::bytes::Endian;
 use crate::error::{Error, Result};
 use crate::kind::ProfileKind;
+use crate::limits::MAX_SHARED;
 use crate::names::NameRef;
 use crate::profile::FunctionHash;
 use crate::raw::reader::RawProfile;
@@ -132,6 +133,8 @@ pub struct RawRecord<'a> {
 pub struct RawRecords<'p, 'a> {
     profile: &'p RawProfile<'a>,
     index: u64,
+    /// Bytes of the counters and bitmaps so far, those that are shared as often as they are.
+    counted: u64,
     failed: bool,
     keeps_going: bool,
 }
@@ -141,6 +144,7 @@ impl<'p, 'a> RawRecords<'p, 'a> {
         Self {
             profile,
             index: 0,
+            counted: 0,
             failed: false,
             keeps_going: false,
         }
@@ -163,6 +167,12 @@ impl<'p, 'a> RawRecords<'p, 'a> {
             .checked_mul(size)?;
         let bytes = self.profile.records_section().get(start..start + size)?;
         Some(NameRef(layout.endian.u64(bytes)))
+    }
+
+    fn most_counted(&self) -> u64 {
+        let sections = self.profile.counters().len() + self.profile.bitmaps().len();
+        // Counters of one byte are 8 in memory.
+        MAX_SHARED.max(16 * sections as u64)
     }
 
     fn record(&self, bytes: &'a [u8], offset: u64) -> Result<RawRecord<'a>> {
@@ -257,8 +267,20 @@ impl<'a> Iterator for RawRecords<'_, 'a> {
         let size = usize::try_from(self.profile.header().layout.record.bytes).ok()?;
         let start = usize::try_from(self.index).ok()?.checked_mul(size)?;
         let bytes = self.profile.records_section().get(start..start + size)?;
-        let record = self.record(bytes, self.profile.records_offset() + start as u64);
+        let offset = self.profile.records_offset() + start as u64;
+        let mut record = self.record(bytes, offset);
         self.index += 1;
+        if let Ok(read) = &record {
+            self.counted += (8 * read.counters.len() + read.bitmap.len()) as u64;
+            if self.counted > self.most_counted() {
+                record = Err(Error::malformed(
+                    "counters of all functions",
+                    offset,
+                    format_args!("at most {} bytes", self.most_counted()),
+                    self.counted,
+                ));
+            }
+        }
         self.failed = record.is_err() && !self.keeps_going;
         Some(record.map_err(|error| error.in_context(self.profile.header().layout)))
     }

@@ -1,7 +1,6 @@
 //! Which files are read.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -69,10 +68,12 @@ impl GoInputs {
                     path: input.to_owned(),
                     origin,
                 }),
-                None if name(input).is_some() => self.files.push(Found {
-                    path: input.to_owned(),
-                    origin,
-                }),
+                None if name(input).is_some_and(|name| name.kind != Kind::Text) => {
+                    self.files.push(Found {
+                        path: input.to_owned(),
+                        origin,
+                    })
+                }
                 None => {}
             }
         }
@@ -104,7 +105,7 @@ impl GoInputs {
         mut below: Option<&mut Vec<PathBuf>>,
     ) -> Result<()> {
         let fail = |source| Error::read(folder, source);
-        let mut found = Vec::new();
+        let (mut found, mut texts) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             // Links to folders are not followed: they may lead back up.
@@ -112,10 +113,17 @@ impl GoInputs {
                 if let Some(below) = &mut below {
                     below.push(entry.path());
                 }
-            } else if is_name(&entry.file_name()) {
-                found.push(entry.path());
+            } else {
+                let name = entry.file_name();
+                match FileName::parse(name.as_encoded_bytes()).map(|name| name.kind) {
+                    Some(Kind::Text) => texts.push(entry.path()),
+                    Some(_) => found.push(entry.path()),
+                    None => {}
+                }
             }
         }
+        texts.sort();
+        self.texts.extend(texts);
         found.sort();
         let found = found.into_iter().map(|path| Found { path, origin });
         self.files.extend(found);
@@ -174,10 +182,6 @@ impl GoInputs {
 /// What the name of a file says.
 fn name(path: &Path) -> Option<FileName<'_>> {
     FileName::parse(path.file_name()?.as_encoded_bytes())
-}
-
-fn is_name(name: &OsStr) -> bool {
-    FileName::parse(name.as_encoded_bytes()).is_some()
 }
 
 /// What a file is by its first bytes.

@@ -385,6 +385,19 @@ impl GoMerged {
             .max()
     }
 
+    /// Nothing was read that could be used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.texts.is_empty()
+    }
+
+    /// Adds a text profile; nothing if it is none.
+    pub(crate) fn add_text(&mut self, path: PathBuf, bytes: Vec<u8>) {
+        if let Ok(mode) = TextProfile::parse(&bytes).map(|text| text.mode) {
+            self.texts.push((path, bytes, mode));
+        }
+    }
+
     /// Something was read from text profiles.
     #[must_use]
     pub fn has_texts(&self) -> bool {

@@ -1,10 +1,10 @@
 //! The store's database: opening it, taking turns, its version.
 
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -189,13 +189,10 @@ impl Idle {
     /// As many as there are; more at once are opened anew.
     const MOST: usize = 16;
 
-    /// As [`Database::read`].
-    pub(super) fn read(&self, folder: &Path) -> Result<Option<Database>> {
+    /// One of them.
+    pub(super) fn take(&self) -> Option<Database> {
         let idle = self.list().pop();
-        match idle.filter(Database::is_current) {
-            Some(database) => Ok(Some(database)),
-            None => Database::read(folder),
-        }
+        idle.filter(Database::is_current)
     }
 
     /// Ends its turn, and keeps it.
@@ -214,6 +211,20 @@ impl Idle {
 
 /// Device and inode.
 type FileId = (u64, u64);
+
+/// Tells a store's database from any that was or will be in its place. `None` if there is none of our
+/// version, or the file system does not say when a file was made.
+pub(super) fn birth(folder: &Path) -> Option<String> {
+    let file = File::open(folder.join(FILE)).ok()?;
+    let metadata = file.metadata().ok()?;
+    let made = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    // The user version, in SQLite's file header: <https://www.sqlite.org/fileformat.html#the_database_header>.
+    let mut version = [0; 4];
+    file.read_exact_at(&mut version, 60).ok()?;
+    let is_ours = i64::from(u32::from_be_bytes(version)) == VERSION;
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    is_ours.then(|| format!("{device:x}-{inode:x}-{}", made.as_nanos()))
+}
 
 fn file_id(path: &Path) -> Option<FileId> {
     let metadata = std::fs::metadata(path).ok()?;

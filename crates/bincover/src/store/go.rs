@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bincover_gocover::{Cause, CounterFile, Hash, Kind, Program, Sums, counters};
+use bincover_gocover::{Cause, CounterFile, FileName, Hash, Kind, Program, Sums, counters};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::Failure;
+use super::go_text;
 use super::record::{column_path, whole};
+use super::spool::original_name;
 use super::totals::{Added, compress, inflate};
 use crate::error::Error;
 use crate::go::{GoMerged, GoProgram};
@@ -28,9 +30,14 @@ pub(super) fn add(
 ) -> Result<(), Failure> {
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     let mut counters: Vec<(&Path, Vec<u8>)> = Vec::new();
+    let mut texts = Vec::new();
     for path in files {
         match std::fs::read(path) {
             Err(error) => leave_out(added, path, &Cause::Inaccessible(error)),
+            Ok(bytes) if is_text(path) => match go_text::Total::parse(&bytes) {
+                Ok(total) => texts.push(total),
+                Err(error) => leave_out(added, path, &Cause::Unreadable(error)),
+            },
             Ok(bytes) if Kind::sniff(&bytes) == Some(Kind::Meta) => match Program::parse(bytes) {
                 Err(error) => leave_out(added, path, &Cause::Unreadable(error)),
                 Ok(program) => {
@@ -79,9 +86,13 @@ pub(super) fn add(
     }
     let program = match program {
         // Of several it is not known which one was run, and of none it was a script, say.
-        Some(id) if totals.len() == 1 && is_go(to, id)? => Some(id),
+        Some(id) if totals.len() + texts.len() == 1 && is_go(to, id)? => Some(id),
         _ => None,
     };
+    for text in texts {
+        text.add(to, program)?;
+        added.profiles += 1;
+    }
     for (key, total) in &totals {
         write(to, key, total, program)?;
     }
@@ -91,6 +102,10 @@ pub(super) fn add(
 fn is_go(from: &Connection, program: i64) -> Result<bool, Failure> {
     let sql = "SELECT go FROM program WHERE id = ?";
     Ok(from.query_row(sql, [program], |row| row.get(0))?)
+}
+
+fn is_text(path: &Path) -> bool {
+    FileName::parse(original_name(path).as_bytes()).is_some_and(|name| name.kind == Kind::Text)
 }
 
 fn leave_out(added: &mut Added, path: &Path, cause: &Cause) {
@@ -151,6 +166,9 @@ fn read((meta, counters, profiles): Row) -> Result<Total, Failure> {
 
 /// Two totals of one program as one.
 pub(super) fn sum(a: Row, b: Row) -> Result<Row, Failure> {
+    if go_text::is_text(&a.0)? && go_text::is_text(&b.0)? {
+        return go_text::sum(a, b);
+    }
     let (mut a, b) = (read(a)?, read(b)?);
     a.sums.join(&b.sums);
     let hash: Hash = a.program.meta().hash;
@@ -173,7 +191,14 @@ pub(super) fn read_all(from: &Connection) -> Result<(GoMerged, Vec<PathBuf>), Fa
     let mut files = Vec::new();
     while let Some(row) = rows.next()? {
         let hash: String = row.get(0)?;
-        let total = read((row.get(1)?, row.get(2)?, row.get(3)?))?;
+        let (meta, counters): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+        if go_text::is_text(&meta)? {
+            files.extend(column_path(row.get_ref(4)?));
+            merged.ledger.inputs += u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+            merged.add_text(hash.into(), inflate(&counters)?);
+            continue;
+        }
+        let total = read((meta, counters, row.get(3)?))?;
         files.extend(column_path(row.get_ref(4)?));
         merged.ledger.inputs += total.profiles;
         merged.programs.push(GoProgram {

@@ -14,8 +14,9 @@ use bincover_run::Mechanism;
 
 use super::database::Database;
 use super::record::{self, Note, Obtained, StoredRun, Uncovered};
+use super::settle::batch_of_run;
 use super::spool::{Profiles, Spool};
-use super::{Store, batch_of_run, now_ms, totals};
+use super::{Store, now_ms, totals};
 use crate::error::{Error, Result};
 use crate::fold::in_use::{Use, use_of};
 use crate::merge::profiles_below;
@@ -105,7 +106,7 @@ impl Store {
     fn begin_loose(&self, context: Option<&str>) -> Result<Spool> {
         let spool = Spool::create(&self.folder.join("runs"), now_ms())?;
         let note = Note::new(None, &[], context, Mechanism::Continuous);
-        spool.write_note(&note.to_json())?;
+        spool.write_note(&note.to_line())?;
         Ok(spool)
     }
 
@@ -127,8 +128,8 @@ impl Store {
                 }
                 return Ok(added.left_out);
             }
-            let note = Note::parse(spool.note());
-            let run = note.into_lost_run(spool.name(), added.profiles);
+            let (note, _) = Note::parse(spool.note());
+            let run = note.into_run(spool.name(), None, added.profiles, false);
             let obtained = match added.profiles + profiles.in_use.len() as u64 {
                 0 => Obtained::None(Uncovered::Unusable),
                 _ => Obtained::Continuous,

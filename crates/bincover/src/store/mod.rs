@@ -3,7 +3,9 @@
 //! - `store.db` is a SQLite database: a record of each run, the totals of each binary, and the
 //!   coverage sections of the binaries. `docs/store.md` explains its tables.
 //! - `runs/` has a folder for each run that is going on, into which its processes write. When the
-//!   run has ended, its profiles are added to the totals and deleted.
+//!   run has ended, its profiles are added to the totals and deleted: at once, or a few runs later together
+//!   with theirs, or by whoever wants to know what is in the store.
+//! - `known/` says of programs what the database says, and `ended` counts the runs that are to be added.
 //! - `left-out/` has the profiles that could not be used.
 //!
 //! Any number of processes may use a store at once, and each may be killed at any moment: profiles
@@ -14,9 +16,12 @@
 mod binaries;
 mod database;
 mod go;
+mod go_text;
+mod known;
 mod loose;
 mod programs;
 mod record;
+mod settle;
 mod shard;
 mod snapshot;
 mod spool;
@@ -30,15 +35,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincover_profile::{Cause, Entry, Merged, Merger};
 use bincover_run::{Command, Mechanism, Output};
-use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
 use crate::followed::{Followed, Rescuing, mechanism_for};
 use crate::go::GoMerged;
 use crate::objects::{Covered, Objects};
-use database::{Database, Failure, Idle};
+use database::{Database, Idle};
 use programs::{Builds, Program};
-use record::Note;
+use record::{Note, Outcome};
+use settle::batch_of_run;
 use spool::{Profiles, Spool};
 
 pub use loose::Loose;
@@ -96,7 +101,7 @@ impl Contents {
     /// # Errors
     /// As [`Objects::coverage`].
     pub fn coverage(&self) -> Result<Covered> {
-        if self.go.programs.is_empty() {
+        if self.go.is_empty() {
             return self.objects.coverage(&self.merged.profile);
         }
         let covered = match self.objects.is_empty() {
@@ -205,24 +210,39 @@ impl Store {
         rescuing: Rescuing,
     ) -> Result<Going> {
         let program_file = argv.first().and_then(|name| find_program(name, command));
-        let database = self.idle.read(&self.folder)?;
-        let program = program_file.as_deref().and_then(|path| match &database {
-            Some(database) => database
-                .ask(|connection| Ok(Program::look(Some(connection), path)))
-                .ok()?,
-            None => Program::look(None, path),
-        });
+        let mut database = self.idle.take();
+        let look = |database: Option<&Database>| {
+            let path = program_file.as_deref()?;
+            match database {
+                Some(database) => database
+                    .ask(|connection| Ok(Program::look(Some(connection), path)))
+                    .ok()?,
+                None => Program::look(None, path),
+            }
+        };
+        let mut program = match (&database, program_file.as_deref()) {
+            (None, Some(path)) => Program::find_known(&self.folder, path),
+            (database, _) => look(database.as_ref()),
+        };
+        if program.is_none() && database.is_none() {
+            database = Database::read(&self.folder)?;
+            program = look(database.as_ref());
+            if let Some(program) = program.as_ref().filter(|program| program.is_known()) {
+                program.make_known(&self.folder, program.object_key());
+            }
+        }
         let started_ms = now_ms();
         let spool = Spool::create(&self.folder.join("runs"), started_ms)?;
         let instrumentation = program.as_ref().map(Program::instrumentation);
         let mechanism = mechanism_for(instrumentation.as_ref());
+        let stamp = program.as_ref().map(Program::stamp);
         let note = Note::new(
-            program_file.as_deref(),
+            program_file.as_deref().map(|path| (path, stamp)),
             &argv,
             context.as_deref(),
             mechanism,
         );
-        spool.write_note(&note.to_json())?;
+        spool.write_note(&note.to_line())?;
         let followed = Followed::new(rescuing, mechanism, spool.folder())?;
         Ok(Going {
             store: self.clone(),
@@ -239,89 +259,57 @@ impl Store {
         })
     }
 
-    /// Adds the profiles of runs whose runners were killed, and of processes that outlived their
-    /// runs and have ended now.
-    ///
-    /// # Errors
-    /// If the store cannot be read or written. Nothing is lost then.
-    pub fn settle(&self) -> Result<()> {
-        for folder in spool::folders(&self.folder.join("runs"))? {
-            if let Some(spool) = Spool::adopt(&folder)? {
-                self.settle_run(&spool, &[])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds what lies in a run's folder; records the run unless that was done. `others` are the
-    /// binaries of its processes.
-    fn settle_run(&self, spool: &Spool, others: &[Program]) -> Result<()> {
-        let run = spool.name();
-        let note = Note::parse(spool.note());
-        let program = note.program().and_then(|path| Program::look(None, &path));
-        let copied = program.as_ref().and_then(Program::copy);
-        let others = programs::copies(others);
-        let mut database = Database::write(&self.folder)?;
-        let known = database.ask(|from| batch_of_run(from, run))?;
-        let profiles = spool.take(known.unwrap_or(0))?;
-        if known.is_none() && !profiles.in_use.is_empty() {
-            // Its runner is gone, but it is still going on.
-            return Ok(());
-        }
-        let obtained = note.obtained();
-        let left_out = database.change(|to| {
-            for (other, copied) in &others {
-                other.note(to, copied.as_ref(), now_ms())?;
-            }
-            let (program, object_key) = match (known, &program) {
-                (None, Some(program)) => {
-                    let (id, key) = program.note(to, copied.as_ref(), now_ms())?;
-                    (Some(id), key)
-                }
-                _ => (None, object_of_run(to, run)?),
-            };
-            snapshot::supersede(to, run, &profiles.free)?;
-            let object_key = object_key.as_deref();
-            let added = totals::add(to, run, &profiles.free, object_key, program)?;
-            match known {
-                Some(_) if profiles.free.is_empty() => {}
-                Some(_) => record::add_batch(to, run, added.profiles, obtained)?,
-                None => note
-                    .into_lost_run(run, added.profiles)
-                    .insert(to, program)?,
-            }
-            Ok(added.left_out)
-        })?;
-        drop(database);
-        self.keep_left_out(spool, &left_out);
-        spool.tidy(&profiles);
-        Ok(())
-    }
-
-    /// The records of all runs, in order of their beginning.
+    /// The records of all runs that have ended, in order of their beginning.
     ///
     /// # Errors
     /// If the store cannot be read, or is of a newer version.
     pub fn runs(&self) -> Result<Vec<StoredRun>> {
-        match Database::read(&self.folder)? {
-            Some(database) => database.ask(StoredRun::all),
-            None => Ok(Vec::new()),
+        // A store that may not be written to is read as it is.
+        let settled = self.settle();
+        let Some(database) = Database::read(&self.folder)? else {
+            return Ok(Vec::new());
+        };
+        let mut runs = database.ask(StoredRun::all)?;
+        if settled.is_err() {
+            runs.extend(self.waiting(&database)?);
         }
+        Ok(runs)
     }
 
-    /// How many runs there are, by how their coverage was obtained; the most first.
+    /// The records of runs that are to be added.
+    fn waiting(&self, database: &Database) -> Result<Vec<StoredRun>> {
+        let mut waiting = Vec::new();
+        for folder in spool::folders(&self.folder.join("runs"))? {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let (note, outcome) = Note::parse(spool::note(&folder));
+            if outcome.is_some() && database.ask(|from| batch_of_run(from, &name))?.is_none() {
+                let profiles = spool::open(&folder, None).len() as u64;
+                waiting.push(note.into_run(&name, outcome.as_ref(), profiles, true));
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// How many runs there are that have ended, by how their coverage was obtained; the most first.
+    /// Nothing is added to the totals for this.
     ///
     /// # Errors
     /// As [`runs`](Self::runs).
     pub fn tally(&self) -> Result<Vec<(Obtained, u64)>> {
-        match self.idle.read(&self.folder)? {
-            Some(database) => {
-                let tally = database.ask(record::tally)?;
-                self.idle.keep(database);
-                Ok(tally)
+        let Some(database) = Database::read(&self.folder)? else {
+            return Ok(Vec::new());
+        };
+        // Those that wait are looked at first: if one is added meanwhile, it is not missed.
+        let waiting = self.waiting(&database)?;
+        let mut tally = database.ask(record::tally)?;
+        for run in waiting {
+            match tally.iter_mut().find(|(known, _)| *known == run.obtained) {
+                Some((_, count)) => *count += 1,
+                None => tally.push((run.obtained, 1)),
             }
-            None => Ok(Vec::new()),
         }
+        tally.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Ok(tally)
     }
 
     /// All that the store knows, put together.
@@ -330,7 +318,7 @@ impl Store {
     /// If there is no store, or it cannot be read, or is of a newer version.
     pub fn contents(&self) -> Result<Contents> {
         // A store that may not be written to is read as it is.
-        let _ = self.settle();
+        let settled = self.settle();
         let _turn = database::take_turn(&self.folder);
         let Some(database) = Database::read(&self.folder)? else {
             let reason = format!("no runs in `{}`", self.folder.display());
@@ -368,11 +356,20 @@ impl Store {
                 uncovered: u64::try_from(uncovered).unwrap_or(0),
             })
         })?;
+        let waiting = match settled {
+            Ok(()) => 0,
+            Err(_) => self.waiting(&database)?.len() as u64,
+        };
         self.add_living(&database, &mut merger)?;
         let mut merged = merger.finish();
         merged.ledger.inputs += left_out.len() as u64;
         merged.ledger.entries.extend(left_out);
-        Ok(Contents { merged, ..contents })
+        let runs = contents.runs + waiting;
+        Ok(Contents {
+            merged,
+            runs,
+            ..contents
+        })
     }
 
     /// Adds the profiles that are in no total yet, as they are now: processes still write to them,
@@ -404,6 +401,7 @@ impl Store {
         // What waits to be added goes as well; what is still written to comes later.
         self.settle()?;
         let mut database = Database::write(&self.folder)?;
+        known::forget(&self.folder).map_err(|source| Error::write(&self.folder, source))?;
         cleaned.runs = database.change(|to| {
             let runs = to.query_row("SELECT count(*) FROM run", [], |row| row.get::<_, i64>(0))?;
             shard::clear(to)?;
@@ -434,6 +432,12 @@ impl Store {
 }
 
 const LEFT_OUT: &str = "left-out";
+
+/// So many runs may wait to be added, since one of them takes as long as all of them together.
+const MOST_WAITING: u64 = 16;
+
+/// A run whose profiles are larger is added at once, so that the disk is not filled with what waits.
+const LARGE_BYTES: u64 = 1 << 16;
 
 /// A run that is going on: a folder for its profiles, and what is known of the program.
 ///
@@ -518,24 +522,20 @@ impl Going {
         let others = programs::copies(&others);
         // Those that are there now may write when the profiles were taken.
         self.has_rest = self.followed.as_ref().is_some_and(Followed::has_rest);
+        if others.is_empty()
+            && !self.has_rest
+            && let Some(run) = self.leave(output)?
+        {
+            return Ok(run);
+        }
         let profiles = self.spool.take(0)?;
         let copied = self.program.as_ref().and_then(Program::copy);
-        let mut run = StoredRun {
-            name: self.spool.name().to_owned(),
-            program: self.program_file.clone(),
-            argv: self.argv.clone(),
-            context: self.context.clone(),
-            started_ms: self.started_ms,
-            wall: output.wall,
-            ended: output.status.into(),
-            obtained: Obtained::Off,
-            profiles: 0,
-        };
+        let mut run = self.record(output);
         let mut database = match self.database.take() {
             Some(database) => database.into_writer(&self.store.folder)?,
             None => Database::write(&self.store.folder)?,
         };
-        let left_out = database.change(|to| {
+        let (left_out, object_key) = database.change(|to| {
             let (program, object_key) = match &self.program {
                 Some(program) => {
                     let (id, key) = program.note(to, copied.as_ref(), self.started_ms)?;
@@ -547,18 +547,21 @@ impl Going {
                 other.note(to, copied.as_ref(), self.started_ms)?;
             }
             snapshot::supersede(to, &run.name, &profiles.free)?;
-            let object_key = object_key.as_deref();
-            let added = totals::add(to, &run.name, &profiles.free, object_key, program)?;
-            let is_written_to = self.mechanism == Mechanism::Continuous
-                && profiles.in_use.iter().any(|path| has_bytes(path));
+            let key = object_key.as_deref();
+            let added = totals::add(to, &run.name, &profiles.free, key, program)?;
+            let is_written_to =
+                self.mechanism == Mechanism::Continuous && has_any_bytes(&profiles.in_use);
             run.profiles = added.profiles;
             run.obtained = self.obtained(output, added.profiles > 0 || is_written_to, &added);
             if !run.obtained.is_some() && snapshot::are_there(to, &run.name)? {
                 run.obtained = Obtained::Snapshot;
             }
             run.insert(to, program)?;
-            Ok(added.left_out)
+            Ok((added.left_out, object_key))
         })?;
+        if let Some(program) = self.program.as_ref().filter(|program| !program.is_known()) {
+            program.make_known(&self.store.folder, object_key.as_deref());
+        }
         self.store.idle.keep(database);
         self.store.keep_left_out(&self.spool, &left_out);
         match self.has_rest {
@@ -566,6 +569,47 @@ impl Going {
             false => self.spool.tidy(&profiles),
         }
         Ok(run)
+    }
+
+    /// Leaves the run to be added later, if the store knows the program and its profiles are small and
+    /// in order.
+    fn leave(&mut self, output: &Output) -> Result<Option<StoredRun>> {
+        let is_known = self.program.as_ref().is_some_and(Program::is_known);
+        // With an open database, adding it takes less time than all this.
+        if !is_known || self.database.is_some() {
+            return Ok(None);
+        }
+        let profiles = match self.spool.whole_profiles() {
+            Some((profiles, bytes)) if profiles > 0 && bytes <= LARGE_BYTES => profiles,
+            _ => return Ok(None),
+        };
+        let added = totals::Added::default();
+        let run = StoredRun {
+            obtained: self.obtained(output, true, &added),
+            profiles,
+            ..self.record(output)
+        };
+        self.spool.leave(&Outcome::of(&run).to_line())?;
+        let folder = &self.store.folder;
+        let waiting = spool::count_ended(folder).map_err(|source| Error::write(folder, source))?;
+        if waiting >= MOST_WAITING {
+            self.store.settle()?;
+        }
+        Ok(Some(run))
+    }
+
+    fn record(&self, output: &Output) -> StoredRun {
+        StoredRun {
+            name: self.spool.name().to_owned(),
+            program: self.program_file.clone(),
+            argv: self.argv.clone(),
+            context: self.context.clone(),
+            started_ms: self.started_ms,
+            wall: output.wall,
+            ended: output.status.into(),
+            obtained: Obtained::Off,
+            profiles: 0,
+        }
     }
 
     /// Processes that are followed had outlived the program when it [ended](Self::end).
@@ -639,22 +683,6 @@ pub fn is_of_a_run(variable: &OsStr) -> bool {
     spool::is_run(path) || path.parent().is_some_and(spool::is_run)
 }
 
-/// The last batch of a run that is in the totals, if the run is.
-fn batch_of_run(from: &Connection, run: &str) -> Result<Option<u64>, Failure> {
-    let batch: Option<i64> = from
-        .query_row("SELECT batch FROM run WHERE name = ?", [run], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    Ok(batch.map(|batch| u64::try_from(batch).unwrap_or(0)))
-}
-
-fn object_of_run(from: &Connection, run: &str) -> Result<Option<String>, Failure> {
-    let sql = "SELECT object.key FROM run JOIN program ON program.id = program_id \
-               JOIN object ON object.id = object_id WHERE name = ?";
-    Ok(from.query_row(sql, [run], |row| row.get(0)).optional()?)
-}
-
 /// The file that a program's name stands for, when it is run by this command.
 pub(crate) fn find_program(program: &OsStr, command: &Command) -> Option<PathBuf> {
     // Without a `PATH`, the system looks in these.
@@ -672,8 +700,9 @@ fn is_workspace(manifest: &str) -> bool {
         .any(|line| line.trim_start().starts_with("[workspace"))
 }
 
-fn has_bytes(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.len() > 0)
+fn has_any_bytes(paths: &[PathBuf]) -> bool {
+    let has_bytes = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    paths.iter().any(has_bytes)
 }
 
 fn now_ms() -> u64 {

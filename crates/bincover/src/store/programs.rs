@@ -11,7 +11,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::database::Failure;
-use super::record::{column_path, path_column, whole};
+use super::known::Known;
+use super::record::{Note, Text, column_path, path_column, whole};
 use super::totals::{compress, hex, inflate};
 use crate::input::map_object;
 
@@ -20,8 +21,10 @@ use crate::input::map_object;
 pub(super) struct Program {
     path: PathBuf,
     stamp: String,
-    /// The store's row, if it has one.
+    /// The store's row, if it has one and was asked.
     id: Option<i64>,
+    /// The store has a row, as is [known](Known) without asking it.
+    is_known: bool,
     /// The file, mapped, if the store does not know it: the file that is run, whatever takes its
     /// place meanwhile.
     file: Option<Mmap>,
@@ -50,6 +53,7 @@ impl Program {
             path: path.to_owned(),
             stamp,
             id: None,
+            is_known: false,
             file: file.filter(|_| found.mapping),
             counters: found.counters || found.go_cover == Some(true),
             is_go: found.go_cover.is_some(),
@@ -69,6 +73,7 @@ impl Program {
                     path: path.to_owned(),
                     stamp: stamp.to_owned(),
                     id: row.get(0)?,
+                    is_known: true,
                     file: None,
                     counters: row.get(1)?,
                     relocatable: row.get(2)?,
@@ -79,9 +84,63 @@ impl Program {
             .optional()
     }
 
+    /// What is known of a program without asking the store's database.
+    pub(super) fn find_known(store: &Path, path: &Path) -> Option<Self> {
+        let stamp = stamp(path)?;
+        let known = Known::find(store, path, &stamp)?;
+        Some(Self {
+            path: path.to_owned(),
+            stamp,
+            id: None,
+            is_known: true,
+            file: None,
+            counters: known.counters,
+            relocatable: known.relocatable,
+            object_key: known.object_key,
+            is_go: known.is_go,
+        })
+    }
+
+    /// The program of a run that was to be added later. `None` if its file is another one by now, and
+    /// the store does not know the one that was.
+    pub(super) fn of_note(store: &Connection, note: &Note) -> Option<Self> {
+        let path = note.program()?;
+        if let Some(stamp) = note.stamp()
+            && let Ok(Some(known)) = Self::known(store, &path, stamp)
+        {
+            return Some(known);
+        }
+        let found = Self::look(None, &path)?;
+        let is_it = note.stamp().is_none_or(|stamp| stamp == found.stamp);
+        is_it.then_some(found)
+    }
+
     /// The store has it, as it is now.
     pub(super) fn is_known(&self) -> bool {
-        self.id.is_some()
+        self.is_known
+    }
+
+    /// Its object's key, if the store knows it.
+    pub(super) fn object_key(&self) -> Option<&str> {
+        self.object_key.as_deref()
+    }
+
+    pub(super) fn stamp(&self) -> &str {
+        &self.stamp
+    }
+
+    /// Makes it known without asking the database. Call it when the database has it, with its object's
+    /// key.
+    pub(super) fn make_known(&self, store: &Path, object_key: Option<&str>) {
+        let known = Known {
+            path: Text::from(&self.path),
+            stamp: self.stamp.clone(),
+            counters: self.counters,
+            relocatable: self.relocatable,
+            is_go: self.is_go,
+            object_key: object_key.map(str::to_owned),
+        };
+        known.write(store, &self.path);
     }
 
     /// What the program says of its instrumentation.
@@ -115,7 +174,14 @@ impl Program {
         copied: Option<&Copied>,
         now_ms: u64,
     ) -> Result<(i64, Option<String>), Failure> {
-        if let Some(id) = self.id {
+        let id = match self.id {
+            None if self.is_known => {
+                let known = Self::known(to, &self.path, &self.stamp)?;
+                known.and_then(|known| known.id)
+            }
+            id => id,
+        };
+        if let Some(id) = id {
             let known = to
                 .prepare_cached(
                     "UPDATE program SET last_run_ms = max(last_run_ms, ?) WHERE id = ?",
@@ -124,6 +190,8 @@ impl Program {
             if known > 0 {
                 return Ok((id, self.object_key.clone()));
             }
+        }
+        if self.is_known {
             // The store was cleaned meanwhile.
             let again = Self::look(None, &self.path).filter(|again| again.stamp == self.stamp);
             if let Some(again) = again {

@@ -1,6 +1,6 @@
 //! Run records: how a run ended and how its coverage was obtained.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -299,15 +299,16 @@ pub struct StoredRun {
 }
 
 /// Text where it is text, bytes where it is not.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Text {
+pub(super) enum Text {
     Utf8(String),
     Bytes(Vec<u8>),
 }
 
-impl From<&OsString> for Text {
-    fn from(text: &OsString) -> Self {
+impl<T: AsRef<OsStr> + ?Sized> From<&T> for Text {
+    fn from(text: &T) -> Self {
+        let text = text.as_ref();
         match text.to_str() {
             Some(text) => Self::Utf8(text.to_owned()),
             None => Self::Bytes(text.as_bytes().to_vec()),
@@ -328,6 +329,8 @@ impl From<Text> for OsString {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Note {
     program: Option<Text>,
+    /// Of the program's file; without one, it is taken as it is when the note is read.
+    stamp: Option<String>,
     argv: Vec<Text>,
     context: Option<String>,
     is_continuous: bool,
@@ -335,14 +338,15 @@ pub(super) struct Note {
 
 impl Note {
     pub(super) fn new(
-        program: Option<&Path>,
+        program: Option<(&Path, Option<&str>)>,
         argv: &[OsString],
         context: Option<&str>,
         mechanism: Mechanism,
     ) -> Self {
         Self {
             is_continuous: mechanism == Mechanism::Continuous,
-            program: program.map(|path| Text::from(&path.as_os_str().to_owned())),
+            program: program.map(|(path, _)| Text::from(path)),
+            stamp: program.and_then(|(_, stamp)| stamp.map(str::to_owned)),
             argv: argv.iter().map(Text::from).collect(),
             context: context.map(str::to_owned),
         }
@@ -356,6 +360,10 @@ impl Note {
         }
     }
 
+    pub(super) fn stamp(&self) -> Option<&str> {
+        self.stamp.as_deref()
+    }
+
     /// How coverage is obtained, if there is any.
     pub(super) fn obtained(&self) -> Obtained {
         match self.is_continuous {
@@ -364,36 +372,97 @@ impl Note {
         }
     }
 
-    /// As it is written; nothing in it is a map, so that cannot fail.
-    pub(super) fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    /// As it is written, a line.
+    pub(super) fn to_line(&self) -> Vec<u8> {
+        line(self)
     }
 
-    /// An empty one if there is none that can be read.
-    pub(super) fn parse(json: Option<Vec<u8>>) -> Self {
-        json.and_then(|json| serde_json::from_slice(&json).ok())
-            .unwrap_or_default()
+    /// What a run's file says: the note, and how the run ended if its runner has lived to write that. An
+    /// empty note if there is none that can be read.
+    pub(super) fn parse(lines: Option<Vec<u8>>) -> (Self, Option<Outcome>) {
+        let lines = lines.unwrap_or_default();
+        let mut lines = lines.split(|byte| *byte == b'\n');
+        let note = lines
+            .next()
+            .and_then(|line| serde_json::from_slice(line).ok());
+        let outcome = lines
+            .next()
+            .and_then(|line| serde_json::from_slice(line).ok());
+        (note.unwrap_or_default(), outcome)
     }
 
-    /// The record of a run whose runner was killed.
-    pub(super) fn into_lost_run(self, name: &str, profiles: u64) -> StoredRun {
+    /// The record of a run. Without an outcome, its runner was killed.
+    pub(super) fn into_run(
+        self,
+        name: &str,
+        outcome: Option<&Outcome>,
+        profiles: u64,
+        is_written_to: bool,
+    ) -> StoredRun {
         let digits = name.split('-').next().unwrap_or_default();
-        let obtained = self.obtained();
+        let (wall, ended, obtained, cause) = match outcome {
+            Some(outcome) => (
+                Duration::from_micros(outcome.wall_us),
+                Ended::parse(&outcome.ended, outcome.ended_with).unwrap_or(Ended::Lost),
+                outcome.obtained,
+                Uncovered::Unusable,
+            ),
+            None => (
+                Duration::ZERO,
+                Ended::Lost,
+                self.obtained(),
+                Uncovered::RunnerLost,
+            ),
+        };
         StoredRun {
             name: name.to_owned(),
             program: self.program.map(|path| OsString::from(path).into()),
             argv: self.argv.into_iter().map(OsString::from).collect(),
             context: self.context,
             started_ms: digits.parse().unwrap_or(0),
-            wall: Duration::ZERO,
-            ended: Ended::Lost,
+            wall,
+            ended,
             obtained: match profiles {
-                0 => Obtained::None(Uncovered::RunnerLost),
+                0 if !is_written_to => Obtained::None(cause),
                 _ => obtained,
             },
             profiles,
         }
     }
+}
+
+/// How a run ended whose profiles are in no total yet.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// As in the database's table.
+    ended: String,
+    ended_with: Option<i64>,
+    wall_us: u64,
+    obtained: Obtained,
+}
+
+impl Outcome {
+    pub(super) fn of(run: &StoredRun) -> Self {
+        let (ended, ended_with) = run.ended.columns();
+        Self {
+            ended: ended.to_owned(),
+            ended_with,
+            wall_us: u64::try_from(run.wall.as_micros()).unwrap_or(u64::MAX),
+            obtained: run.obtained,
+        }
+    }
+
+    /// As it is written, a line.
+    pub(super) fn to_line(&self) -> Vec<u8> {
+        line(self)
+    }
+}
+
+/// Nothing that is written in this way has a map in it, so that cannot fail.
+fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    line
 }
 
 /// A path as a column: text if it is UTF-8.

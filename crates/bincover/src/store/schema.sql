@@ -85,16 +85,16 @@ CREATE TABLE rest (
 -- Programs of Go, with the runs of each added up.
 CREATE TABLE go_total (
     id INTEGER PRIMARY KEY,
-    -- The hash of its metadata, in hexadecimal.
+    -- The hash of its metadata, in hexadecimal; of text, `text-` and a hash of its blocks.
     hash TEXT NOT NULL UNIQUE,
     -- The file that it was last seen to be. Null if that is not known: it was not the program that was
     -- run, but started by that.
     program_id INTEGER REFERENCES program (id),
-    -- A covmeta file, compressed (zlib).
+    -- A covmeta file, compressed (zlib); of text, nothing, compressed.
     meta BLOB NOT NULL,
     -- How many counter files were added.
     profiles INTEGER NOT NULL,
-    -- A covcounters file with the sums, compressed (zlib).
+    -- A covcounters file with the sums, or a text profile, compressed (zlib).
     counters BLOB NOT NULL
 ) STRICT;
 

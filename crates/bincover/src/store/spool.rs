@@ -6,11 +6,13 @@
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincover_gocover::FileName;
+use bincover_profile::raw::{Identity, RawHead};
 
 use crate::error::{Error, Result};
 use crate::fold::in_use::{Use, use_of};
@@ -26,6 +28,9 @@ const NEW_FOR: Duration = Duration::from_secs(60);
 /// The note on the run.
 const NOTE: &str = "run.json";
 
+/// In the store's folder: see [`count_ended`].
+const ENDED: &str = "ended";
+
 /// Names of profiles that were moved aside begin with this and a number of their own.
 const TAKEN: &str = "taken-";
 
@@ -37,7 +42,8 @@ const BATCH: &str = "batch-";
 pub(super) struct Spool {
     folder: PathBuf,
     name: String,
-    _lock: File,
+    /// None once it is let go of.
+    lock: Option<File>,
 }
 
 /// The profiles in a run's folder.
@@ -69,7 +75,7 @@ impl Spool {
             Ok(Self {
                 folder: path,
                 name,
-                _lock: lock,
+                lock: Some(lock),
             })
         };
         create().map_err(|source| Error::write(runs, source))
@@ -92,7 +98,7 @@ impl Spool {
             Ok(()) => Ok(Some(Self {
                 folder: folder.to_owned(),
                 name: name.into_owned(),
-                _lock: lock,
+                lock: Some(lock),
             })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(source)) => Err(Error::read(folder, source)),
@@ -113,9 +119,44 @@ impl Spool {
         std::fs::write(&path, note).map_err(|source| Error::write(path, source))
     }
 
+    /// Writes one line more, and lets go of the folder.
+    pub(super) fn leave(&mut self, line: &[u8]) -> Result<()> {
+        let path = self.folder.join(NOTE);
+        let append = || {
+            // In one piece, so that whoever is killed has written it or not.
+            File::options().append(true).open(&path)?.write_all(line)
+        };
+        append().map_err(|source| Error::write(&path, source))?;
+        self.lock = None;
+        Ok(())
+    }
+
+    /// How many profiles there are, and their bytes, if all of them are whole ones of binaries with a
+    /// build id, or empty.
+    pub(super) fn whole_profiles(&self) -> Option<(u64, u64)> {
+        let mut found = (0, 0);
+        for path in profiles_below(&self.folder).ok()? {
+            let file = File::open(path).ok()?;
+            let file_bytes = file.metadata().ok()?.len();
+            if file_bytes == 0 {
+                continue;
+            }
+            let mut head = [0; Identity::HEAD_BYTES];
+            let wanted = usize::try_from(file_bytes).map_or(head.len(), |len| len.min(head.len()));
+            file.read_exact_at(&mut head[..wanted], 0).ok()?;
+            let head = RawHead::of(&head[..wanted], file_bytes)?;
+            if head.build_id().is_empty() {
+                return None;
+            }
+            found = (found.0 + 1, found.1 + file_bytes);
+        }
+        let has_other = !go_files(&self.folder).ok()?.is_empty();
+        (!has_other).then_some(found)
+    }
+
     /// What [`write_note`](Self::write_note) wrote.
     pub(super) fn note(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.folder.join(NOTE)).ok()
+        note(&self.folder)
     }
 
     /// Moves the profiles aside and sees which of them are finished. Those become the batch after
@@ -178,6 +219,11 @@ fn sweep(folder: &Path) {
     if age.is_ok_and(|age| age > NEW_FOR) {
         let _ = std::fs::remove_dir(folder);
     }
+}
+
+/// What is written on a run in its folder.
+pub(super) fn note(folder: &Path) -> Option<Vec<u8>> {
+    std::fs::read(folder.join(NOTE)).ok()
 }
 
 /// Whether this is the folder of a run.
@@ -289,7 +335,30 @@ pub(super) fn open(folder: &Path, last: Option<u64>) -> Vec<(PathBuf, File)> {
     attempts.find_map(Result::ok).unwrap_or_default()
 }
 
-/// The folders of all runs that are going on, or were not tidied up.
+/// How many runs have ended since the last that was added, this one included: the length of a file
+/// that each makes one byte longer.
+pub(super) fn count_ended(store: &Path) -> io::Result<u64> {
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(store.join(ENDED))?;
+    file.write_all(b".")?;
+    Ok(file.metadata()?.len())
+}
+
+/// Begins to count anew.
+pub(super) fn reset_ended(store: &Path) -> io::Result<()> {
+    match File::options()
+        .write(true)
+        .truncate(true)
+        .open(store.join(ENDED))
+    {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The folders of all runs that are going on, that were left to be added, or were not tidied up.
 pub(super) fn folders(runs: &Path) -> Result<Vec<PathBuf>> {
     let fail = |source| Error::read(runs, source);
     let entries = match std::fs::read_dir(runs) {

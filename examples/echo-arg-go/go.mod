@@ -1,0 +1,3 @@
+module example.com/echo-arg
+
+go 1.20

@@ -1,0 +1,359 @@
+//! Files that ask for more than they are: with 512 MB of address space and 5 seconds of processor time,
+//! every reader ends by itself, and says what it found.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bincover_testkit::mapping::Region;
+use bincover_testkit::raw::{Function, RawFile, Shape, binary, uleb};
+use bincover_testkit::{elf, fixture, fixture_bytes, mapping};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use tempfile::TempDir;
+
+/// Files in a folder of their own.
+struct Bombs(TempDir);
+
+impl Bombs {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn add(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Runs `bincover` under the limits. Gives its exit code, which is one of its own, and what it says.
+    #[track_caller]
+    fn run(&self, args: &[&str]) -> (i32, String) {
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -v 524288; ulimit -t 5; exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_bincover"))
+            .args(args)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let code = output.status.code();
+        let code = code.unwrap_or_else(|| panic!("{args:?}: {}: {said}", output.status));
+        assert!(code < 100, "{args:?}: exit code {code}: {said}");
+        (code, said)
+    }
+
+    /// A file is left out of a merge, with these words, and the good one beside it is merged.
+    #[track_caller]
+    fn is_left_out(&self, name: &str, words: &str) {
+        let good = fixture("raw/clang22-c/1.profraw");
+        let good = good.to_str().unwrap();
+        let (code, said) = self.run(&["merge", "-o", "out.profdata", good, name]);
+        assert_eq!(code, 92, "{name}: {said}");
+        assert!(said.contains(name) && said.contains(words), "{said}");
+        assert!(fs::metadata(self.path("out.profdata")).unwrap().len() > 0);
+        fs::remove_file(self.path("out.profdata")).unwrap();
+    }
+
+    /// A report with an object that is not to be had fails, or says what is wrong with it.
+    #[track_caller]
+    fn is_said_of(&self, object: &str, words: &str) {
+        let profile = fixture("raw/clang22-c/merged.profdata");
+        let profile = profile.to_str().unwrap();
+        let report = ["report", "--profile", profile, "--object", object];
+        let (code, said) = self.run(&report);
+        assert_ne!(code, 0, "{object}: {said}");
+        assert!(said.contains(words), "{object}: {said}");
+    }
+}
+
+fn zeros(bytes: usize) -> Vec<u8> {
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    let block = vec![0; 1 << 16];
+    for _ in 0..bytes / block.len() {
+        packed.write_all(&block).unwrap();
+    }
+    packed.finish().unwrap()
+}
+
+/// A chunk of names or of a file table that inflates to zeros.
+fn chunk_of_zeros(bytes: usize) -> Vec<u8> {
+    let packed = zeros(bytes);
+    let mut chunk = uleb(bytes as u64);
+    chunk.extend(uleb(packed.len() as u64));
+    chunk.extend(packed);
+    chunk
+}
+
+#[test]
+fn raw_profiles_that_claim_much() {
+    let bombs = Bombs::new();
+    let functions = binary(1, 4, 3, true);
+    let file = || RawFile::new(Shape::all().last().unwrap(), &functions).assemble();
+    let fields = [
+        "NumData",
+        "NumCounters",
+        "NumBitmapBytes",
+        "NamesSize",
+        "BinaryIdsSize",
+    ];
+    for field in fields {
+        for value in [1 << 32, 1 << 60, u64::MAX - 7] {
+            let mut file = file();
+            file.set(field, value);
+            bombs.add("claims.profraw", &file.bytes);
+            bombs.is_left_out("claims.profraw", "expected");
+        }
+    }
+}
+
+#[test]
+fn functions_that_share_their_counters() {
+    let bombs = Bombs::new();
+    // 8,000 functions of 16,000 counters each would be a gigabyte; all of them point to the first's.
+    let mut functions = binary(1, 8000, 1, false);
+    functions[0].counts = vec![1; 16000];
+    let mut file = RawFile::new(Shape::all().last().unwrap(), &functions).assemble();
+    let counters = file.get("record 0 CounterPtr");
+    let record = (file.offset("record 1 NameRef") - file.offset("record 0 NameRef")) as u64;
+    for index in 1..8000 {
+        // Pointers are relative to the record that holds them.
+        let pointer = counters.wrapping_sub(index * record);
+        file.set(&format!("record {index} CounterPtr"), pointer);
+        file.set(&format!("record {index} NumCounters"), 16000);
+    }
+    bombs.add("shared.profraw", &file.bytes);
+    bombs.is_left_out("shared.profraw", "counters of all functions");
+}
+
+#[test]
+fn names_that_inflate() {
+    let bombs = Bombs::new();
+    let functions = binary(1, 4, 3, false);
+    let assembled = RawFile::new(Shape::all().last().unwrap(), &functions).assemble();
+    let head = assembled.bytes[..assembled.offset("names")].to_vec();
+    let names = chunk_of_zeros(256 << 20);
+    let mut file = assembled.clone();
+    file.bytes = head;
+    file.set("NamesSize", names.len() as u64);
+    file.bytes.extend(&names);
+    file.bytes.resize(file.bytes.len().next_multiple_of(8), 0);
+    bombs.add("names.profraw", &file.bytes);
+    bombs.is_left_out("names.profraw", "more than names are compressed");
+    // Many that are large, and none of them too large; a profile's are forgotten one by one.
+    let chunk = |index: usize| chunk_of_zeros((12 << 20) + (index << 16));
+    let many: Vec<u8> = (0..8).flat_map(chunk).collect();
+    bombs.add(
+        "many.o",
+        &elf::build(&[("__llvm_prf_names", &many), ("__llvm_covmap", &[])]),
+    );
+    bombs.run(&["report", "--profile", "/dev/null", "--object", "many.o"]);
+    // The same in an object, and in the table of its files.
+    let table = chunk_of_zeros(256 << 20);
+    let mut covmap = Vec::new();
+    let mut file_table = uleb(2);
+    file_table.extend(&table);
+    for field in [0, u32::try_from(file_table.len()).unwrap(), 0, 6] {
+        covmap.extend(field.to_le_bytes());
+    }
+    covmap.extend(&file_table);
+    covmap.resize(covmap.len().next_multiple_of(8), 0);
+    let object = elf::build(&[("__llvm_prf_names", &table), ("__llvm_covmap", &covmap)]);
+    bombs.add("object.o", &object);
+    bombs.is_said_of("object.o", "object.o");
+}
+
+#[test]
+fn words_of_every_format_made_enormous() {
+    let bombs = Bombs::new();
+    let indexed = fixture_bytes("indexed/names-2/input.profdata");
+    let mut names = Vec::new();
+    for at in (8..indexed.len().saturating_sub(8)).step_by(4) {
+        for value in [1_u64 << 32, 1 << 60] {
+            let mut copy = indexed.clone();
+            copy[at..at + 8].copy_from_slice(&value.to_le_bytes());
+            let name = format!("{at}-{value:x}.profdata");
+            bombs.add(&name, &copy);
+            names.push(name);
+        }
+    }
+    let good = fixture("raw/clang22-c/1.profraw");
+    let mut args = vec!["merge", "-o", "out.profdata", good.to_str().unwrap()];
+    args.extend(names.iter().map(String::as_str));
+    let (code, said) = bombs.run(&args);
+    assert_eq!(code, 92, "{said}");
+}
+
+#[test]
+fn text_that_claims_much() {
+    let bombs = Bombs::new();
+    for (text, words) in [
+        ("f\n1\n4000000000\n1\n", "expected"),
+        ("f\n1\n1\n1\n$4000000000\n", "expected"),
+        ("f\n1\n1\n1\n1\n0\n4000000000\n", "expected"),
+    ] {
+        bombs.add("claims.proftext", text.as_bytes());
+        bombs.is_left_out("claims.proftext", words);
+    }
+}
+
+/// An object of one function with this mapping.
+fn object(mapping: &[u8]) -> Vec<u8> {
+    let functions = [Function::new("f", 7, [1])];
+    let files = ["a.c".to_owned(), "b.c".to_owned()];
+    mapping::object("/", &files, &functions, |_| mapping.to_vec())
+}
+
+#[test]
+fn mappings_that_claim_much() {
+    let bombs = Bombs::new();
+    let line = u64::from(u32::MAX);
+    let long = mapping::function(&[(0, vec![Region::code(0, (1, 1), (line, 1))])]);
+    bombs.add("long.o", &object(&long));
+    bombs.is_said_of("long.o", "line");
+
+    // One file, of which the first expression is the sum of itself twice; and a tower of sums.
+    let with = |expressions: &[(u64, u64)], counter: u64| {
+        let mut bytes = uleb(1);
+        bytes.extend(uleb(1));
+        bytes.extend(uleb(expressions.len() as u64));
+        for (left, right) in expressions {
+            bytes.extend(uleb(*left));
+            bytes.extend(uleb(*right));
+        }
+        bytes.extend(uleb(1));
+        for value in [counter, 1, 1, 1, 9] {
+            bytes.extend(uleb(value));
+        }
+        bytes
+    };
+    // LLVM's encoding: a tag of two bits below the index; 1 is a counter, 3 a sum.
+    let sum = |index: u64| index << 2 | 3;
+    let tower: Vec<(u64, u64)> = (0..50_000)
+        .map(|index| match index {
+            0 => (1, 1),
+            _ => (sum(index - 1), sum(index - 1)),
+        })
+        .collect();
+    let profile = bombs.add("f.proftext", b"f\n7\n1\n1\n");
+    for (name, mapping) in [
+        ("cycle.o", with(&[(sum(0), sum(0))], sum(0))),
+        ("tower.o", with(&tower, sum(49_999))),
+    ] {
+        bombs.add(name, &object(&mapping));
+        let profile = profile.to_str().unwrap();
+        bombs.run(&["report", "--profile", profile, "--object", name]);
+    }
+    for claim in [1 << 32, u64::MAX] {
+        let mut files = uleb(claim);
+        files.extend(uleb(1));
+        let mut expressions = [uleb(1), uleb(1)].concat();
+        expressions.extend(uleb(claim));
+        let mut regions = [uleb(1), uleb(1), uleb(0)].concat();
+        regions.extend(uleb(claim));
+        for (name, mapping) in [
+            ("files.o", files),
+            ("expressions.o", expressions),
+            ("regions.o", regions),
+        ] {
+            bombs.add(name, &object(&mapping));
+            bombs.is_said_of(name, name);
+        }
+    }
+}
+
+#[test]
+fn containers_that_claim_much() {
+    let bombs = Bombs::new();
+    // A million empty sections, there and only claimed: the count is in the first one's size.
+    let mut object = elf::build(&[("__llvm_covmap", b"")]);
+    object[60..62].fill(0);
+    let table = object.len() as u64;
+    object[40..48].copy_from_slice(&table.to_le_bytes());
+    object.extend([0; 64]);
+    let first = object.len() - 64;
+    object[first + 32..first + 40].copy_from_slice(&1_000_000_u64.to_le_bytes());
+    bombs.add("claimed.o", &object);
+    bombs.is_said_of("claimed.o", "claimed.o");
+    object.resize(object.len() + 999_999 * 64, 0);
+    bombs.add("sections.o", &object);
+    bombs.is_said_of("sections.o", "sections.o");
+
+    let mut nested = fixture_bytes("object/clang22-c/app.elf");
+    for _ in 0..40 {
+        nested = archive(&nested);
+    }
+    bombs.add("nested.a", &nested);
+    bombs.is_said_of("nested.a", "nested.a");
+    // A hundred thousand members of nothing.
+    let mut members = b"!<arch>\n".to_vec();
+    for _ in 0..100_000 {
+        members.extend(member(b""));
+    }
+    bombs.add("members.a", &members);
+    bombs.is_said_of("members.a", "members.a");
+}
+
+fn member(bytes: &[u8]) -> Vec<u8> {
+    let mut member = format!(
+        "{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+        "m.a/",
+        0,
+        0,
+        0,
+        644,
+        bytes.len()
+    )
+    .into_bytes();
+    member.extend(bytes);
+    member.resize(member.len().next_multiple_of(2), b'\n');
+    member
+}
+
+fn archive(bytes: &[u8]) -> Vec<u8> {
+    let mut archive = b"!<arch>\n".to_vec();
+    archive.extend(member(bytes));
+    archive
+}
+
+#[test]
+fn go_files_that_claim_much() {
+    let bombs = Bombs::new();
+    bombs.add(
+        "lines.txt",
+        b"mode: set\na.go:1.1,4000000000.1 1 1\na.go:1.1,2.2 4000000000 1\n",
+    );
+    let (code, said) = bombs.run(&["report", "--profile", "lines.txt", "--lcov", "-"]);
+    assert_eq!(code, 0, "{said}");
+
+    let data = fixture("go/synthetic/uleb");
+    for entry in files_of(&data) {
+        let bytes = fs::read(&entry).unwrap();
+        let name = entry.file_name().unwrap().to_owned();
+        for at in (4..bytes.len().saturating_sub(4)).step_by(4) {
+            let folder = bombs.path("data");
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir(&folder).unwrap();
+            for other in files_of(&data) {
+                fs::copy(&other, folder.join(other.file_name().unwrap())).unwrap();
+            }
+            let mut copy = bytes.clone();
+            copy[at..at + 4].fill(0xff);
+            fs::write(folder.join(&name), &copy).unwrap();
+            bombs.run(&["go", "textfmt", "-i=data", "-o=out.txt"]);
+        }
+    }
+}
+
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect()
+}
