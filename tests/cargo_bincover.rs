@@ -570,6 +570,14 @@ fn all_formats_are_written() -> Result<(), Failed> {
     expect(shop().join("ours.profdata").is_file(), || {
         "no profile".to_owned()
     })?;
+    let less = bincover("report --lcov --exclude-files main.rs --excl-line fn").output()?;
+    let [found, all] = [less, lcov].map(|one| lines(&String::from_utf8_lossy(&one.stdout)));
+    let is_in_main = |(file, _): &(String, u32)| file.ends_with("main.rs");
+    expect(
+        !found.is_empty() && found.len() < all.len() && !found.keys().any(is_in_main),
+        || format!("{found:?}"),
+    )?;
+    ends(&mut bincover("report --text --markers"), 2)?;
     let table = bincover("report --ignore-filename-regex main\\.rs").output()?;
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
     expect(

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use bincover::model::{Branch, Coverage, File, Line, LocalFile, Position};
 use bincover::run::RUSTC_FLAGS;
+use bincover::{Exclusions, SourceFiles};
 use bincover_testkit::{fixture, top};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -32,6 +34,16 @@ fn main() -> ExitCode {
             patches::changed_lines,
         ),
         trial("git", found(&["git"]), patches::git_repositories),
+        trial(
+            "grcov_excludes",
+            found(&["grcov", "clang-22"]),
+            grcov_excludes,
+        ),
+        trial(
+            "lcov_and_gcovr_exclude",
+            found(&["geninfo", "gcovr", "gcc", "gcov"]),
+            lcov_and_gcovr_exclude,
+        ),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -327,6 +339,206 @@ fn diff_cover() -> Result<(), Failed> {
         let spin = Value::from(spin.unwrap_or_default() + 1);
         let has_spin = missed.as_array().is_some_and(|lines| lines.contains(&spin));
         equal("the line of `spin` is missed", has_spin, true)?;
+    }
+    Ok(())
+}
+
+/// A program with all markers that lcov, gcovr and grcov agree on.
+const MARKERS: &str = include_str!("programs/markers.c");
+
+/// Lines with their counts, and lines with branches, as often as they have some.
+#[derive(Debug, Default, PartialEq)]
+struct Lines {
+    counts: Vec<(u32, u64)>,
+    branches: Vec<u32>,
+}
+
+impl Lines {
+    /// Those of a tracefile on one file.
+    fn of_lcov(text: &str) -> Self {
+        let mut lines = Self::default();
+        for line in text.lines() {
+            let (key, values) = line.split_once(':').unwrap_or((line, ""));
+            let (number, rest) = values.split_once(',').unwrap_or((values, ""));
+            let number = number.parse().unwrap_or_default();
+            match key {
+                "DA" => lines
+                    .counts
+                    .push((number, rest.parse().unwrap_or_default())),
+                "BRDA" => lines.branches.push(number),
+                _ => {}
+            }
+        }
+        lines.counts.sort_unstable();
+        lines.branches.sort_unstable();
+        lines
+    }
+
+    /// What is left of them, of a file of this name.
+    fn without_marked(&self, name: &Path) -> Result<Self, Failed> {
+        let lines = self.counts.iter();
+        let lines = lines.map(|&(number, count)| Line { number, count });
+        let branches = self.branches.iter().map(|&line| {
+            let start = Position { line, column: 1 };
+            Branch {
+                file: LocalFile(0),
+                start,
+                end: start,
+                true_count: 1,
+                false_count: 1,
+                true_folded: false,
+                false_folded: false,
+                is_condition: false,
+            }
+        });
+        let file = File {
+            name: name.to_str().ok_or("a name of text")?.into(),
+            lines: lines.collect(),
+            branches: branches.collect(),
+            ..File::default()
+        };
+        let mut coverage = Coverage {
+            files: vec![file],
+            functions: Vec::new(),
+        };
+        let exclusions = Exclusions {
+            markers: true,
+            ..Exclusions::default()
+        };
+        let notes = exclusions.apply(&mut coverage, &SourceFiles::default())?;
+        equal("notes", notes.len(), 0)?;
+        let file = &coverage.files[0];
+        let starts = file.branches.iter().map(|branch| branch.start.line);
+        let counts = file.lines.iter().map(|line| (line.number, line.count));
+        Ok(Self {
+            counts: counts.collect(),
+            branches: starts.collect(),
+        })
+    }
+}
+
+/// grcov, given our report on all lines and the markers as expressions, leaves the lines that ours
+/// has without them. It keeps branches of lines that it leaves out.
+fn grcov_excludes() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let tool = |program: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(folder.path());
+        command
+    };
+    fs::write(folder.path().join("markers.c"), MARKERS)?;
+    let flags = [
+        "-fprofile-instr-generate",
+        "-fcoverage-mapping",
+        "-o",
+        "app",
+    ];
+    run(tool("clang-22").args(flags).arg("markers.c"))?;
+    run(tool("./app").env("LLVM_PROFILE_FILE", "app.profraw"))?;
+    let report = |name: &str, args: &[&str]| -> Result<Lines, Failed> {
+        let mut command = tool(env!("CARGO_BIN_EXE_bincover"));
+        command.args(["report", "--object", "app", "--profile", "app.profraw"]);
+        run(command.args(["--lcov", name]).args(args))?;
+        Ok(Lines::of_lcov(&fs::read_to_string(
+            folder.path().join(name),
+        )?))
+    };
+    let all = report("all.info", &[])?;
+    let expressions = [
+        "--excl-line",
+        "LCOV_EXCL_LINE",
+        "--excl-start",
+        "LCOV_EXCL_START",
+        "--excl-stop",
+        "LCOV_EXCL_STOP",
+        "--excl-br-line",
+        "LCOV_EXCL_BR_LINE",
+        "--excl-br-start",
+        "LCOV_EXCL_BR_START",
+        "--excl-br-stop",
+        "LCOV_EXCL_BR_STOP",
+    ];
+    let marked = report("marked.info", &["--markers"])?;
+    let expressed = report("expressed.info", &expressions)?;
+    let mut grcov = tool("grcov");
+    grcov.args(["all.info", "-s", ".", "-t", "lcov", "--branch"]);
+    let mut expected = Lines::of_lcov(&run(grcov.args(expressions))?);
+    let is_left = |line: u32| expected.counts.iter().any(|(number, _)| *number == line);
+    let mut branches = expected.branches.clone();
+    branches.retain(|line| is_left(*line));
+    expected.branches = branches;
+    equal(
+        "some are left out",
+        all.counts.len() > expected.counts.len(),
+        true,
+    )?;
+    equal("by markers", marked, expected)?;
+    equal(
+        "by expressions",
+        expressed,
+        report("again.info", &["--markers"])?,
+    )
+}
+
+/// lcov and gcovr read the sources of what GCC measured: with markers, they leave the lines that we
+/// leave of those that they have without.
+fn lcov_and_gcovr_exclude() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let tool = |program: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(folder.path());
+        command
+    };
+    let source = folder.path().join("markers.c");
+    fs::write(&source, MARKERS)?;
+    run(tool("gcc").args(["--coverage", "-o", "app", "markers.c"]))?;
+    run(&mut tool("./app"))?;
+    let geninfo = |name: &str, args: &[&str]| -> Result<Lines, Failed> {
+        let mut command = tool("geninfo");
+        command.args(["--quiet", "--rc", "lcov_branch_coverage=1", "-o", name]);
+        run(command.args(args).arg("."))?;
+        Ok(Lines::of_lcov(&fs::read_to_string(
+            folder.path().join(name),
+        )?))
+    };
+    let all = geninfo("all.info", &["--no-markers"])?;
+    let left = geninfo("left.info", &[])?;
+    equal(
+        "some are left out",
+        all.counts.len() > left.counts.len(),
+        true,
+    )?;
+    equal("lcov's lines", all.without_marked(&source)?, left)?;
+
+    for family in ["LCOV", "GCOVR", "GCOV"] {
+        fs::write(&source, MARKERS.replace("LCOV_", &format!("{family}_")))?;
+        run(tool("gcovr").args(["--json", "gcovr.json", "--root", "."]))?;
+        let text = fs::read(folder.path().join("gcovr.json"))?;
+        let json: Value = serde_json::from_slice(&text)?;
+        let (mut all, mut left) = (Lines::default(), Lines::default());
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        for line in list(&json["files"][0]["lines"]) {
+            let number = line["line_number"].as_u64().unwrap_or_default();
+            let number = u32::try_from(number)?;
+            let count = line["count"].as_u64().unwrap_or_default();
+            let is_left = |value: &Value| value["gcovr/excluded"] != Value::Bool(true);
+            all.counts.push((number, count));
+            if is_left(&line) {
+                left.counts.push((number, count));
+            }
+            for branch in list(&line["branches"]) {
+                all.branches.push(number);
+                if is_left(&branch) && is_left(&line) {
+                    left.branches.push(number);
+                }
+            }
+        }
+        equal(
+            "some are left out",
+            all.counts.len() > left.counts.len(),
+            true,
+        )?;
+        equal(family, all.without_marked(&source)?, left)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ mod bodies;
 
 type Body = fn(&[u8]);
 
-const BODIES: [Body; 7] = [
+const BODIES: [Body; 8] = [
     bodies::raw,
     bodies::indexed,
     bodies::text,
@@ -19,6 +19,7 @@ const BODIES: [Body; 7] = [
     bodies::go_meta,
     bodies::go_counters,
     bodies::go_text,
+    bodies::import,
 ];
 
 /// The files of a folder of `testdata/` that end in this, contents that repeat left out.
@@ -97,6 +98,14 @@ fn damaged_go_data() {
         }
     }
     all_damaged(bodies::go_text, "go/text", "joined.out", 5);
+}
+
+#[test]
+fn damaged_reports() {
+    for suffix in ["a.info", "rust.xml", "python.xml"] {
+        all_damaged(bodies::import, "import", suffix, 5);
+    }
+    all_damaged(bodies::import, "object/wasm", "expected.json", 91);
 }
 
 /// What is damaged already may be damaged a little more.

@@ -11,11 +11,16 @@ use std::process::{Command, ExitCode};
 use bincover::gocover::text;
 use bincover::run::RUSTC_FLAGS;
 use bincover::{
-    Collector, GoInputs, GoMerged, GoReader, Obtained, Store, StoredRun, Uncovered, combine_stores,
+    Collector, GoInputs, GoMerged, GoReader, Obtained, Rescuing, Store, StoredRun, Uncovered,
+    combine_stores,
 };
 use bincover_testkit::fixture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "go_runs/build.rs"]
+mod build;
+#[path = "go_runs/exits.rs"]
+mod exits;
 mod go_test_main;
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod go_tools;
@@ -35,6 +40,8 @@ fn main() -> ExitCode {
         Trial::test("a_newer_build", a_newer_build).with_ignored_flag(is_ignored),
     ];
     trials.extend(go_test_main::trials(is_ignored));
+    trials.extend(build::trials(is_ignored));
+    trials.extend(exits::trials(is_ignored));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -205,7 +212,7 @@ fn three_endings() -> Result<(), Failed> {
         assert_eq!(run.obtained, Obtained::Exit);
         let run = collector.command(&program).args(["one", "two"]).run()?;
         assert_eq!(run.output.status.exit_code(), 2);
-        assert_eq!(run.obtained, Obtained::None(Uncovered::NotWritten));
+        assert_eq!(run.obtained, Obtained::Rescued);
 
         let collected = collector.finish()?;
         assert!(
@@ -225,9 +232,14 @@ fn three_endings() -> Result<(), Failed> {
         // As in the source: no argument, one, and several.
         assert_eq!(
             [count(13), count(18), count(20)],
-            [Some(1), Some(1), Some(0)]
+            [Some(1), Some(1), Some(1)]
         );
     }
+    let collector = Collector::builder(scratch.path().join("other.profdata"))
+        .rescue(Rescuing::Off)
+        .build()?;
+    let run = collector.command(&program).args(["one", "two"]).run()?;
+    assert_eq!(run.obtained, Obtained::None(Uncovered::NotWritten));
     let plain = build(scratch.path(), false)?;
     let store = Store::new(scratch.path().join("plain-store"));
     let run = store.run(plain.as_os_str(), &["one".into()], None, |command| command)?;

@@ -395,3 +395,183 @@ fn missing_names_the_places() {
         .collect();
     assert_eq!(places, compact_places);
 }
+
+/// A repository with the program's source, of which a line and a function are marked.
+fn marked() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("src")).unwrap();
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    for (name, marks) in [
+        (
+            "main.c",
+            &[(17, "LCOV_EXCL_LINE"), (43, "GCOVR_EXCL_FUNCTION")][..],
+        ),
+        ("util.h", &[]),
+    ] {
+        let text = fs::read_to_string(fixture(&format!("raw/clang22-c/{name}"))).unwrap();
+        let lines = (1..).zip(text.lines()).map(|(number, line)| {
+            let mark = marks.iter().find(|(marked, _)| *marked == number);
+            let mark = mark.map_or(String::new(), |(_, mark)| format!(" /* {mark} */"));
+            format!("{line}{mark}\n")
+        });
+        fs::write(
+            folder.path().join("src").join(name),
+            lines.collect::<String>(),
+        )
+        .unwrap();
+    }
+    folder
+}
+
+const MAP: &str = "/tmp/fixture=src";
+
+fn json_file(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_left_out_is_out_of_every_report_and_listed() {
+    let folder = marked();
+    let json = |args: &[&str]| {
+        let all = [
+            &["--json", "j.json", "--ledger", "l.json", "--map", MAP],
+            args,
+        ]
+        .concat();
+        let (_, said) = check(&bincover(folder.path(), "report", &all), 0);
+        let read = |name: &str| json_file(&folder.path().join(name));
+        (read("j.json"), read("l.json"), said)
+    };
+    let (whole, ledger, _) = json(&[]);
+    assert!(whole.get("excluded").is_none() && ledger.get("excluded").is_none());
+    assert_eq!(whole["files"][0]["name"], "src/main.c");
+    assert_eq!(ledger["paths"][0]["original"], "/tmp/fixture/main.c");
+    assert_eq!(ledger["paths"][0]["name"], "src/main.c");
+
+    let (less, ledger, said) = json(&["--markers", "--html", "html", "--lcov", "a.info"]);
+    let totals = |json: &serde_json::Value, name: &str| -> u64 {
+        json["totals"][name]["total"].as_u64().unwrap()
+    };
+    // Lines 43 to 48 are the function's.
+    assert_eq!(totals(&less, "lines"), totals(&whole, "lines") - 7);
+    assert_eq!(totals(&less, "functions"), totals(&whole, "functions") - 1);
+    let out = |part: &str, first: u32, last: u32, rule: &str, lines: u32| {
+        serde_json::json!({"name": "src/main.c", "part": part, "first_line": first,
+            "last_line": last, "rule": rule, "lines": lines})
+    };
+    assert_eq!(
+        less["excluded"],
+        serde_json::json!([
+            out("lines", 17, 17, "LCOV_EXCL_LINE", 1),
+            out("lines", 43, 48, "GCOVR_EXCL_FUNCTION", 6),
+        ])
+    );
+    assert_eq!(ledger["excluded"].as_array().unwrap().len(), 2);
+    assert!(
+        said.contains("left out by LCOV_EXCL_LINE: 1 line\n"),
+        "{said}"
+    );
+    let html = fs::read_to_string(folder.path().join("html/index.html")).unwrap();
+    assert!(html.contains("Left out on request: 7 lines"), "{html}");
+    let lcov = fs::read_to_string(folder.path().join("a.info")).unwrap();
+    assert!(lcov.starts_with("SF:src/main.c\n") && !lcov.contains("never_called"));
+
+    let (missing, _) = check(
+        &bincover(folder.path(), "missing", &["--map", MAP, "--markers"]),
+        0,
+    );
+    assert!(!missing.contains("never_called"), "{missing}");
+    let gate = ["--map", MAP, "--markers", "--fail-uncovered-lines", "2"];
+    check(&bincover(folder.path(), "report", &gate), 0);
+    check(&bincover(folder.path(), "report", &gate[3..]), 90);
+}
+
+#[test]
+fn markers_that_are_not_balanced_and_reports_on_nothing_are_errors() {
+    let folder = marked();
+    let main = folder.path().join("src/main.c");
+    let text = fs::read_to_string(&main).unwrap();
+    fs::write(&main, text.replace("LCOV_EXCL_LINE", "LCOV_EXCL_STOP")).unwrap();
+    let (_, said) = check(
+        &bincover(folder.path(), "report", &["--map", MAP, "--markers"]),
+        1,
+    );
+    let expected = "src/main.c:17: LCOV_EXCL_STOP without LCOV_EXCL_START before it";
+    assert!(said.contains(expected), "{said}");
+
+    for (args, rule) in [
+        (["--only-found", "--ledger=l.json"], "2 by only-found"),
+        (
+            ["--include-files=*.rs", "--ledger=l.json"],
+            "2 by include-files",
+        ),
+    ] {
+        let all = [&args[..], &["--map", "/tmp/fixture=/nowhere"]].concat();
+        let (_, said) = check(&bincover(folder.path(), "report", &all), 91);
+        assert!(
+            said.contains(&format!("all 2 files are left out: {rule}")),
+            "{said}"
+        );
+        let ledger = json_file(&folder.path().join("l.json"));
+        assert_eq!(ledger["excluded"].as_array().unwrap().len(), 2);
+        assert_eq!(ledger["excluded"][0]["part"], "file");
+    }
+    check(
+        &bincover(folder.path(), "report", &["--exclude-line", "("]),
+        2,
+    );
+    check(&bincover(folder.path(), "report", &["--skip", "all"]), 2);
+    check(&bincover(folder.path(), "report", &["--map", "nothing"]), 2);
+}
+
+#[test]
+fn paths_are_explained() {
+    let folder = marked();
+    let explain = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bincover"));
+        command
+            .current_dir(folder.path())
+            .args(["paths", "explain"]);
+        command
+            .arg("--object")
+            .arg(fixture("object/clang22-c/app.elf"));
+        command
+            .arg("--profile")
+            .arg(fixture("raw/clang22-c/merged.profdata"));
+        check(&command.args(args).output().unwrap(), 0).0
+    };
+    assert_eq!(
+        explain(&["main.c", "--map", MAP, "--map", "/tmp=/elsewhere"]),
+        "/tmp/fixture/main.c\n  --map /tmp/fixture=src: src/main.c\n  there is such a file\n  \
+         in reports: src/main.c\n"
+    );
+    assert_eq!(
+        explain(&[
+            "nowhere/main.c",
+            "--exclude-files=main.*",
+            "--map=/tmp/fixture=/nowhere"
+        ]),
+        "/tmp/fixture/main.c\n  --map /tmp/fixture=/nowhere: /nowhere/main.c\n  there is no such \
+         file\n  left out by exclude-files: main.*\n"
+    );
+    let none = explain(&["/x/none.c", "--map", "/x=/y"]);
+    assert!(none.ends_with("  in reports: /y/none.c\n"), "{none}");
+    assert!(
+        none.starts_with("no file of the report has this name"),
+        "{none}"
+    );
+
+    // A real repository: files are found by the ends of their names.
+    fs::remove_dir(folder.path().join(".git")).unwrap();
+    let git = Command::new("git")
+        .args(["init", "--quiet"])
+        .current_dir(folder.path())
+        .status();
+    assert!(git.unwrap().success());
+    let found = explain(&["util.h", "--find-moved", "--map", "/tmp/fixture=/ci/src"]);
+    assert!(found.contains("the same last 2 parts"), "{found}");
+    assert!(
+        found.ends_with("  in the repository: src/util.h\n"),
+        "{found}"
+    );
+}

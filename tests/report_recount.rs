@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use bincover_mapping::{Mapping, evaluate};
-use bincover_model::{Coverage, Summary, Tally};
+use bincover_model::{
+    Coverage, ExcludedPart, ExcludedRange, File, FileId, RegionKind, Summary, Tally, lines,
+    segments,
+};
 use bincover_profile::Merger;
 use bincover_report::{Emit, FORMATS, Format, NoSources, Options, Outputs, html, missing, patch};
 use bincover_testkit::fixture_bytes;
@@ -64,15 +67,123 @@ fn listed(coverage: &Coverage) -> Count {
             }
         }
     }
-    assert!(count.lines.covered > 0 && count.lines.missed() > 0);
+    assert!(count.lines.covered > 0);
     count
+}
+
+/// Lines that are left out of each file: two of each seven, branches of a third, and of lines 40 to
+/// 44 those that were not executed.
+fn asked(coverage: &Coverage) -> Vec<(FileId, Vec<ExcludedRange>)> {
+    let range = |first, last, part| ExcludedRange {
+        first,
+        last,
+        part,
+        rule: "a test".into(),
+        lines: 0,
+    };
+    let ranges = |file: &File| {
+        let last = file.lines.last().map_or(0, |line| line.number);
+        let mut ranges = Vec::new();
+        for start in (3..=last).step_by(7) {
+            ranges.push(range(start, start + 1, ExcludedPart::Lines));
+            ranges.push(range(start + 3, start + 3, ExcludedPart::Branches));
+        }
+        ranges.push(range(40, 44, ExcludedPart::Unexecuted));
+        ranges
+    };
+    let files = (0..).map(FileId).zip(&coverage.files);
+    files.map(|(id, file)| (id, ranges(file))).collect()
+}
+
+/// A case's coverage as it is, and with lines left out.
+fn coverages(case: &str) -> [Coverage; 2] {
+    let whole = coverage(case);
+    assert!(listed(&whole).lines.missed() > 0, "{case}");
+    let mut less = whole.clone();
+    less.exclude(asked(&whole));
+    [whole, less]
 }
 
 /// Calls `check` with each case's coverage, the report and the model's lines.
 fn for_each(name: &str, check: impl Fn(&Coverage, &str, Count)) {
-    for case in CASES {
-        let coverage = coverage(case);
+    for coverage in CASES.iter().flat_map(|case| coverages(case)) {
         check(&coverage, &report(name, &coverage), listed(&coverage));
+    }
+}
+
+/// Counted again from each function's regions, with the lines taken out one by one.
+#[test]
+fn what_is_left_out_is_what_was_asked() {
+    for case in CASES {
+        let [whole, less] = coverages(case);
+        let numbers =
+            |file: &File| -> Vec<u32> { file.lines.iter().map(|line| line.number).collect() };
+        for (before, after) in whole.files.iter().zip(&less.files) {
+            let out = &after.excluded.lines;
+            let mut left = before.lines.clone();
+            left.retain(|line| !out.contains(line.number));
+            assert_eq!(after.lines, left, "{case}");
+            assert!(numbers(after).len() < numbers(before).len());
+            assert_eq!(lines(&after.segments), left, "{case}");
+
+            let mut expected = Summary::default();
+            for group in &before.groups {
+                let mut of_group = Summary::default();
+                for id in &group.members {
+                    let function = whole.function(*id);
+                    let main = function.main_file.unwrap();
+                    let mut own = lines(&segments(function.regions_in(main)));
+                    own.retain(|line| !out.contains(line.number));
+                    let regions = function.regions_in(main).iter().filter(|region| {
+                        region.kind == RegionKind::Code && !out.contains(region.start.line)
+                    });
+                    let mut one = Summary::default();
+                    own.iter()
+                        .for_each(|line| add(&mut one.lines, line.count > 0));
+                    regions.for_each(|region| add(&mut one.regions, region.count > 0));
+                    of_group = of_group.max(one);
+                    let view = less.function_view(*id);
+                    assert_eq!(lines(&view.segments), own, "{case}");
+                }
+                add(&mut of_group.functions, group.count > 0);
+                if out.contains(group.start.line) {
+                    of_group.functions = Tally::default();
+                }
+                expected += of_group;
+            }
+            assert_eq!(after.summary.lines, expected.lines, "{case}");
+            assert_eq!(after.summary.functions, expected.functions, "{case}");
+            if after.expansions.is_empty() && before.expansions.is_empty() {
+                assert_eq!(after.summary.regions, expected.regions, "{case}");
+            }
+            let branches = less.branches_by_line(after);
+            let is_out = |line| after.excluded.branches.contains(line);
+            assert!(!branches.iter().any(|branch| is_out(branch.line)), "{case}");
+        }
+        // In two steps it is the same.
+        let mut twice = whole.clone();
+        for (id, ranges) in asked(&whole) {
+            for range in ranges {
+                twice.exclude([(id, vec![range])]);
+            }
+        }
+        assert_eq!(twice.totals(), less.totals(), "{case}");
+        // Nothing is left of a file that is left out as a whole.
+        let mut none = whole.clone();
+        let all = (0..).map(FileId).take(whole.files.len());
+        none.exclude(all.map(|id| {
+            let range = ExcludedRange {
+                first: 1,
+                last: u32::MAX,
+                part: ExcludedPart::File,
+                rule: "all".into(),
+                lines: 0,
+            };
+            (id, vec![range])
+        }));
+        assert_eq!(none.totals(), Summary::default(), "{case}");
+        assert_eq!(none.measured_files().count(), 0, "{case}");
+        assert_eq!(none.excluded_files().count(), whole.files.len(), "{case}");
     }
 }
 
@@ -558,8 +669,10 @@ impl Outputs for Pages {
 fn html() {
     let format = Format::named("html").expect("it is in the table");
     assert!(matches!(format.emit, Emit::Folder(_)));
-    for case in CASES {
-        let coverage = coverage(case);
+    for (case, coverage) in CASES
+        .iter()
+        .flat_map(|case| coverages(case).map(|coverage| (case, coverage)))
+    {
         let mut pages = Pages::default();
         html::emit(&coverage, &Options::default(), &NoSources, &mut pages).unwrap();
 
@@ -570,12 +683,12 @@ fn html() {
             .filter(|line| line.contains("<a href=f/"));
         for row in rows {
             let row = &row[row.rfind("</a>").unwrap()..];
-            let cells = row
-                .split("<td")
-                .filter(|cell| cell.contains('/') && cell.starts_with('>'));
-            let tallies = cells.filter(|cell| !cell.starts_with("></a>"));
+            // Of each metric a percentage, and covered of all; nothing if there are none.
+            let tallies = row.split("<td").skip(2).step_by(2);
             for (sum, cell) in sums.iter_mut().zip(tallies) {
-                *sum += fraction(&cell[1..]);
+                if cell.trim() != ">" {
+                    *sum += fraction(cell[1..].trim());
+                }
             }
         }
         assert_eq!(sums, columns(&coverage.totals()), "{case}");

@@ -33,6 +33,7 @@ fn main() -> io::Result<()> {
                     put("mapping", &format!("{name}.sections"), &sections)?;
                 }
             }
+            Some("info" | "lcov" | "xml" | "json") => put("import", &name, &bytes)?,
             _ => {}
         }
     }

@@ -12,13 +12,16 @@
 //! | [`go_meta`] | Go's metadata, or anything with its magic put over it | round trip; the evaluation is in order |
 //! | [`go_counters`] | Go's counters, likewise | round trip; twice is double |
 //! | [`go_text`] | Go's text profile, and source | written and read back it is the same |
+//! | [`import`] | lcov, Cobertura, llvm-cov's JSON | in order; written and read back it is the same; twice is double |
 
 mod go;
+mod import;
 mod mapping;
 mod merge;
 mod profile;
 
 pub use go::{go_counters, go_meta, go_text};
+pub use import::import;
 pub use mapping::{mapping, split_object};
 pub use merge::merge;
 pub use profile::{indexed, raw, text};

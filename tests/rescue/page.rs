@@ -22,6 +22,8 @@ tests; `BLESS=1 cargo test -p bincover --test rescue` writes it anew.
   one file, some of them.
 - *Continuous build*: built with `-runtime-counter-relocation`, as `CargoBuild` does. The counters are in a
   file all the time, and whatever happens to the process they stay there.
+
+Programs of Go have [a table of their own](go.md#every-way-out).
 ";
 
 const TAIL: &str = "

@@ -11,6 +11,7 @@ use clap::{Args as ClapArgs, FromArgMatches, Parser, Subcommand, ValueEnum};
 use crate::merge_args::MergeArgs;
 use crate::patch_args::{PatchArgs, RatchetOptions};
 use crate::report_args::{FormatArgs, GateArgs, LookArgs};
+use crate::selection_args::SelectionArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +23,12 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "bincover", version, before_help = EXAMPLES)]
 pub(crate) struct Args {
+    /// Read options from this file, instead of the bincover.toml of the working folder or one above
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no options from a file
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) no_config: bool,
     #[command(subcommand)]
     pub(crate) command: Action,
 }
@@ -34,7 +41,7 @@ pub(crate) enum Action {
     ///
     /// Output, input, signals and the exit code are the program's own.
     Run(RunArgs),
-    /// Run a build, as by make, with the flags that make clang instrument; note what it makes.
+    /// Run a build, as by make, with the flags that make clang instrument; note what it makes. Or one by go.
     Build(BuildArgs),
     /// Print the environment in which instrumented programs write into the store.
     Env(EnvArgs),
@@ -60,6 +67,13 @@ pub(crate) enum Action {
     Diff(DiffArgs),
     /// Fail if a file is covered less than the committed ratchet says, or new files are.
     Ratchet(RatchetArgs),
+    /// Say where the source files of a report are looked for.
+    #[command(subcommand)]
+    Paths(PathsAction),
+    /// Read reports that others wrote, put them together, and report, in any number of formats.
+    ///
+    /// Lcov tracefiles, Cobertura's XML, llvm-cov's JSON, and Go's text profiles and folders.
+    Convert(ConvertArgs),
     /// List the runs: how each ended, and how its coverage was obtained.
     Runs(RunsArgs),
     /// Keep what a live process has reached so far; the process goes on.
@@ -74,6 +88,12 @@ pub(crate) enum Action {
     /// Neither the programs nor their sources are needed for this.
     #[command(subcommand)]
     Store(StoreAction),
+    /// Show which options bincover.toml gives to which command, and where it is.
+    Config(ConfigArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write pages for man, one for each command.
+    Man(ManArgs),
     /// Coverage of Go programs: textfmt, percent, func, pkglist, merge, subtract, intersect and
     /// debugdump, as `go tool covdata` has them; and init, for test binaries that are programs.
     #[command(disable_help_flag = true)]
@@ -177,10 +197,11 @@ const BUILD_EXAMPLES: &str = "\
 Examples:
   bincover build -- make -j4
   bincover build -- sh -c 'cmake -B build && cmake --build build'
+  bincover build -- go build -o app ./cmd/app
   bincover build --test-main -- go test -c -o covered ./cmd/app
 
-CC and CXX are clang, and CFLAGS, CXXFLAGS and LDFLAGS have its flags added. The exit code is
-the build's; 91 means that it left no instrumented binary.";
+go gets -cover, and -coverpkg has the program's own package. For other builds CC and CXX are
+clang, and CFLAGS, CXXFLAGS and LDFLAGS have its flags added. The exit code is the build's; 91 means that it left no instrumented binary.";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = BUILD_EXAMPLES)]
@@ -190,6 +211,9 @@ pub(crate) struct BuildArgs {
     pub(crate) test_main: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// For go build, install and test -c: what counters mean; count by default, and atomic with -race
+    #[arg(long, value_name = "MODE")]
+    pub(crate) covermode: Option<CoverMode>,
     /// The build's program and its arguments
     #[arg(
         required = true,
@@ -233,6 +257,27 @@ pub(crate) struct EnvArgs {
     pub(crate) at_exit: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+}
+
+/// What the counters of a Go program mean.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CoverMode {
+    /// Whether a block ran
+    Set,
+    /// How often; low where goroutines count at once
+    Count,
+    /// How often, exact and slower
+    Atomic,
+}
+
+impl CoverMode {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Count => "count",
+            Self::Atomic => "atomic",
+        }
+    }
 }
 
 /// Whether processes are followed.
@@ -419,14 +464,23 @@ pub(crate) struct InputArgs {
     /// An instrumented binary; can be repeated [default: those of the store's runs]
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(crate) object: Vec<PathBuf>,
+    #[command(flatten, next_help_heading = "Inputs")]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) go: GoArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+}
+
+/// How Go's coverage is read.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GoArgs {
     /// A folder of a Go module whose sources are wanted; can be repeated [default: the working folder]
     ///
     /// The module is that of the folder or of one above. With it come the members of its go.work, the
     /// targets of replace, its vendor folder and the module cache.
     #[arg(long, value_name = "DIR", help_heading = "Inputs")]
     pub(crate) go_module: Vec<PathBuf>,
-    #[command(flatten, next_help_heading = "Inputs")]
-    pub(crate) store: StoreArgs,
     /// Which lines a block of Go has, and how often a line ran
     #[arg(
         long,
@@ -454,6 +508,28 @@ impl From<GoLines> for LineRule {
             GoLines::Sum => Self::Sum,
         }
     }
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  bincover paths explain src/lib.rs
+  bincover paths explain --map /ci/app=. /ci/app/src/lib.rs
+  bincover paths explain --find-moved main.c --object app --profile app.profdata";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PathsAction {
+    /// Say which rule takes a file where, step by step.
+    Explain(ExplainArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    /// The file, by its name in the program or here, or the end of either
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
 }
 
 const MISSING_EXAMPLES: &str = "\
@@ -503,6 +579,82 @@ pub(crate) struct RatchetArgs {
     pub(crate) ratchet: RatchetOptions,
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    /// Print the file's JSON schema instead
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bincover completions bash > ~/.local/share/bash-completion/completions/bincover
+  bincover completions zsh > ~/.zfunc/_bincover
+  bincover completions fish > ~/.config/fish/completions/bincover.fish
+  bincover completions bash --program cargo-bincover";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+    /// The program
+    #[arg(long, value_name = "PROGRAM", default_value = "bincover")]
+    pub(crate) program: Program,
+}
+
+/// The programs that have completions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Program {
+    /// bincover
+    Bincover,
+    /// bincover-merge
+    BincoverMerge,
+    /// cargo-bincover
+    CargoBincover,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// The folder to write into; made if it does not exist
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  bincover convert lcov.info --cobertura cobertura.xml --html coverage/
+  bincover convert unit.info e2e.xml go.out --lcov all.info --fail-under-lines 80
+  bincover convert coverage.json --missing -
+
+The same lines, functions and branches add up. Exit code 90 means that a threshold was missed, 91 that
+none of the inputs could be used, 92 that some were left out (and listed).";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = CONVERT_EXAMPLES)]
+pub(crate) struct ConvertArgs {
+    /// Reports, each known by what it begins with; a folder for Go's; - for standard input
+    #[arg(value_name = "INPUT", required = true, help_heading = "Inputs")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Write nothing if anything had to be left out
+    #[arg(long, help_heading = "Inputs")]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) go: GoArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) formats: FormatArgs,
+    /// Write what was left out to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "More to write")]
+    pub(crate) ledger: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
 }
 
 /// A number with a unit: `ms`, `s`, `m`; a bare number is seconds.

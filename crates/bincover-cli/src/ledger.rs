@@ -5,13 +5,15 @@ use std::fmt;
 use std::path::Path;
 
 use bincover::mapping::{self, ErrorKind, Evaluation, LeftOut, Reason, Unmapped};
+use bincover::model::{Coverage, ExcludedPart};
 use bincover::profile::{Cause, Ledger};
 use bincover::report::demangled;
-use bincover::{Covered, Error, GoEntry, GoLedger};
+use bincover::{Covered, Error, GoEntry, GoLedger, ImportCause, ImportEntry};
 use bstr::ByteSlice;
 use serde::Serialize;
 
 use crate::go::convert::error_of;
+use crate::selection_args::Selected;
 
 /// The version of the schema; it grows when a field changes its meaning or goes.
 const VERSION: u32 = 1;
@@ -24,6 +26,87 @@ struct Json<'l> {
     entries: Vec<Entry<'l>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     functions: Option<Vec<Mismatch<'l>>>,
+    #[serde(flatten)]
+    selection: Selection<'l>,
+}
+
+/// What was asked for, and what became of it; nothing if nothing was.
+#[derive(Default, Serialize)]
+struct Selection<'l> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<Renamed<'l>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    excluded: Vec<Excluded<'l>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<SourceNote<'l>>,
+}
+
+/// A source file that has another name here, or is not there.
+#[derive(Serialize)]
+struct Renamed<'l> {
+    original: Cow<'l, str>,
+    name: Cow<'l, str>,
+    steps: Vec<String>,
+    is_left_out: bool,
+}
+
+/// What was left out of a source file.
+#[derive(Serialize)]
+struct Excluded<'l> {
+    file: Cow<'l, str>,
+    part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_line: Option<u32>,
+    rule: &'l str,
+    lines: u64,
+}
+
+/// What is to be known of a source file.
+#[derive(Serialize)]
+struct SourceNote<'l> {
+    file: Cow<'l, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    cause: &'static str,
+    message: String,
+}
+
+impl<'l> Selection<'l> {
+    fn new(coverage: &'l Coverage, selected: &'l Selected) -> Self {
+        let paths = selected.traces.iter().map(|trace| Renamed {
+            original: trace.original.to_str_lossy(),
+            name: trace.name.to_str_lossy(),
+            steps: trace.steps.iter().map(ToString::to_string).collect(),
+            is_left_out: trace.is_dropped,
+        });
+        let excluded = coverage.files.iter().flat_map(|file| {
+            let ranges = file.excluded.ranges.iter();
+            ranges.map(|range| {
+                let is_part = range.part != ExcludedPart::File;
+                Excluded {
+                    file: file.name.to_str_lossy(),
+                    part: range.part.name(),
+                    first_line: is_part.then_some(range.first),
+                    last_line: is_part.then_some(range.last),
+                    rule: &range.rule,
+                    lines: range.lines,
+                }
+            })
+        });
+        let sources = selected.notes.iter().map(|note| SourceNote {
+            file: note.file.to_str_lossy(),
+            line: note.line,
+            cause: note.cause.name(),
+            message: note.cause.to_string(),
+        });
+        Self {
+            paths: paths.collect(),
+            excluded: excluded.collect(),
+            sources: sources.collect(),
+        }
+    }
 }
 
 #[derive(Default, Serialize)]
@@ -139,7 +222,27 @@ impl fmt::Display for MismatchCause {
 
 /// The ledger's JSON, with a line feed at the end.
 pub(crate) fn json(ledger: &Ledger, go: &GoLedger) -> String {
-    with_objects(ledger, go, Vec::new(), None)
+    with_objects(ledger, go, Vec::new(), None, Selection::default())
+}
+
+/// Of reports that were converted.
+pub(crate) fn import_json(
+    inputs: u64,
+    left_out: &[ImportEntry],
+    go: &GoLedger,
+    selected: Option<(&Coverage, &Selected)>,
+) -> String {
+    let selection = selected.map(|(coverage, selected)| Selection::new(coverage, selected));
+    let mut json = Json {
+        version: VERSION,
+        inputs,
+        records: 0,
+        entries: left_out.iter().map(of_import).collect(),
+        functions: None,
+        selection: selection.unwrap_or_default(),
+    };
+    json.entries.extend(go.entries.iter().map(of_go));
+    pretty(&json)
 }
 
 /// As [`json`], with the object for which there is no report.
@@ -148,12 +251,16 @@ pub(crate) fn failed_json(ledger: &Ledger, go: &GoLedger, error: &Error) -> Stri
         Error::Object { path, source } => vec![of_unused(path, source)],
         _ => Vec::new(),
     };
-    with_objects(ledger, go, objects, None)
+    with_objects(ledger, go, objects, None, Selection::default())
 }
 
 /// As [`json`], with what was left out when the merged profile met the objects. The evaluation is
 /// one that was asked to explain.
-pub(crate) fn report_json(ledger: &Ledger, go: &GoLedger, covered: &Covered) -> String {
+pub(crate) fn report_json(
+    (ledger, go): (&Ledger, &GoLedger),
+    covered: &Covered,
+    selected: &Selected,
+) -> String {
     let evaluation = &covered.evaluation;
     let left_out = evaluation
         .left_out
@@ -163,7 +270,8 @@ pub(crate) fn report_json(ledger: &Ledger, go: &GoLedger, covered: &Covered) -> 
     let functions = left_out.chain(unmapped).collect();
     let unused = covered.without_mapping.iter().chain(&covered.damaged);
     let objects = unused.map(|(path, error)| of_unused(path, error));
-    with_objects(ledger, go, objects.collect(), Some(functions))
+    let selection = Selection::new(&evaluation.coverage, selected);
+    with_objects(ledger, go, objects.collect(), Some(functions), selection)
 }
 
 fn with_objects<'l>(
@@ -171,6 +279,7 @@ fn with_objects<'l>(
     go: &'l GoLedger,
     objects: Vec<Entry<'l>>,
     functions: Option<Vec<Mismatch<'l>>>,
+    selection: Selection<'l>,
 ) -> String {
     let entries = ledger.entries.iter().map(|entry| {
         let mut json = of_cause(&entry.cause);
@@ -187,9 +296,32 @@ fn with_objects<'l>(
             .chain(objects)
             .collect(),
         functions,
+        selection,
     };
-    let text = serde_json::to_string_pretty(&json);
+    pretty(&json)
+}
+
+fn pretty(json: &Json<'_>) -> String {
+    let text = serde_json::to_string_pretty(json);
     text.expect("strings and numbers are valid JSON") + "\n"
+}
+
+/// Of a report.
+fn of_import(entry: &ImportEntry) -> Entry<'_> {
+    let (cause, error) = match &entry.cause {
+        ImportCause::Unreadable(error) => ("unreadable", Some(error)),
+        _ => ("inaccessible", None),
+    };
+    Entry {
+        file: entry.path.to_string_lossy(),
+        cause,
+        message: entry.cause.to_string(),
+        what: error.map(bincover::import::Error::what),
+        offset: error.map(bincover::import::Error::offset),
+        expected: error.map(|error| error.expected().to_owned()),
+        found: error.map(|error| error.found().to_owned()),
+        ..Entry::default()
+    }
 }
 
 /// Of Go's files.

@@ -8,6 +8,7 @@ mod args;
 mod cargo;
 mod clang;
 mod commands;
+mod config;
 mod exit;
 mod front;
 mod go;
@@ -16,6 +17,7 @@ mod llvm;
 mod merge_args;
 mod patch_args;
 mod report_args;
+mod selection_args;
 mod ui;
 
 use std::ffi::OsString;
@@ -35,13 +37,20 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if program.name.starts_with("llvm-cov") {
         return llvm::cov::run(&program, args.drain(1..)).into();
     }
-    if let Some(args) = args::RunArgs::of(&args) {
+    // Nothing is typed so often, and without a file of options it need not be looked for in all commands.
+    let has_no_file = std::env::current_dir().is_ok_and(|here| config::find(&here).is_none());
+    if has_no_file && let Some(args) = args::RunArgs::of(&args) {
         return finish("bincover", commands::run::run(&args));
     }
+    let args = match config::with_options(args) {
+        Ok(args) => args,
+        Err(wrong) => return misconfigured("bincover", &wrong),
+    };
     let args = match args::Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
+    let choice = config::Choice::of(args.config.as_deref(), args.no_config);
     let result = match args.command {
         args::Action::Demo(args) => commands::demo::run(&args),
         args::Action::Run(args) => commands::run::run(&args),
@@ -50,13 +59,24 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Action::Merge(args) => commands::merge::run("bincover", &args),
         args::Action::Fold(args) => commands::fold::run(&args),
         args::Action::Report(args) => commands::report::run(&args),
+        args::Action::Convert(args) => commands::convert::run(&args),
         args::Action::Missing(args) => commands::missing::run(&args),
         args::Action::Diff(args) => commands::diff::run(&args),
         args::Action::Ratchet(args) => commands::ratchet::run(&args),
+        args::Action::Paths(action) => commands::paths::run(&action),
         args::Action::Runs(args) => commands::runs::run(&args),
         args::Action::Snapshot(args) => commands::snapshot::run(&args),
         args::Action::Clean(args) => commands::clean::run(&args),
         args::Action::Store(action) => commands::shards::run(&action),
+        args::Action::Config(args) if args.schema => {
+            ui::print(config::schema().as_bytes()).map(|()| Exit::Done)
+        }
+        args::Action::Config(_) => match config::shown(&choice) {
+            Ok(text) => ui::print(text.as_bytes()).map(|()| Exit::Done),
+            Err(wrong) => return misconfigured("bincover", &wrong),
+        },
+        args::Action::Completions(args) => commands::config::completions(&args),
+        args::Action::Man(args) => commands::config::man(&args),
         args::Action::Go { args } => return go::run(args.into_iter()).into(),
         args::Action::LlvmCov { args } => {
             let program = llvm::options::Program::new("llvm-cov".as_ref());
@@ -104,6 +124,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     // If nobody listens any more, there is nobody to tell.
     let _ = error.print();
     if is_help { Exit::Done } else { Exit::Usage }.into()
+}
+
+/// A mistake in the configuration file is one of usage.
+fn misconfigured(command: &str, wrong: &config::Wrong) -> ExitCode {
+    ui::say(format_args!("{command}: error: {}", wrong.0));
+    Exit::Usage.into()
 }
 
 fn finish(command: &str, result: Result<Exit, bincover::Error>) -> ExitCode {

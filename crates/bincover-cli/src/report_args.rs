@@ -9,7 +9,7 @@ use bincover::model::Coverage;
 use bincover::report::gate::{Gate, Metric};
 use bincover::report::{FORMATS, Format, Instantiations, Options, Sort, Sources};
 use bincover::{check_report, write_reports};
-use clap::{Arg, ArgMatches, Args as ClapArgs, Command, FromArgMatches, ValueEnum};
+use clap::{Arg, ArgMatches, Args as ClapArgs, Command, FromArgMatches, ValueEnum, ValueHint};
 
 use crate::ui;
 
@@ -22,9 +22,13 @@ pub(crate) struct FormatArgs {
 impl ClapArgs for FormatArgs {
     fn augment_args(mut command: Command) -> Command {
         for format in FORMATS {
-            let (what, or_stdout) = match format.is_folder() {
-                true => ("DIR", ""),
-                false => ("FILE", "; - for standard output, instead of the table"),
+            let (what, hint, or_stdout) = match format.is_folder() {
+                true => ("DIR", ValueHint::DirPath, ""),
+                false => (
+                    "FILE",
+                    ValueHint::FilePath,
+                    "; - for standard output, instead of the table",
+                ),
             };
             let default = format.default_file_name;
             let help = format!("{} [{default}]{or_stdout}", capitalised(format.help));
@@ -35,6 +39,7 @@ impl ClapArgs for FormatArgs {
                     .num_args(0..=1)
                     .default_missing_value(default)
                     .value_parser(clap::value_parser!(OsString))
+                    .value_hint(hint)
                     .help_heading("Formats")
                     .help(help),
             );

@@ -9,8 +9,8 @@ use bincover::mapping::Evaluation;
 use bincover::model::{Coverage, File};
 use bincover::profile::Ledger;
 use bincover::report::Options;
-use bincover::{Error, GoLedger};
-use bstr::{BString, ByteVec};
+use bincover::{Error, GoLedger, ImportEntry};
+use bstr::{BString, ByteSlice, ByteVec};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ledger::MismatchCause;
@@ -82,6 +82,13 @@ pub(crate) fn go_ledger(command: &str, ledger: &GoLedger) {
     let rest = ledger.entries.len().saturating_sub(SHOWN);
     if rest > 0 {
         say(format_args!("{command}: left out: {rest} more"));
+    }
+}
+
+/// The same of reports.
+pub(crate) fn imports(command: &str, left_out: &[ImportEntry]) {
+    for entry in left_out {
+        say(format_args!("{command}: left out: {entry}"));
     }
 }
 
@@ -202,18 +209,26 @@ pub(crate) fn print(text: &[u8]) -> Result<(), Error> {
 }
 
 /// The repository that the working folder is in, if files of it are covered: the nearest folder
-/// above that has a `.git`.
+/// above that has a `.git`. Empty if names are relative to it already.
 pub(crate) fn repository(coverage: &Coverage) -> Option<BString> {
     let here = std::env::current_dir().ok()?;
-    let root = here
+    let folder = here
         .ancestors()
         .find(|folder| folder.join(".git").exists())?;
-    let root = Vec::from_path_lossy(root).into_owned();
+    let root = Vec::from_path_lossy(folder).into_owned();
     let is_inside = |file: &File| {
         let rest = file.name.strip_prefix(root.as_slice());
         rest.is_some_and(|rest| rest.starts_with(b"/"))
     };
-    coverage.files.iter().any(is_inside).then(|| root.into())
+    if coverage.files.iter().any(is_inside) {
+        return Some(root.into());
+    }
+    let is_relative = |file: &File| {
+        let path = file.name.to_path();
+        path.is_ok_and(|path| path.is_relative() && path.is_file())
+    };
+    let is_at_root = here == folder;
+    (is_at_root && coverage.files.iter().any(is_relative)).then(BString::default)
 }
 
 /// How reports look: as wide as the terminal on standard output, in colour if it wants that, and

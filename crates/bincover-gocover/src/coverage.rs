@@ -219,6 +219,7 @@ impl Gathered<'_> {
                 main_file: Some(LocalFile(0)),
                 declared: Some(one.declared),
                 regions: regions(&one.units),
+                statements: statements(&one.units),
                 summary,
                 ..Function::default()
             });
@@ -277,7 +278,17 @@ impl Gathered<'_> {
 
 /// The blocks as regions, without those that have no extent.
 fn regions(blocks: &[(Unit, u64)]) -> Vec<Region> {
-    let regions = blocks.iter().map(|(unit, count)| Region {
+    blocks.iter().filter_map(region).collect()
+}
+
+/// How many statements each of these regions has.
+fn statements(blocks: &[(Unit, u64)]) -> Vec<u32> {
+    let blocks = blocks.iter().filter(|block| region(block).is_some());
+    blocks.map(|(unit, _)| unit.statements).collect()
+}
+
+fn region((unit, count): &(Unit, u64)) -> Option<Region> {
+    let region = Region {
         kind: RegionKind::Code,
         file: LocalFile(0),
         expanded: LocalFile(0),
@@ -288,8 +299,8 @@ fn regions(blocks: &[(Unit, u64)]) -> Vec<Region> {
             column => position(unit.end_line, column),
         },
         count: *count,
-    });
-    regions.filter(|region| region.start < region.end).collect()
+    };
+    (region.start < region.end).then_some(region)
 }
 
 /// Blocks and statements.

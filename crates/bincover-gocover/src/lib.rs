@@ -26,6 +26,9 @@
 //! No input makes it panic, and what was left out is data: each record of a counter file is checked
 //! against the metadata, and a [`Cause`] says what did not fit.
 //!
+//! What a program that ends otherwise leaves in its memory makes the same files:
+//! [`Program::from_memory`], [`CounterFile::from_memory`].
+//!
 //! Deliberately not here: opening files, finding sources, running programs.
 
 mod bytes;
@@ -38,6 +41,7 @@ mod kind;
 mod ledger;
 mod limits;
 pub mod listing;
+mod memory;
 pub mod meta;
 mod mode;
 pub mod pattern;
@@ -55,6 +59,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use hash::{Hash, HashKind};
 pub use kind::{FileName, Kind};
 pub use ledger::Cause;
+pub use memory::Registered;
 pub use meta::{Meta, MetaBuilder, Text, Unit};
 pub use mode::{Granularity, Mode};
 pub use profile::{Block, FunctionCounts, Package, Profile};

@@ -67,6 +67,13 @@ impl Program {
         })
     }
 
+    /// The record can be of this program: it has the function, with as many blocks, and in set mode
+    /// nothing above 1.
+    #[must_use]
+    pub fn fits(&self, record: &Record<'_>) -> bool {
+        self.check(record).is_ok()
+    }
+
     /// The function that a record is of, by its place, if the record can be of it.
     fn check(&self, record: &Record<'_>) -> Result<usize, Cause> {
         let packages = self.meta.packages.len();

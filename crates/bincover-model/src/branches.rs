@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::{Branch, Coverage, Expansion, File, Function, LocalFile, Position, Region, RegionKind};
+use crate::{
+    Branch, Coverage, Expansion, File, Function, LocalFile, Outcome, Position, Region, RegionKind,
+    Tally,
+};
 
 /// A branch as a line-oriented report shows it: the counts of its two outcomes, all uses of a
 /// macro and all instantiations of a function taken together.
@@ -14,6 +17,30 @@ pub struct LineBranch {
     pub true_count: u64,
     /// Times false, summed with wrapping.
     pub false_count: u64,
+    /// It is one [`Outcome`] for which there is no other: `false_count` is 0 and counts for nothing.
+    pub is_single: bool,
+}
+
+impl LineBranch {
+    /// The counts of its sides.
+    pub fn sides(&self) -> impl Iterator<Item = u64> {
+        let second = (!self.is_single).then_some(self.false_count);
+        std::iter::once(self.true_count).chain(second)
+    }
+}
+
+/// Outcomes, two of one block after another as the sides of a branch.
+fn paired(outcomes: &[Outcome]) -> impl Iterator<Item = LineBranch> + '_ {
+    let blocks = outcomes.chunk_by(|a, b| (a.line, a.block) == (b.line, b.block));
+    blocks.flat_map(|block| block.chunks(2)).map(|pair| {
+        let count = |outcome: &Outcome| outcome.count.unwrap_or(0);
+        LineBranch {
+            line: pair[0].line,
+            true_count: count(&pair[0]),
+            false_count: pair.get(1).map_or(0, count),
+            is_single: pair.len() == 1,
+        }
+    })
 }
 
 /// A branch and how one gets to it: the starts of the expansions around it, outermost first (its
@@ -43,6 +70,7 @@ impl AllReached {
             line: self.path(one)[0].line,
             true_count: one.branch.true_count,
             false_count: one.branch.false_count,
+            is_single: false,
         }
     }
 }
@@ -53,8 +81,13 @@ impl Coverage {
     /// Branches that are reached by the same path are one: instantiations of one function add up,
     /// and so do all branches inside one macro expansion. Constant branches are left out. This is
     /// llvm-cov's rule for lcov with `-unify-instantiations` (its default).
+    ///
+    /// Outcomes that are known without their columns are paired as they come.
     #[must_use]
     pub fn branches_by_line(&self, file: &File) -> Vec<LineBranch> {
+        if !file.outcomes.is_empty() {
+            return paired(&file.outcomes).collect();
+        }
         let reached = self.reached(file);
         let mut unified: Vec<LineBranch> = Vec::new();
         let mut previous: Option<&[Position]> = None;
@@ -99,6 +132,7 @@ impl Coverage {
         for expansions in file.expansions.chunk_by(|a, b| a.function == b.function) {
             let function = self.function(expansions[0].function);
             let mut nested = NestedBranches::new(function);
+            let kept = self.kept(function);
             for expansion in expansions {
                 let Some(region) = function.regions.get(expansion.region as usize) else {
                     continue;
@@ -107,18 +141,24 @@ impl Coverage {
                     let start = all.paths.len();
                     all.paths.extend_from_slice(path);
                     for branch in branches {
-                        all.branches.push(Reached {
-                            path: start..all.paths.len(),
-                            order,
-                            branch: *branch,
-                        });
                         order += 1;
+                        if kept.has_branch(branch) {
+                            all.branches.push(Reached {
+                                path: start..all.paths.len(),
+                                order,
+                                branch: *branch,
+                            });
+                        }
                     }
                 });
             }
         }
-        all.branches.retain(|one| !one.branch.is_folded());
         let paths = &all.paths;
+        let is_kept = |one: &Reached| {
+            let line = paths[one.path.start].line;
+            !one.branch.is_folded() && !file.excluded.branches.contains(line)
+        };
+        all.branches.retain(is_kept);
         // Stable: one that is written in the file comes before one of a macro.
         all.branches.sort_by(|a, b| {
             let key = |one: &Reached| (paths[one.path.clone()].iter(), one.order);
@@ -231,5 +271,86 @@ impl<'f> NestedBranches<'f> {
             open.pop();
             path.pop();
         }
+    }
+}
+
+impl Function {
+    /// How many outcomes the branches have in one of its files and, as often as it is expanded, in
+    /// what it expands to; of those branches and expansions that are wanted.
+    ///
+    /// Each file is summed up once, after those that it expands to: expansions that multiply (each
+    /// of a file's two expands to two others, and so on) take no longer than any. One that leads
+    /// back to itself counts for nothing there.
+    #[must_use]
+    pub fn branches_below(
+        &self,
+        file: LocalFile,
+        is_wanted: impl Fn(&Branch) -> bool,
+        is_expanded: impl Fn(&Region) -> bool,
+    ) -> Tally {
+        let mut sums = vec![Tally::default(); self.files.len()];
+        for branch in self.branches.iter().filter(|branch| is_wanted(branch)) {
+            if let Some(sum) = sums.get_mut(branch.file.0 as usize) {
+                *sum += branch.outcomes();
+            }
+        }
+        let mut expanded: Vec<Vec<LocalFile>> = vec![Vec::new(); self.files.len()];
+        for region in &self.regions {
+            if region.kind == RegionKind::Expansion
+                && is_expanded(region)
+                && let Some(expanded) = expanded.get_mut(region.file.0 as usize)
+            {
+                expanded.push(region.expanded);
+            }
+        }
+        // Depth first; each entry is a file and how many of its expansions have been looked at.
+        let mut state = vec![Visit::New; self.files.len()];
+        let mut open = vec![(file, 0)];
+        while let Some((file, looked_at)) = open.last_mut() {
+            let file = *file;
+            let Some(state_of_file) = state.get_mut(file.0 as usize) else {
+                break;
+            };
+            *state_of_file = Visit::Open;
+            if let Some(&inner) = expanded[file.0 as usize].get(*looked_at) {
+                match state.get(inner.0 as usize) {
+                    Some(Visit::New) => open.push((inner, 0)),
+                    Some(Visit::Done) => {
+                        *looked_at += 1;
+                        let sum = sums[inner.0 as usize];
+                        sums[file.0 as usize] += sum;
+                    }
+                    Some(Visit::Open) | None => *looked_at += 1,
+                }
+            } else {
+                *state_of_file = Visit::Done;
+                open.pop();
+            }
+        }
+        sums.get(file.0 as usize).copied().unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}
+
+impl Branch {
+    /// Each side of a branch counts, unless it cannot happen.
+    #[must_use]
+    pub fn outcomes(&self) -> Tally {
+        let sides = [
+            (self.true_folded, self.true_count),
+            (self.false_folded, self.false_count),
+        ];
+        let mut tally = Tally::default();
+        for (_, count) in sides.iter().filter(|(folded, _)| !folded) {
+            tally.covered += u64::from(*count > 0);
+            tally.total += 1;
+        }
+        tally
     }
 }

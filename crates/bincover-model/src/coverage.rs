@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use bstr::BString;
 
-use crate::{McdcId, McdcRecord, Summary};
+use crate::{Excluded, McdcId, McdcRecord, Summary};
 
 /// Index into [`Coverage::files`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +54,8 @@ impl Coverage {
     pub fn join(mut self, mut other: Self) -> Self {
         let shift = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
         for file in &mut other.files {
-            let groups = file.groups.iter_mut().flat_map(|group| &mut group.members);
+            let groups = file.groups.iter_mut().chain(&mut file.excluded.groups);
+            let groups = groups.flat_map(|group| &mut group.members);
             let expansions = file.expansions.iter_mut();
             let ids = file.functions.iter_mut().chain(groups);
             let ids = ids.chain(expansions.map(|expansion| &mut expansion.function));
@@ -129,6 +130,9 @@ pub struct File {
     pub lines: Vec<Line>,
     /// Branches written in this file, not those inside macro expansions that it contains.
     pub branches: Vec<Branch>,
+    /// Outcomes of branches of which the input knows no more than their lines, sorted; empty where
+    /// `branches` are known.
+    pub outcomes: Vec<Outcome>,
     /// Macro expansions in this file.
     pub expansions: Vec<Expansion>,
     /// MC/DC decisions in this file.
@@ -143,11 +147,13 @@ pub struct File {
     /// in both, so `summary.lines.total` may differ from `lines.len()`. Of Go, lines, regions and
     /// statements are the file's, each counted once.
     pub summary: Summary,
+    /// What was left out of it on request (see [`Coverage::exclude`]), and is in none of the above.
+    pub excluded: Excluded,
 }
 
 impl File {
     /// Takes in what another reader found in the same file.
-    fn absorb(&mut self, other: Self) {
+    pub(crate) fn absorb(&mut self, other: Self) {
         let start = |segment: &Segment| segment.start;
         self.segments.extend(other.segments);
         self.segments.sort_by_key(start);
@@ -161,12 +167,16 @@ impl File {
             is_same
         });
         self.branches.extend(other.branches);
+        self.outcomes.extend(other.outcomes);
+        self.outcomes.sort();
         self.expansions.extend(other.expansions);
         self.mcdc.extend(other.mcdc);
         self.functions.extend(other.functions);
         self.groups.extend(other.groups);
         self.groups.sort_by_key(|group| group.start);
         self.summary += other.summary;
+        self.excluded.add(other.excluded.ranges);
+        self.excluded.groups.extend(other.excluded.groups);
     }
 
     /// Nothing of it is known but its name, as of a file that was not wanted.
@@ -189,12 +199,12 @@ pub struct Line {
     pub count: u64,
 }
 
-/// A position in a source file. Both fields are 1-based; the column counts bytes.
+/// A position in a source file. The column counts bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     /// 1-based line.
     pub line: u32,
-    /// 1-based byte column.
+    /// 1-based byte column; 0 where a report is read that says only on which line a function begins.
     pub column: u32,
 }
 
@@ -294,6 +304,20 @@ impl Branch {
     }
 }
 
+/// One way that a branch can go, where the input says on which line, and not in which column (lcov:
+/// `BRDA`). A branch may have any number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome {
+    /// 1-based.
+    pub line: u32,
+    /// Outcomes of one branch have the same; by line, and with no meaning but that.
+    pub block: u32,
+    /// Tells the outcomes of a block apart.
+    pub number: u32,
+    /// How often it went this way; `None` if the branch was never reached.
+    pub count: Option<u64>,
+}
+
 /// A macro's use in a file (LLVM: `ExpansionRecord`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expansion {
@@ -323,6 +347,8 @@ pub struct Function {
     pub branches: Vec<Branch>,
     /// MC/DC decisions, in the order in which their last conditions were stored.
     pub mcdc: Vec<McdcRecord>,
+    /// How many statements each region has, where they are counted; else empty.
+    pub statements: Vec<u32>,
     /// This function's own numbers; `functions` and `instantiations` count itself.
     pub summary: Summary,
 }

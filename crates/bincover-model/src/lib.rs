@@ -28,16 +28,20 @@
 
 mod branches;
 mod coverage;
+mod exclude;
 mod mcdc;
+mod rename;
 mod segments;
+mod summarize;
 mod summary;
 mod views;
 
 pub use branches::LineBranch;
 pub use coverage::{
     Branch, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line, LocalFile,
-    Position, Region, RegionKind, Segment,
+    Outcome, Position, Region, RegionKind, Segment,
 };
+pub use exclude::{Excluded, ExcludedPart, ExcludedRange, Kept, LineSet, cut};
 pub use mcdc::{Condition, McdcRecord, TestVector};
 pub use segments::{LineStats, Segmenter, line_stats, lines, segments, tally_lines};
 pub use summary::{Summary, Tally};

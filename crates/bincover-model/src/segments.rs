@@ -214,7 +214,7 @@ pub fn lines(segments: &[Segment]) -> Vec<Line> {
 pub fn tally_lines(segments: &[Segment]) -> Tally {
     let mut tally = Tally::default();
     for_each_run(segments, |numbers, count| {
-        let len = u64::from(numbers.end - numbers.start);
+        let len = u64::from(numbers.end.saturating_sub(numbers.start));
         tally.total += len;
         tally.covered += if count > 0 { len } else { 0 };
     });
@@ -230,12 +230,12 @@ fn for_each_run(segments: &[Segment], mut visit: impl FnMut(Range<u32>, u64)) {
     while let Some(of_line) = groups.next() {
         let number = of_line[0].start.line;
         if let Some(count) = line_count(of_line, wrapped) {
-            visit(number..number + 1, count);
+            visit(number..number.saturating_add(1), count);
         }
         wrapped = of_line.last().copied();
         // Lines up to the next segment are as the last one left things.
         if let (Some(next), Some(count)) = (groups.peek(), line_count(&[], wrapped)) {
-            visit(number + 1..next[0].start.line, count);
+            visit(number.saturating_add(1)..next[0].start.line, count);
         }
     }
 }

@@ -81,19 +81,48 @@ pub struct Summary {
     pub statements: Tally,
 }
 
+impl Tally {
+    /// What two numbers differ by, or are without others; each on its own, and never less than
+    /// nothing.
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self {
+            covered: self.covered.saturating_sub(other.covered),
+            total: self.total.saturating_sub(other.total),
+        }
+    }
+}
+
 impl Summary {
+    /// Field by field, [`Tally::without`].
+    pub(crate) fn without(self, other: Self) -> Self {
+        self.with(other, Tally::without)
+    }
+
+    /// Nothing has more covered than there is, as may be when lines were counted by other rules
+    /// than they were taken off by.
+    pub(crate) fn sound(self) -> Self {
+        self.with(self, |tally, _| Tally {
+            covered: tally.covered.min(tally.total),
+            ..tally
+        })
+    }
+
+    fn with(self, other: Self, op: impl Fn(Tally, Tally) -> Tally) -> Self {
+        Self {
+            regions: op(self.regions, other.regions),
+            functions: op(self.functions, other.functions),
+            instantiations: op(self.instantiations, other.instantiations),
+            lines: op(self.lines, other.lines),
+            branches: op(self.branches, other.branches),
+            mcdc: op(self.mcdc, other.mcdc),
+            statements: op(self.statements, other.statements),
+        }
+    }
+
     /// Field by field, [`Tally::max`].
     #[must_use]
     pub fn max(self, other: Self) -> Self {
-        Self {
-            regions: self.regions.max(other.regions),
-            functions: self.functions.max(other.functions),
-            instantiations: self.instantiations.max(other.instantiations),
-            lines: self.lines.max(other.lines),
-            branches: self.branches.max(other.branches),
-            mcdc: self.mcdc.max(other.mcdc),
-            statements: self.statements.max(other.statements),
-        }
+        self.with(other, Tally::max)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::{
-    Branch, Coverage, Expansion, File, Function, FunctionId, LocalFile, McdcRecord, Region,
-    RegionKind, Segment, segments,
+    Branch, Coverage, Expansion, File, Function, FunctionId, LineSet, LocalFile, McdcRecord,
+    Region, RegionKind, Segment, cut, segments,
 };
 
 /// A piece of source with what is known of it (LLVM: `CoverageData`).
@@ -52,7 +52,9 @@ impl Coverage {
             return self.local_view(id, None);
         };
         let mut view = self.local_view(id, Some(main));
-        let mcdc = numbered(&function.mcdc).filter(|(_, record)| record.file == main);
+        let kept = self.kept(function);
+        let mcdc = numbered(&function.mcdc)
+            .filter(|(_, record)| record.file == main && kept.has_mcdc(record));
         view.mcdc = mcdc
             .map(|(record, _)| McdcId {
                 function: id,
@@ -90,13 +92,31 @@ impl Coverage {
         let function = self.function(id);
         let regions = file.map_or(&[][..], |file| function.regions_in(file));
         let branches = file.map_or(&[][..], |file| function.branches_in(file));
+        let expansions = file
+            .into_iter()
+            .flat_map(|file| function.expansions_in(id, file));
+        let kept = self.kept(function);
+        if kept.is_all() {
+            return View {
+                segments: Cow::Owned(segments(regions)),
+                branches: Cow::Borrowed(branches),
+                expansions: expansions.collect(),
+                mcdc: Cow::Borrowed(&[]),
+            };
+        }
+        let lines = file.map(|file| &kept.excluded(file).lines);
+        let is_kept = |expansion: &Expansion| {
+            let region = self.expansion_region(*expansion);
+            region.is_some_and(|region| kept.has_region(region))
+        };
+        let branches = branches.iter().filter(|branch| kept.has_branch(branch));
         View {
-            segments: Cow::Owned(segments(regions)),
-            branches: Cow::Borrowed(branches),
-            expansions: file
-                .into_iter()
-                .flat_map(|file| function.expansions_in(id, file))
-                .collect(),
+            segments: Cow::Owned(cut(
+                &segments(regions),
+                lines.unwrap_or(&LineSet::default()),
+            )),
+            branches: branches.copied().collect(),
+            expansions: expansions.filter(is_kept).collect(),
             mcdc: Cow::Borrowed(&[]),
         }
     }

@@ -1,9 +1,9 @@
 //! No format panics on any model, and Cobertura stays sound.
 
 use bincover_model::{
-    Branch, Condition, Coverage, Expansion, File, FileId, Function, FunctionId, Group, Line,
-    LocalFile, McdcId, McdcRecord, Position, Region, RegionKind, Segment, Summary, Tally,
-    TestVector,
+    Branch, Condition, Coverage, Excluded, ExcludedPart, ExcludedRange, Expansion, File, FileId,
+    Function, FunctionId, Group, Line, LocalFile, McdcId, McdcRecord, Outcome, Position, Region,
+    RegionKind, Segment, Summary, Tally, TestVector,
 };
 use bstr::{BStr, BString};
 use proptest::collection::vec;
@@ -192,6 +192,7 @@ fn function() -> impl Strategy<Value = Function> {
                 regions,
                 branches,
                 mcdc,
+                statements: Vec::new(),
                 summary,
             },
         )
@@ -229,6 +230,17 @@ fn segment() -> impl Strategy<Value = Segment> {
         })
 }
 
+fn outcome() -> impl Strategy<Value = Outcome> {
+    (line_number(), 0..3_u32, 0..3_u32, prop::option::of(count())).prop_map(
+        |(line, block, number, count)| Outcome {
+            line,
+            block,
+            number,
+            count,
+        },
+    )
+}
+
 fn file() -> impl Strategy<Value = File> {
     let line = (line_number(), count()).prop_map(|(number, count)| Line { number, count });
     let expansion =
@@ -240,6 +252,7 @@ fn file() -> impl Strategy<Value = File> {
         vec(segment(), 0..4),
         vec(line, 0..9),
         vec(branch(), 0..4),
+        prop_oneof![2 => Just(Vec::new()), 1 => vec(outcome(), 0..6)],
         vec(expansion, 0..3),
         vec(mcdc_id, 0..3),
         vec(function_id(), 0..4),
@@ -247,17 +260,30 @@ fn file() -> impl Strategy<Value = File> {
         summary(),
     )
         .prop_map(
-            |(name, segments, lines, branches, expansions, mcdc, functions, groups, summary)| {
+            |(
+                name,
+                segments,
+                lines,
+                branches,
+                outcomes,
+                expansions,
+                mcdc,
+                functions,
+                groups,
+                summary,
+            )| {
                 File {
                     name,
                     segments,
                     lines,
                     branches,
+                    outcomes,
                     expansions,
                     mcdc,
                     functions,
                     groups,
                     summary,
+                    excluded: Excluded::default(),
                 }
             },
         )
@@ -268,10 +294,43 @@ fn coverage() -> impl Strategy<Value = Coverage> {
     let size = FILES as usize;
     let functions = vec(function(), FUNCTIONS as usize);
     let all = (vec(file(), size), functions);
+    let excluded = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => vec((0..FILES, excluded_range()), 1..6),
+    ];
+    let names = prop::option::weighted(0.2, vec(name(), size));
+    let all = (all, excluded, names).prop_map(|((files, functions), excluded, names)| {
+        let mut coverage = Coverage { files, functions };
+        let asked = excluded.into_iter();
+        coverage.exclude(asked.map(|(file, range)| (FileId(file), vec![range])));
+        match names {
+            Some(names) => coverage.renamed(names),
+            None => coverage,
+        }
+    });
     prop_oneof![
-        9 => all.prop_map(|(files, functions)| Coverage { files, functions }),
+        9 => all,
         1 => Just(Coverage::default()),
     ]
+}
+
+fn excluded_range() -> impl Strategy<Value = ExcludedRange> {
+    let parts = [
+        ExcludedPart::File,
+        ExcludedPart::Lines,
+        ExcludedPart::Unexecuted,
+        ExcludedPart::Branches,
+    ];
+    let part = prop::sample::select(parts.to_vec());
+    (line_number(), line_number(), part, "[a\u{1b}<]*").prop_map(|(first, last, part, rule)| {
+        ExcludedRange {
+            first,
+            last,
+            part,
+            rule: rule.into(),
+            lines: 0,
+        }
+    })
 }
 
 fn options() -> impl Strategy<Value = Options> {

@@ -172,6 +172,11 @@ fn highest_counts(function: &Function, lines: &[Line]) -> Vec<(u32, u64)> {
     };
     let mut regions: Vec<&Region> = function.regions.iter().filter(is_own).collect();
     regions.sort_by_key(|region| region.start.line);
+    if function.regions.is_empty() {
+        // Of a function from a report, no more is known than where it begins.
+        let declared = function.declared.map(|start| (start.line, function.count));
+        return declared.into_iter().collect();
+    }
     let first_line = regions.first().map_or(u32::MAX, |region| region.start.line);
     let start = lines.partition_point(|line| line.number < first_line);
 

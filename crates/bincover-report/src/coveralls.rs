@@ -74,7 +74,7 @@ pub fn emit(
             let mut comma = "";
             for line in &lines {
                 for (block, branch) in line.branches.iter().enumerate() {
-                    for (side, hits) in [branch.true_count, branch.false_count].iter().enumerate() {
+                    for (side, hits) in branch.sides().enumerate() {
                         write!(out, "{comma}{},{block},{side},{hits}", line.line.number)?;
                         comma = ",";
                     }

@@ -7,8 +7,8 @@
 use std::fmt;
 
 use bincover_model::{Coverage, File, Summary, Tally};
-use bstr::ByteSlice;
-use glob::{MatchOptions, Pattern};
+
+use crate::FilePattern;
 
 use crate::paths::Names;
 use crate::printable::printable;
@@ -52,7 +52,7 @@ impl Metric {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     /// Which files; `None` for all.
-    files: Option<Pattern>,
+    files: Option<FilePattern>,
     /// Each of them by itself, rather than all together.
     is_for_each: bool,
     limit: Limit,
@@ -114,18 +114,8 @@ impl Gate {
     }
 
     fn matches(&self, file: &File) -> bool {
-        let Some(pattern) = &self.files else {
-            return true;
-        };
-        let options = MatchOptions {
-            require_literal_separator: true,
-            ..MatchOptions::default()
-        };
-        let name = file.name.to_str_lossy().replace('\\', "/");
-        let ends = name.match_indices('/').map(|(at, _)| at + 1);
-        [0].into_iter()
-            .chain(ends)
-            .any(|start| pattern.matches_with(name.get(start..).unwrap_or_default(), options))
+        let pattern = self.files.as_ref();
+        pattern.is_none_or(|pattern| pattern.matches(&file.name))
     }
 
     /// What is missing: nothing, or something, or, if each file has to reach a number, an entry for
@@ -186,13 +176,10 @@ impl Limit {
 }
 
 /// The pattern before the last `=`, if there is one, and the number.
-fn split(text: &str) -> Result<(Option<Pattern>, &str), String> {
+fn split(text: &str) -> Result<(Option<FilePattern>, &str), String> {
     match text.rsplit_once('=') {
         None => Ok((None, text)),
-        Some((pattern, number)) => match Pattern::new(pattern) {
-            Ok(pattern) => Ok((Some(pattern), number)),
-            Err(error) => Err(format!("`{pattern}` is no pattern: {error}")),
-        },
+        Some((pattern, number)) => Ok((Some(pattern.parse()?), number)),
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::io::{self, BufWriter, Write};
 
-use bincover_model::{Coverage, File, Summary, Tally};
-use bstr::ByteSlice;
+use bincover_model::{Coverage, ExcludedPart, ExcludedRange, File, Summary, Tally};
+use bstr::{BString, ByteSlice};
 use serde::Serialize;
 
 use crate::Options;
@@ -70,7 +70,7 @@ struct JsonFile {
     /// First line, last line, count.
     lines: Vec<(u32, u32, u64)>,
     /// Line, times true, times false.
-    branches: Vec<(u32, u64, u64)>,
+    branches: Vec<Vec<u64>>,
     functions: Vec<JsonFunction>,
     missing: Vec<JsonMissing>,
 }
@@ -80,7 +80,8 @@ struct JsonFunction {
     name: String,
     symbol: String,
     line: u32,
-    column: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
     count: u64,
     instantiations: usize,
 }
@@ -128,8 +129,47 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         writeln!(out, "{}", if index == 0 { "" } else { "," })?;
         serde_json::to_writer(&mut out, &json_file(coverage, file, &names))?;
     }
-    writeln!(out, "\n]}}")?;
+    write!(out, "\n]")?;
+    let mut is_first = true;
+    for file in &coverage.files {
+        for range in &file.excluded.ranges {
+            let start = if is_first { ",\"excluded\":[\n" } else { ",\n" };
+            is_first = false;
+            out.write_all(start.as_bytes())?;
+            serde_json::to_writer(&mut out, &json_excluded(&file.name, range, &names))?;
+        }
+    }
+    writeln!(out, "{}}}", if is_first { "" } else { "\n]" })?;
     out.flush()
+}
+
+/// A range of lines that was left out.
+#[derive(Serialize)]
+struct JsonExcluded<'c> {
+    name: String,
+    part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_line: Option<u32>,
+    rule: &'c str,
+    lines: u64,
+}
+
+fn json_excluded<'c>(
+    file: &BString,
+    range: &'c ExcludedRange,
+    names: &Names<'_>,
+) -> JsonExcluded<'c> {
+    let is_part = range.part != ExcludedPart::File;
+    JsonExcluded {
+        name: names.of(file),
+        part: range.part.name(),
+        first_line: is_part.then_some(range.first),
+        last_line: is_part.then_some(range.last),
+        rule: &range.rule,
+        lines: range.lines,
+    }
 }
 
 fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
@@ -153,7 +193,7 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
             coverage.function(*id).name.to_str_lossy().into_owned()
         }),
         line: group.start.line,
-        column: group.start.column,
+        column: Some(group.start.column).filter(|column| *column > 0),
         count: group.count,
         instantiations: group.members.len(),
     });
@@ -169,7 +209,11 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
         },
         lines: ranges,
         branches: branches
-            .map(|branch| (branch.line, branch.true_count, branch.false_count))
+            .map(|branch| {
+                std::iter::once(branch.line.into())
+                    .chain(branch.sides())
+                    .collect()
+            })
             .collect(),
         functions: functions.collect(),
         missing: missing.collect(),
@@ -180,6 +224,39 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
 mod tests {
     use super::*;
     use crate::testing::one_of_everything;
+
+    #[test]
+    fn what_was_left_out_is_listed() {
+        let mut coverage = one_of_everything();
+        let range = |first, last, part| ExcludedRange {
+            first,
+            last,
+            part,
+            rule: "a rule".into(),
+            lines: 0,
+        };
+        let ranges = vec![
+            range(3, 4, ExcludedPart::Lines),
+            range(11, 11, ExcludedPart::Branches),
+            range(13, 15, ExcludedPart::Unexecuted),
+        ];
+        coverage.exclude([(bincover_model::FileId(0), ranges)]);
+        let mut out = Vec::new();
+        emit(&coverage, &Options::default(), &mut out).expect("a Vec takes everything");
+        let json: serde_json::Value = serde_json::from_slice(&out).expect("it is JSON");
+        assert_eq!(
+            json["excluded"],
+            serde_json::json!([
+                {"name": "a.c", "part": "lines", "first_line": 3, "last_line": 4,
+                 "rule": "a rule", "lines": 2},
+                {"name": "a.c", "part": "branches", "first_line": 11, "last_line": 11,
+                 "rule": "a rule", "lines": 1},
+                {"name": "a.c", "part": "unexecuted_lines", "first_line": 14, "last_line": 14,
+                 "rule": "a rule", "lines": 1}
+            ])
+        );
+        assert_eq!(json["files"][0]["lines"][1], serde_json::json!([5, 5, 2]));
+    }
 
     #[test]
     fn ranges_functions_and_what_is_missing() {

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 
-use bincover_model::{Coverage, File, FileId, FunctionId, Group, LineBranch};
+use bincover_model::{Coverage, File, FileId, FunctionId, Group, LineBranch, Outcome};
 use bstr::ByteSlice;
 
 use crate::{Instantiations, Options, Parts, demangled};
@@ -126,7 +126,9 @@ fn emit_file(
         }
     }
     if !parts.skip_branches {
-        if !parts.summary_only {
+        if !parts.summary_only && !file.outcomes.is_empty() {
+            emit_outcomes(&file.outcomes, text);
+        } else if !parts.summary_only {
             let branches = match parts.keep_instantiations {
                 true => coverage.branches_by_line_each(file),
                 false => coverage.branches_by_line(file),
@@ -234,6 +236,20 @@ fn emit_branches(branches: &[LineBranch], text: &mut Vec<u8>) {
                 line(text, "BRDA", [number, pair, second, on_false.into()]);
             }
         }
+    }
+}
+
+/// Outcomes that came from a tracefile go out as they came.
+fn emit_outcomes(outcomes: &[Outcome], text: &mut Vec<u8>) {
+    for one in outcomes {
+        let place = [one.line, one.block, one.number].map(u64::from);
+        numbers(text, "BRDA", place);
+        text.push(b',');
+        match one.count {
+            Some(count) => number(text, count),
+            None => text.push(b'-'),
+        }
+        text.push(b'\n');
     }
 }
 

@@ -58,7 +58,10 @@ impl ListedLine {
 }
 
 pub(crate) fn both_sides(branch: LineBranch) -> Tally {
-    one(branch.true_count) + one(branch.false_count)
+    branch
+        .sides()
+        .map(one)
+        .fold(Tally::default(), |sum, side| sum + side)
 }
 
 /// One thing, covered if it was counted at all.

@@ -11,10 +11,12 @@
 //!
 //! It is written as it is made: memory does not grow with the report.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use bincover_model::{
-    Branch, Coverage, Expansion, File, FileId, Function, McdcRecord, Region, Summary, Tally,
+    Branch, Coverage, Expansion, File, FileId, Function, Line, McdcRecord, Position, Region,
+    Segment, Summary, Tally,
 };
 use bstr::{BStr, ByteSlice};
 
@@ -48,7 +50,9 @@ pub fn emit(
     json.raw("]");
     if !parts.summary_only && !parts.skip_functions {
         json.raw(",\"functions\":[");
-        for (index, function) in coverage.functions.iter().enumerate() {
+        let functions = coverage.functions.iter();
+        let functions = functions.filter(|function| coverage.kept(function).has_function());
+        for (index, function) in functions.enumerate() {
             json.comma(index);
             json.function(coverage, function);
             json.spill()?;
@@ -69,6 +73,36 @@ pub fn emit(
 pub fn emit_all(coverage: &Coverage, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let files: Vec<FileId> = (0..).map(FileId).take(coverage.files.len()).collect();
     emit(coverage, &files, &Parts::default(), out)
+}
+
+/// The file's segments. Where no more than lines is known, each line is one that begins in its
+/// first column and ends in its second, which gives readers the lines' counts.
+fn segments(file: &File) -> Cow<'_, [Segment]> {
+    if !file.segments.is_empty() || file.lines.is_empty() {
+        return Cow::Borrowed(&file.segments);
+    }
+    let of_line = |line: &Line| {
+        let start = |column| Position {
+            line: line.number,
+            column,
+        };
+        let entry = Segment {
+            start: start(1),
+            count: line.count,
+            has_count: true,
+            is_entry: true,
+            is_gap: false,
+        };
+        let end = Segment {
+            start: start(2),
+            count: 0,
+            has_count: false,
+            is_entry: false,
+            is_gap: false,
+        };
+        [entry, end]
+    };
+    file.lines.iter().flat_map(of_line).collect()
 }
 
 /// When there is this much text, it goes out.
@@ -103,7 +137,7 @@ impl Json<'_> {
             self.raw(",\"mcdc_records\":[");
             self.list(&file.mcdc, |json, id| json.mcdc(coverage.mcdc(*id)));
             self.raw("],\"segments\":[");
-            for (index, segment) in file.segments.iter().enumerate() {
+            for (index, segment) in segments(file).iter().enumerate() {
                 self.comma(index);
                 self.raw("[");
                 self.number(segment.start.line.into());
@@ -126,19 +160,26 @@ impl Json<'_> {
     }
 
     fn function(&mut self, coverage: &Coverage, function: &Function) {
+        let kept = coverage.kept(function);
         self.raw("{\"branches\":[");
         let branches = function.branches.iter();
-        self.list(branches.filter(|branch| !branch.is_folded()), Self::branch);
+        let is_listed = |branch: &&Branch| !branch.is_folded() && kept.has_branch(branch);
+        self.list(branches.filter(is_listed), Self::branch);
         self.raw("],\"count\":");
         self.count(function.count);
         self.raw(",\"filenames\":");
         self.file_names(coverage, function);
         self.raw(",\"mcdc_records\":[");
-        self.list(&function.mcdc, Self::mcdc);
+        let mcdc = function.mcdc.iter();
+        self.list(mcdc.filter(|record| kept.has_mcdc(record)), Self::mcdc);
         self.raw("],\"name\":");
         self.string(function.name.as_bstr());
         self.raw(",\"regions\":[");
-        self.list(&function.regions, Self::region);
+        let regions = function.regions.iter();
+        self.list(
+            regions.filter(|region| kept.has_region(region)),
+            Self::region,
+        );
         self.raw("]}");
     }
 
@@ -146,8 +187,9 @@ impl Json<'_> {
         let function = coverage.function(expansion.function);
         self.raw("{\"branches\":[");
         let branches = coverage.branches_inside(expansion);
-        let branches = branches.iter().filter(|branch| !branch.is_folded());
-        self.list(branches, Self::branch);
+        let kept = coverage.kept(function);
+        let is_listed = |branch: &&Branch| !branch.is_folded() && kept.has_branch(branch);
+        self.list(branches.iter().filter(is_listed), Self::branch);
         self.raw("],\"filenames\":");
         self.file_names(coverage, function);
         self.raw(",\"source_region\":");
@@ -156,7 +198,11 @@ impl Json<'_> {
             None => self.raw("null"),
         }
         self.raw(",\"target_regions\":[");
-        self.list(&function.regions, Self::region);
+        let regions = function.regions.iter();
+        self.list(
+            regions.filter(|region| kept.has_region(region)),
+            Self::region,
+        );
         self.raw("]}");
     }
 
@@ -243,7 +289,7 @@ impl Json<'_> {
         self.raw("}");
     }
 
-    fn range(&mut self, start: bincover_model::Position, end: bincover_model::Position) {
+    fn range(&mut self, start: Position, end: Position) {
         for part in [start.line, start.column, end.line, end.column] {
             self.number(part.into());
             self.raw(",");

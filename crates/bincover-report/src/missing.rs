@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
-use bincover_model::{Branch, Coverage, File, Group, Position, Segment};
+use bincover_model::{Branch, Coverage, File, Group, Line, Position, Segment};
 use bstr::ByteSlice;
 
 use crate::Options;
@@ -48,6 +48,8 @@ pub enum Reason {
     NeverFalse,
     /// The code was reached, but not the branch's condition.
     NotEvaluated,
+    /// The branch never went one of its ways; which, and in which column, is not known.
+    NotTaken,
 }
 
 impl Reason {
@@ -60,6 +62,7 @@ impl Reason {
             Self::NeverTrue => "branch never true",
             Self::NeverFalse => "branch never false",
             Self::NotEvaluated => "branch not evaluated",
+            Self::NotTaken => "branch not taken",
         }
     }
 
@@ -71,6 +74,7 @@ impl Reason {
             Self::NeverTrue => "never_true",
             Self::NeverFalse => "never_false",
             Self::NotEvaluated => "not_evaluated",
+            Self::NotTaken => "not_taken",
         }
     }
 }
@@ -95,13 +99,29 @@ impl Missing {
         Some(group_name(coverage, group))
     }
 
-    /// Lines if it has any, else a line and a column.
+    /// Where it begins in its line, if it is no whole line and that is known.
+    #[must_use]
+    pub fn column(&self) -> Option<u32> {
+        let is_known = self.lines.is_none() && self.reason != Reason::NotTaken;
+        is_known.then_some(self.start.column)
+    }
+
+    /// The reason, after the column if that says anything: a note beside the line.
+    pub(crate) fn note(&self) -> String {
+        let words = self.reason.words();
+        match self.column() {
+            Some(column) => format!("column {column}: {words}"),
+            None => words.to_owned(),
+        }
+    }
+
+    /// Lines if it has any, else a line and, if that is known, a column.
     #[must_use]
     pub fn place(&self) -> String {
-        match self.lines {
-            Some((first, last)) if first == last => first.to_string(),
-            Some((first, last)) => format!("{first}-{last}"),
-            None => format!("{}:{}", self.start.line, self.start.column),
+        match (self.lines, self.column()) {
+            (Some((first, last)), _) if first != last => format!("{first}-{last}"),
+            (_, Some(column)) => format!("{}:{column}", self.start.line),
+            (_, None) => self.first_line().to_string(),
         }
     }
 }
@@ -121,11 +141,12 @@ pub fn missing(coverage: &Coverage, file: &File) -> Vec<Missing> {
     let branches: Vec<Missing> = branches(file)
         .into_iter()
         .filter(|one| !is_inside(one.start))
+        .chain(outcomes(file))
         .collect();
     found.extend(branches);
     found.sort_by_key(|one| one.start);
     for one in &mut found {
-        one.group = extents.around(one.start);
+        one.group = extents.around(one.start).or(one.group);
         let group = one.group.and_then(|index| file.groups.get(index));
         if one.reason == Reason::NotReached && group.is_some_and(|group| group.count == 0) {
             one.reason = Reason::NeverEntered;
@@ -221,11 +242,19 @@ fn zero_lines(file: &File, first: u32, last: u32, next: &mut usize) -> Option<Mi
     Some(one)
 }
 
-/// Where nothing is known but lines: those in a row, whatever lies between them without code.
+/// Where nothing is known but lines: those in a row, whatever lies between them without code, and
+/// no further than to where another function begins.
 fn by_lines(file: &File) -> Vec<Missing> {
+    let function_on = |line: u32| {
+        let index = file.groups.partition_point(|group| group.start.line < line);
+        let group = file.groups.get(index)?;
+        (group.start.line == line).then_some(index)
+    };
+    let is_one =
+        |a: &Line, b: &Line| (a.count == 0) == (b.count == 0) && function_on(b.number).is_none();
     let runs = file
         .lines
-        .chunk_by(|a, b| (a.count == 0) == (b.count == 0))
+        .chunk_by(is_one)
         .filter(|run| run.first().is_some_and(|line| line.count == 0));
     let found = runs.filter_map(|run| {
         let (first, last) = (run.first()?.number, run.last()?.number);
@@ -236,6 +265,7 @@ fn by_lines(file: &File) -> Vec<Missing> {
             }),
             lines: Some((first, last)),
             line_count: run.len() as u64,
+            group: function_on(first),
             ..piece(Position {
                 line: first,
                 column: 1,
@@ -275,6 +305,24 @@ fn branches(file: &File) -> Vec<Missing> {
         })
     });
     found.collect()
+}
+
+/// Lines that were executed, with a branch that never went one of its ways.
+fn outcomes(file: &File) -> impl Iterator<Item = Missing> + '_ {
+    let lines = file.outcomes.chunk_by(|a, b| a.line == b.line);
+    let not_taken = lines.filter(|line| line.iter().any(|one| one.count.unwrap_or(0) == 0));
+    not_taken.filter_map(|line| {
+        let number = line.first()?.line;
+        let index = file.lines.binary_search_by_key(&number, |one| one.number);
+        let count = file.lines.get(index.ok()?)?.count;
+        (count > 0).then(|| Missing {
+            reason: Reason::NotTaken,
+            ..piece(Position {
+                line: number,
+                column: 1,
+            })
+        })
+    })
 }
 
 /// Where the functions of a file begin and end.

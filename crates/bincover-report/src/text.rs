@@ -111,9 +111,7 @@ fn emit_file(
             "{aside}{number:>5}{aside:#} {shown:>7} {style}{mark} {source}{style:#}"
         )?;
         for note in here {
-            let words = note.reason.words();
-            let column = note.start.column;
-            writeln!(out, "{:>15} {style}column {column}: {words}{style:#}", "")?;
+            writeln!(out, "{:>15} {style}{}{style:#}", "", note.note())?;
         }
     }
     if last > number {

@@ -1,5 +1,5 @@
 //! What is asked of an ELF file: where the profile's sections lie, which build ids it has, and three
-//! symbols.
+//! symbols; and of a program of Go, where its variables lie.
 
 use std::fs::File;
 
@@ -56,8 +56,32 @@ pub(crate) struct Instrumented {
     pub(crate) bitmap_start: Option<u64>,
 }
 
+/// A binary of Go, instrumented or not: that shows in the process.
+#[derive(Clone, Debug)]
+pub(crate) struct GoSections {
+    pub(crate) endian: Endian,
+    pub(crate) pointer_bytes: u64,
+    /// In Go's words (GOARCH).
+    pub(crate) architecture: &'static str,
+    pub(crate) segments: Vec<Segment>,
+    /// What the runtime knows of its own sections (Go: `moduledata`) is in here: `.go.module` since
+    /// Go 1.26, before in `.noptrdata`.
+    pub(crate) module: Section,
+    /// Variables with pointers, among them the list of packages.
+    pub(crate) bss: Section,
+    /// Variables without, the last of which are the counters.
+    pub(crate) noptrbss: Section,
+}
+
+/// What a file is.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    pub(crate) llvm: Option<Instrumented>,
+    pub(crate) go: Option<GoSections>,
+}
+
 /// `None`: no ELF file, or not instrumented, or so broken that its sections cannot be found.
-pub(crate) fn parse(file: File) -> Option<Instrumented> {
+pub(crate) fn parse(file: File) -> Option<Parsed> {
     let cache = ReadCache::new(file);
     let data = &cache;
     let ident = data.read_bytes_at(0, 16).ok()?;
@@ -71,7 +95,7 @@ pub(crate) fn parse(file: File) -> Option<Instrumented> {
     }
 }
 
-fn parse_class<'d, Elf, R>(data: R, pointer_bytes: u64) -> Option<Instrumented>
+fn parse_class<'d, Elf, R>(data: R, pointer_bytes: u64) -> Option<Parsed>
 where
     Elf: FileHeader<Endian = object::Endianness>,
     R: ReadRef<'d>,
@@ -105,6 +129,17 @@ where
         bitmap_bias: None,
         bitmap_start: None,
     };
+    let mut go = GoSections {
+        endian: found.endian,
+        pointer_bytes,
+        architecture: go_architecture(header.e_machine(endian), found.endian),
+        segments: Vec::new(),
+        module: Section::default(),
+        bss: Section::default(),
+        noptrbss: Section::default(),
+    };
+    let mut noptrdata = Section::default();
+    let mut build_info = Section::default();
     for section in sections.iter() {
         let flags = section.sh_flags(endian);
         if !flags.contains(elf::SHF_ALLOC) {
@@ -118,6 +153,11 @@ where
             b"__llvm_prf_vtab" => &mut found.vtables,
             b"__llvm_prf_vns" => &mut found.vtable_names,
             b"__llvm_prf_vnds" => &mut found.value_nodes,
+            b".go.buildinfo" => &mut build_info,
+            b".go.module" => &mut go.module,
+            b".noptrdata" => &mut noptrdata,
+            b".bss" => &mut go.bss,
+            b".noptrbss" => &mut go.noptrbss,
             _ => continue,
         };
         if slot.bytes == 0 {
@@ -127,7 +167,11 @@ where
             };
         }
     }
-    if found.counters.bytes == 0 {
+    if go.module.bytes == 0 {
+        go.module = noptrdata;
+    }
+    let is_go = build_info.bytes > 0 && go.module.bytes > 0 && go.noptrbss.bytes > 0;
+    if found.counters.bytes == 0 && !is_go {
         return None;
     }
     for segment in header.program_headers(endian, data).ok()? {
@@ -155,6 +199,11 @@ where
             _ => {}
         }
     }
+    go.segments.clone_from(&found.segments);
+    let go = is_go.then_some(go);
+    if found.counters.bytes == 0 {
+        return Some(Parsed { llvm: None, go });
+    }
     if let Some((symbols, names)) = symbols(&sections, endian, data) {
         for symbol in symbols {
             // Most names are told apart by their first bytes.
@@ -174,7 +223,26 @@ where
             }
         }
     }
-    Some(found)
+    Some(Parsed {
+        llvm: Some(found),
+        go,
+    })
+}
+
+/// GOARCH by the machine of a program's header; empty for those that we do not know.
+fn go_architecture(machine: elf::Machine, endian: Endian) -> &'static str {
+    match (machine, endian) {
+        (elf::EM_X86_64, _) => "amd64",
+        (elf::EM_AARCH64, _) => "arm64",
+        (elf::EM_386, _) => "386",
+        (elf::EM_ARM, _) => "arm",
+        (elf::EM_RISCV, _) => "riscv64",
+        (elf::EM_LOONGARCH, _) => "loong64",
+        (elf::EM_S390, _) => "s390x",
+        (elf::EM_PPC64, Endian::Little) => "ppc64le",
+        (elf::EM_PPC64, Endian::Big) => "ppc64",
+        _ => "",
+    }
 }
 
 /// A table of names from here on; nothing, if it is not that long.
@@ -215,7 +283,7 @@ mod tests {
 
     use super::*;
 
-    fn parsed(bytes: &[u8]) -> Option<Instrumented> {
+    fn parsed(bytes: &[u8]) -> Option<Parsed> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         parse(file)
@@ -229,7 +297,7 @@ mod tests {
             if !bytes.starts_with(&elf::ELFMAG) || bytes.len() > 200_000 {
                 continue;
             }
-            let Some(found) = parsed(&bytes) else {
+            let Some(found) = parsed(&bytes).and_then(|parsed| parsed.llvm) else {
                 continue;
             };
             instrumented += 1;

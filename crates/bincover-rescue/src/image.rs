@@ -11,8 +11,9 @@ use bincover_profile::bytes::Endian;
 use bincover_profile::raw::{Placed, RawHeader, RawImage, RawShape};
 
 use crate::Snapshot;
-use crate::elf::{self, Instrumented, Section};
+use crate::elf::{self, Instrumented, Section, Segment};
 use crate::error::{Error, ErrorKind, Result};
+use crate::go::{GoBinary, GoImage};
 use crate::limits::{MAX_REMEMBERED, MAX_SECTION_BYTES};
 use crate::maps::{self, Mapping};
 use crate::memory::Memory;
@@ -20,8 +21,23 @@ use crate::memory::Memory;
 /// Finds the instrumented binaries of processes, and remembers what it saw in their files.
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// `None`: not instrumented.
-    known: Mutex<HashMap<FileKey, Option<Arc<Instrumented>>>>,
+    known: Mutex<HashMap<FileKey, Binary>>,
+}
+
+/// What a file is; nothing, if it is not instrumented.
+#[derive(Clone, Debug, Default)]
+struct Binary {
+    llvm: Option<Arc<Instrumented>>,
+    go: Option<Arc<GoBinary>>,
+}
+
+/// What there is in a process.
+#[derive(Clone, Debug, Default)]
+pub struct Images {
+    /// Binaries that LLVM has instrumented, in order of their addresses.
+    pub llvm: Vec<Image>,
+    /// Binaries of Go that were built with coverage, likewise.
+    pub go: Vec<GoImage>,
 }
 
 /// A file that has these has not changed.
@@ -73,6 +89,19 @@ impl Reader {
     ///
     /// As [`images`](Self::images).
     pub fn images_in(&self, memory: &Memory) -> Result<Vec<Image>> {
+        let images = self.all_in(memory)?.llvm;
+        if images.is_empty() {
+            return Err(not_instrumented(memory.pid()));
+        }
+        Ok(images)
+    }
+
+    /// The same with binaries of Go.
+    ///
+    /// # Errors
+    ///
+    /// As [`images`](Self::images).
+    pub fn all_in(&self, memory: &Memory) -> Result<Images> {
         let pid = memory.pid();
         let maps =
             maps::read(pid).map_err(|error| Error::io(pid, "read what is mapped", &error))?;
@@ -81,9 +110,9 @@ impl Reader {
             return Err(Error::new(ErrorKind::NoSuchProcess, pid, reason));
         }
         let program = Program::of(pid);
-        let mut images: Vec<Image> = Vec::new();
+        let mut images = Images::default();
         let mut problem = None;
-        let mut opened: Vec<(&Mapping, Option<Arc<Instrumented>>)> = Vec::new();
+        let mut opened: Vec<(&Mapping, Binary)> = Vec::new();
         // Counters are written to, so they lie in a mapping that is private and writable.
         let private = |one: &&Mapping| one.is_writable && !one.is_shared && one.has_file();
         for mapping in maps.iter().filter(private) {
@@ -96,28 +125,30 @@ impl Reader {
                     binary
                 }
             };
-            let Some(binary) = binary else { continue };
-            let Some(bias) = bias(&binary, mapping) else {
-                continue;
-            };
-            let is_known =
-                |image: &Image| image.bias == bias && Arc::ptr_eq(&image.binary, &binary);
-            if images.iter().any(is_known) {
-                continue;
-            }
             let is_program = program.is(mapping);
-            match Image::find(&binary, bias, mapping, is_program, memory, &maps) {
-                Ok(image) => images.push(image),
-                Err(error) => problem = Some(error),
+            if let Some(binary) = &binary.llvm
+                && let Some(bias) = bias(&binary.segments, binary.counters.address, mapping)
+                && !(images.llvm.iter())
+                    .any(|image| image.bias == bias && Arc::ptr_eq(&image.binary, binary))
+            {
+                match Image::find(binary, bias, mapping, is_program, memory, &maps) {
+                    Ok(image) => images.llvm.push(image),
+                    Err(error) => problem = Some(error),
+                }
+            }
+            if let Some(binary) = &binary.go
+                && let Some(bias) = bias(binary.segments(), binary.address(), mapping)
+                && !images.go.iter().any(|image| image.is(binary, bias))
+            {
+                match GoImage::find(binary, bias, &mapping.path, is_program, memory, &maps) {
+                    Ok(image) => images.go.extend(image),
+                    Err(error) => problem = Some(error),
+                }
             }
         }
-        match (images.is_empty(), problem) {
+        match (images.llvm.is_empty() && images.go.is_empty(), problem) {
             (true, Some(problem)) => Err(problem),
-            (true, None) => Err(Error::new(
-                ErrorKind::NotInstrumented,
-                pid,
-                "nothing that is mapped in it was built with coverage",
-            )),
+            (true, None) => Err(not_instrumented(pid)),
             _ => Ok(images),
         }
     }
@@ -145,27 +176,41 @@ impl Reader {
         maps: &[Mapping],
         mapping: &Mapping,
         program: &Program,
-    ) -> Option<Arc<Instrumented>> {
+    ) -> Binary {
         let pid = memory.pid();
         let path = match program.is(mapping) {
-            true => PathBuf::from(format!("/proc/{pid}/exe")),
-            false => library(memory, maps, mapping)?,
+            true => Some(PathBuf::from(format!("/proc/{pid}/exe"))),
+            false => library(memory, maps, mapping),
         };
+        let binary = path.and_then(|path| self.binary_at(&path));
+        binary.unwrap_or_default()
+    }
+
+    fn binary_at(&self, path: &Path) -> Option<Binary> {
         let key = FileKey::of(&path.metadata().ok()?);
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&key) {
-            return known.clone();
+            return Some(known.clone());
         }
-        let file = File::open(&path).ok()?;
+        let file = File::open(path).ok()?;
         let key = FileKey::of(&file.metadata().ok()?);
-        let binary = elf::parse(file).map(Arc::new);
+        let parsed = elf::parse(file).unwrap_or_default();
+        let binary = Binary {
+            llvm: parsed.llvm.map(Arc::new),
+            go: parsed.go.map(|found| Arc::new(GoBinary::new(found))),
+        };
         let mut known = lock();
         if known.len() >= MAX_REMEMBERED {
             known.clear();
         }
         known.insert(key, binary.clone());
-        binary
+        Some(binary)
     }
+}
+
+fn not_instrumented(pid: u32) -> Error {
+    let reason = "nothing that is mapped in it was built with coverage";
+    Error::new(ErrorKind::NotInstrumented, pid, reason)
 }
 
 /// What the process was started from.
@@ -236,10 +281,9 @@ fn device(file: &Metadata) -> (u32, u32) {
 }
 
 /// By how much the process's addresses differ from the linker's, if `mapping` is of the segment with
-/// the counters.
-fn bias(binary: &Instrumented, mapping: &Mapping) -> Option<u64> {
-    let counters = binary.counters.address;
-    let segment = binary.segments.iter().find(|one| one.holds(counters))?;
+/// this address.
+fn bias(segments: &[Segment], address: u64, mapping: &Mapping) -> Option<u64> {
+    let segment = segments.iter().find(|one| one.holds(address))?;
     let file_end = segment.offset.checked_add(segment.file_bytes)?;
     let mapping_end = mapping.offset.checked_add(mapping.len())?;
     let overlaps = mapping.offset < file_end && segment.offset < mapping_end;

@@ -28,6 +28,12 @@
 //! ([`RawShape::deduce`](bincover_profile::raw::RawShape::deduce)), it is taken to be front-end
 //! coverage, and moved counters are found by the header in the shared mapping.
 //!
+//! # Go
+//!
+//! A program of Go, built with `-cover`, has no profile of LLVM's but an area with its counters and a list
+//! of its packages; [`GoImage`] hands both over as they lie there, and what they mean is not known here.
+//! They are found without symbols, so that stripped programs are no different.
+//!
 //! Reading a process needs the rights to trace it: the same user, and a kernel that allows it.
 //! Whatever lies in its memory and its binaries, the answer is a result or an [`Error`]; nothing
 //! larger than what is mapped is allocated.
@@ -36,13 +42,15 @@
 
 mod elf;
 mod error;
+mod go;
 mod image;
 mod limits;
 mod maps;
 mod memory;
 
 pub use error::{Error, ErrorKind, Result};
-pub use image::{Counters, Image, Reader};
+pub use go::{GoImage, GoPackage};
+pub use image::{Counters, Image, Images, Reader};
 pub use memory::Memory;
 
 /// The instrumented binaries of a process, each with its raw profile.

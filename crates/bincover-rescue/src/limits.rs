@@ -13,3 +13,6 @@ pub(crate) const MAX_MAPS_BYTES: u64 = 1 << 28;
 
 /// Binaries that a reader remembers.
 pub(crate) const MAX_REMEMBERED: usize = 4096;
+
+/// Packages of one Go program.
+pub(crate) const MAX_GO_PACKAGES: u64 = 1 << 20;

@@ -53,6 +53,12 @@ impl Memory {
         self.file.read_exact_at(bytes, address)
     }
 
+    /// The last of `len` bytes from `address` on can be read: a claim of a length that memory backs.
+    pub(crate) fn holds(&self, address: u64, len: u64) -> bool {
+        let last = len.checked_sub(1).and_then(|len| address.checked_add(len));
+        last.is_some_and(|last| self.peek(last, &mut [0]))
+    }
+
     /// Fills `bytes` from `address` on, if all of that can be read.
     pub(crate) fn peek(&self, address: u64, bytes: &mut [u8]) -> bool {
         self.fill(address, bytes).is_ok()

@@ -25,6 +25,7 @@
 //! ```
 //!
 //! - [`instrument`]: the compiler's flags, and `cargo build` with them;
+//! - [`go_build`]: the go command, with coverage;
 //! - [`Command`]: a run, its timeout, an observer of its output;
 //! - [`profile_path`]: where an instrumented program writes, and when;
 //! - [`workspace`]: a Cargo workspace and what it is configured for; [`wrapper`]: which of its crates
@@ -38,6 +39,7 @@
 mod command;
 mod error;
 mod forward;
+pub mod go_build;
 pub mod instrument;
 mod output;
 mod process;
@@ -50,6 +52,7 @@ pub mod wrapper;
 
 pub use command::{Command, Stdin};
 pub use error::{Error, ErrorKind, Result};
+pub use go_build::{GoBuild, GoMade, PreparedGoBuild};
 pub use instrument::{BuiltBinary, CargoBuild, RUSTC_FLAGS, built_objects};
 pub use output::{Chunk, Ending, Output, Stream};
 pub use process::{ProcessHandle, Running};

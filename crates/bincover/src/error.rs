@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use bstr::{BString, ByteSlice};
+
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -56,6 +58,12 @@ pub enum Error {
     NothingToMeasure {
         /// What was looked at.
         reason: String,
+    },
+    /// Markers in sources, which say what to leave out of reports, have no beginning or no end.
+    #[error("markers are not balanced: {}", listed(places))]
+    UnbalancedMarkers {
+        /// The file, the line, and what is wrong there.
+        places: Vec<(BString, u32, String)>,
     },
     /// A program could not be built or started.
     #[error("{0}")]
@@ -130,6 +138,19 @@ pub enum Error {
         /// What was wrong.
         reason: String,
     },
+}
+
+fn listed(places: &[(BString, u32, String)]) -> String {
+    const SHOWN: usize = 20;
+    let shown = places.iter().take(SHOWN).map(|(file, line, what)| {
+        let file = crate::exclusions::shown(file.as_bstr());
+        format!("{file}:{line}: {what}")
+    });
+    let mut text = shown.collect::<Vec<_>>().join("; ");
+    if places.len() > SHOWN {
+        text += &format!("; {} more", places.len() - SHOWN);
+    }
+    text
 }
 
 impl Error {

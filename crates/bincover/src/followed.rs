@@ -79,6 +79,11 @@ impl Followed {
         !self.wait_rest(Duration::ZERO)
     }
 
+    /// The processes that are there.
+    pub(crate) fn living(&self) -> Vec<u32> {
+        self.rescue.live()
+    }
+
     /// Waits until all processes have ended. False: the time is over.
     pub(crate) fn wait_rest(&self, timeout: Duration) -> bool {
         let tracing = self.tracing.as_ref();
@@ -116,6 +121,12 @@ impl Followed {
                 std::fs::write(&path, profile).map_err(|source| Error::write(&path, source))?;
                 written.push(path);
                 binaries.push(image.path().to_owned());
+            }
+            let folder = &self.folder;
+            let go = self.rescue.write_living_go(pid);
+            for (binary, path) in go.map_err(|source| Error::write(folder, source))? {
+                written.push(path);
+                binaries.push(binary);
             }
             // One that has ended meanwhile has written all of that itself.
             if self.ends_of(pid) > before {

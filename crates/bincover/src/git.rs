@@ -99,8 +99,8 @@ impl GitChanges {
 }
 
 /// Git, in a folder.
-struct Git<'f> {
-    folder: &'f Path,
+pub(crate) struct Git<'f> {
+    pub(crate) folder: &'f Path,
 }
 
 impl Git<'_> {
@@ -129,7 +129,7 @@ impl Git<'_> {
     }
 
     /// What it printed.
-    fn done<const N: usize>(&self, args: [&str; N]) -> Result<Vec<u8>> {
+    pub(crate) fn done<const N: usize>(&self, args: [&str; N]) -> Result<Vec<u8>> {
         let output = self.run(args)?;
         match output.status.success() {
             true => Ok(output.stdout),

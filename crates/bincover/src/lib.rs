@@ -23,33 +23,40 @@
 //! - [`Folder`]: a folder into which programs write profiles, kept as small as one of them;
 //! - [`Objects`]: instrumented binaries, whose mapping turns a profile into coverage;
 //! - [`Rescue`]: the coverage of processes that end without writing it, from their memory;
+//! - [`Exclusions`]: what is to be left out of reports;
+//! - [`PathRules`]: where the files of a report lie here;
 //! - [`SourceFiles`], [`write_reports`]: reports in any [format](report::FORMATS);
 //! - [`GitChanges`]: what changed in a repository, for the [coverage of a patch](report::patch);
 //! - [`Store`]: a folder of runs that several processes add to, for the command line;
+//! - [`Imported`]: reports that others wrote;
 //! - [`GoReader`]: coverage of Go programs, from the folders that they write into and from text
 //!   profiles; [`GoModules`] finds their sources.
 //!
-//! The engine's own crates are public under their names: [`profile`], [`mapping`], [`gocover`], [`model`],
-//! [`report`], [`run`]; and `bincover-rescue` as [`memory`].
+//! The engine's own crates are public under their names: [`profile`], [`mapping`], [`gocover`], [`import`],
+//! [`model`], [`report`], [`run`]; and `bincover-rescue` as [`memory`].
 //!
 //! Deliberately not here: byte layouts, a command line, printing. What could not be used is data:
 //! a [`Ledger`](profile::Ledger), an [`Obtained`], an [`Error`].
 
 mod collector;
 mod error;
+mod exclusions;
 mod fold;
 mod followed;
 mod git;
 mod go;
+mod imports;
 mod input;
 mod merge;
 mod objects;
 mod output;
+mod paths;
 mod rescue;
 mod sources;
 mod store;
 
 pub use bincover_gocover as gocover;
+pub use bincover_import as import;
 pub use bincover_mapping as mapping;
 pub use bincover_model as model;
 pub use bincover_profile as profile;
@@ -60,6 +67,9 @@ pub use bincover_run as run;
 pub use bincover_run::{CargoBuild, Ending, Signal, Stdin, Stream};
 pub use collector::{Collected, Collector, CollectorBuilder, Command, Run, RunRecord};
 pub use error::{CallbackError, Error, Result};
+pub use exclusions::{
+    ExclusionCause, ExclusionNote, Exclusions, RuleTally, Skip, check_left, excluded_by_rule,
+};
 pub use fold::{Folded, Folder};
 pub use followed::Rescuing;
 pub use git::GitChanges;
@@ -67,11 +77,13 @@ pub use go::{
     GoEntry, GoInputs, GoLedger, GoMerged, GoModules, GoPod, GoProgram, GoReader, go_counter_name,
     write_pods,
 };
+pub use imports::{ImportCause, ImportEntry, Imported};
 pub use merge::{BinaryNames, FileMerge, ProfileInput, merge_files, profiles_below};
 pub use objects::{Covered, Objects, instrumentation};
 pub use output::{
     check_folder, check_report, write_atomically, write_report_folder, write_reports,
 };
+pub use paths::{PathMap, PathRules, PathStep, PathTrace, Paths};
 pub use rescue::{Cause, Means, Rescue, RescuedImage, RescuedProcess};
 pub use sources::SourceFiles;
 pub use store::{

@@ -20,6 +20,8 @@
 //! - A process that executes another program: its memory is written when that has worked.
 //! - Continuous mode: the counters are in the file already, those of a whole family in one.
 //!
+//! Go's programs: see [`go`].
+//!
 //! A process whose environment was cleared writes `default*.profraw` to its current folder, as it does
 //! without us. Its memory is written to the folder of the run; the stray file is left alone.
 //!
@@ -31,12 +33,15 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use bincover_rescue::{Counters, ErrorKind, Image, Memory, Reader, Snapshot};
+use bincover_rescue::{Counters, ErrorKind, Image, Images, Memory, Reader, Snapshot};
 use bincover_run::{Traced, Tracer};
+
+mod go;
 
 /// How the coverage of a process was obtained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +71,8 @@ pub enum Cause {
     Unreadable(String),
     /// Its profile could not be written, with the reason.
     NotWritten(String),
+    /// It wrote its coverage where its own GOCOVERDIR led.
+    Elsewhere,
 }
 
 impl fmt::Display for Means {
@@ -85,6 +92,7 @@ impl fmt::Display for Cause {
             Self::NotInstrumented => f.write_str("built without coverage"),
             Self::NothingCounted => f.write_str("executed no instrumented code of its own"),
             Self::Lost => f.write_str("ended before its memory could be read"),
+            Self::Elsewhere => f.write_str("wrote it where its GOCOVERDIR led"),
             Self::Unreadable(reason) | Self::NotWritten(reason) => f.write_str(reason),
         }
     }
@@ -128,6 +136,7 @@ pub struct RescuedImage {
 pub struct Rescue {
     folder: PathBuf,
     reader: Reader,
+    go: go::Go,
     state: Mutex<State>,
 }
 
@@ -159,6 +168,8 @@ struct Program {
     began: SystemTime,
     /// What its counters were when it was forked, by the address of their section.
     baseline: Arc<HashMap<u64, Counters>>,
+    /// The same of images of Go; `None` if it was not forked.
+    go_baseline: Option<Arc<HashMap<u64, Vec<u32>>>>,
     /// The files that it has locked, to add their content to its counters and to write both; and for a
     /// member of a family what the counters were before.
     locked: Vec<(PathBuf, Arc<HashMap<u64, Counters>>)>,
@@ -184,6 +195,8 @@ enum Work {
     },
     /// There is nothing to write, but what the process itself wrote is counted elsewhere.
     Remove(Option<PathBuf>),
+    /// For an image of Go.
+    Go(go::Work),
 }
 
 /// How much older than its process a file may look where locks are not seen: the kernel's clock for
@@ -204,6 +217,7 @@ impl Rescue {
         Ok(Self {
             folder: folder.as_ref().canonicalize()?,
             reader: Reader::new(),
+            go: go::Go::default(),
             state: Mutex::default(),
         })
     }
@@ -269,6 +283,41 @@ impl Rescue {
         bincover_rescue::Result::unwrap_or_default(read())
     }
 
+    /// The same of images of Go.
+    fn go_counters(&self, process: &Traced) -> HashMap<u64, Vec<u32>> {
+        let read = || {
+            let memory = Memory::open(process.thread)?;
+            let images = self.reader.all_in(&memory)?.go;
+            let counters = images
+                .iter()
+                .map(|one| Ok((one.address(), one.counters(&memory)?)));
+            counters.collect()
+        };
+        bincover_rescue::Result::unwrap_or_default(read())
+    }
+
+    /// Writes what the images of Go in a living process have counted so far. Gives back the binaries, and
+    /// what was written.
+    pub(crate) fn write_living_go(&self, pid: u32) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+        let Some(program) = self.state().programs.get(&pid).cloned() else {
+            return Ok(Vec::new());
+        };
+        let found = Memory::open(pid).and_then(|memory| Ok((self.reader.all_in(&memory)?, memory)));
+        let Ok((images, memory)) = found else {
+            return Ok(Vec::new());
+        };
+        let mut written = Vec::new();
+        for image in images.go {
+            let last = self.go.last(&self.folder, &image, &memory, &program);
+            if let Ok((_, _, Some(work))) = last
+                && let Some(path) = self.go.finish(&self.folder, work)?
+            {
+                written.push((image.path().to_owned(), path));
+            }
+        }
+        Ok(written)
+    }
+
     /// Looks at a process that is stopped, for the last time or before it may be replaced.
     fn last(&self, process: &Traced, program: &Program, is_family: bool) -> Last {
         let nothing = |otherwise| Last {
@@ -279,7 +328,7 @@ impl Rescue {
             Ok(memory) => memory,
             Err(error) => return nothing(Cause::Unreadable(error.to_string())),
         };
-        let images = match self.reader.images_in(&memory) {
+        let Images { llvm, go } = match self.reader.all_in(&memory) {
             Ok(images) => images,
             Err(error) => {
                 return nothing(match error.kind() {
@@ -288,13 +337,29 @@ impl Rescue {
                 });
             }
         };
-        let images = images.into_iter().map(|image| {
+        let unreadable = |error: bincover_rescue::Error| {
+            let cause = Cause::Unreadable(error.to_string());
+            (Means::None(cause), None, Work::Nothing)
+        };
+        let go = go.into_iter().map(|image| {
+            let last = self.go.last(&self.folder, &image, &memory, program);
+            let last = last.map(|(obtained, profile, work)| {
+                (obtained, profile, work.map_or(Work::Nothing, Work::Go))
+            });
+            let (obtained, profile, work) = last.unwrap_or_else(unreadable);
+            let told = RescuedImage {
+                path: image.path().to_owned(),
+                is_program: image.is_program(),
+                build_ids: Vec::new(),
+                obtained,
+                profile,
+            };
+            (told, work)
+        });
+        let llvm = llvm.into_iter().map(|image| {
             let (obtained, profile, work) = self
                 .last_of(&image, &memory, program, is_family)
-                .unwrap_or_else(|error| {
-                    let cause = Cause::Unreadable(error.to_string());
-                    (Means::None(cause), None, Work::Nothing)
-                });
+                .unwrap_or_else(unreadable);
             let told = RescuedImage {
                 path: image.path().to_owned(),
                 is_program: image.is_program(),
@@ -305,7 +370,7 @@ impl Rescue {
             (told, work)
         });
         Last {
-            images: images.collect(),
+            images: llvm.chain(go).collect(),
             otherwise: Cause::NotInstrumented,
         }
     }
@@ -360,6 +425,11 @@ impl Rescue {
             match work {
                 Work::Nothing => {}
                 Work::Remove(file) => remove(file.as_deref()),
+                Work::Go(work) => match self.go.finish(&self.folder, work) {
+                    Ok(Some(path)) => told.profile = Some(path),
+                    Ok(None) => {}
+                    Err(error) => told.obtained = self.not_written(&error),
+                },
                 Work::Write {
                     profile,
                     instead_of,
@@ -368,11 +438,7 @@ impl Rescue {
                         remove(instead_of.as_deref());
                         told.profile = Some(path);
                     }
-                    Err(error) => {
-                        let folder = self.folder.display();
-                        let reason = format!("write its profile to `{folder}`: {error}");
-                        told.obtained = Means::None(Cause::NotWritten(reason));
-                    }
+                    Err(error) => told.obtained = self.not_written(&error),
                 },
             }
             images.push(told);
@@ -391,23 +457,48 @@ impl Rescue {
         });
     }
 
+    fn not_written(&self, error: &io::Error) -> Means {
+        let folder = self.folder.display();
+        let reason = format!("write its profile to `{folder}`: {error}");
+        Means::None(Cause::NotWritten(reason))
+    }
+
     /// Puts a profile into the folder, whole, under a name that nobody has.
     fn write(&self, pid: u32, profile: &[u8]) -> io::Result<PathBuf> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".rescued-")
-            .tempfile_in(&self.folder)?;
-        file.write_all(profile)?;
-        for number in 0_u64.. {
-            let path = self.folder.join(format!("{pid}-rescued-{number}.profraw"));
-            match file.persist_noclobber(&path) {
-                Ok(_) => return Ok(path),
-                Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => {
-                    file = taken.file;
-                }
-                Err(other) => return Err(other.error),
+        write_new(&self.folder, profile, |number| {
+            format!("{pid}-rescued-{number}.profraw")
+        })
+    }
+}
+
+/// Puts a file into a folder, whole, under the first name that nobody has.
+fn write_new(folder: &Path, bytes: &[u8], name: impl Fn(u64) -> String) -> io::Result<PathBuf> {
+    make_again(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".rescued-")
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    for number in 0_u64.. {
+        let path = folder.join(name(number));
+        match file.persist_noclobber(&path) {
+            Ok(_) => return Ok(path),
+            Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => {
+                file = taken.file;
             }
+            Err(other) => return Err(other.error),
         }
-        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists))
+}
+
+/// A program can remove the folder that it was given.
+fn make_again(folder: &Path) -> io::Result<()> {
+    match folder.is_dir() {
+        true => Ok(()),
+        false => std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder),
     }
 }
 
@@ -504,6 +595,7 @@ impl Tracer for Rescue {
             exe: exe(process.thread),
             began: SystemTime::now(),
             baseline: Arc::default(),
+            go_baseline: None,
             locked: Vec::new(),
             sees_locks: process.sees_calls,
         };
@@ -512,6 +604,7 @@ impl Tracer for Rescue {
 
     fn forked(&self, parent: &Traced, child: &Traced) {
         let baseline = Arc::new(self.counters(child));
+        let go_baseline = Some(Arc::new(self.go_counters(child)));
         let mut state = self.state();
         let parent_program = state.programs.get(&parent.pid);
         let program = Program {
@@ -523,6 +616,7 @@ impl Tracer for Rescue {
             },
             began: SystemTime::now(),
             baseline,
+            go_baseline,
             locked: Vec::new(),
             sees_locks: child.sees_calls,
         };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args as _, Command, FromArgMatches as _};
 
 use crate::report_args::GateArgs;
+use crate::selection_args::SelectionArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,6 +101,8 @@ pub(crate) struct Options {
     pub(crate) report: ReportOptions,
     #[command(flatten)]
     pub(crate) gates: GateArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) env: EnvOptions,
 }

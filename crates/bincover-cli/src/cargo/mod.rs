@@ -4,7 +4,7 @@
 //! crate ([`wrapper`]); and as the runner of each program ([`runner`]). The last two are links of
 //! their own names, with a file beside them that says what is to be done.
 
-mod args;
+pub(crate) mod args;
 mod build;
 mod ffi;
 mod files;
@@ -74,6 +74,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.first().is_some_and(|word| word == "bincover") {
         args.remove(0);
     }
+    let args = match crate::config::with_cargo_options(args) {
+        Ok(args) => args,
+        Err(wrong) => return crate::misconfigured(NAME, &wrong),
+    };
     let line = match args::parse(args, is_cargos) {
         Ok(line) => line,
         Err(error) => return crate::usage(&error),

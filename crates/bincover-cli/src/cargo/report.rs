@@ -11,7 +11,8 @@ use bincover::model::{Coverage, FileId, Tally};
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::{self as emitters, NoSources, Parts, Source, Sources, lcov, llvm_json};
 use bincover::{
-    Contents, Error, Obtained, SourceFiles, Store, check_folder, write_atomically, write_reports,
+    Contents, Error, Obtained, SourceFiles, Store, check_folder, check_left, write_atomically,
+    write_reports,
 };
 use bstr::BStr;
 
@@ -27,6 +28,13 @@ pub(super) fn check(line: &Line) -> Result<(), Failure> {
     let report = &line.options.report;
     for path in report.output_path.iter().chain(&report.profdata) {
         check_folder(path)?;
+    }
+    if report.text && !line.options.selection.is_empty() {
+        return Err(Failure::usage(
+            "--text shows all lines, as `llvm-cov show` does, and nothing can be left out of it"
+                .to_owned(),
+            "--html shows the sources too",
+        ));
     }
     if let Some(expression) = &report.ignore_filename_regex {
         files::check(expression)?;
@@ -66,7 +74,7 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     }
     let files = Files::new(plan, line)?;
     let is_wanted = |name: &BStr| files.wants(name);
-    let covered = contents.objects.coverage_with(
+    let mut covered = contents.objects.coverage_with(
         &contents.merged.profile,
         &Options {
             wanted: Some(&is_wanted),
@@ -79,6 +87,10 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
             path.display()
         ));
     }
+    let sources = SourceFiles::of(contents.objects.files().map(|(path, _)| path));
+    let selection = &line.options.selection;
+    selection.apply(NAME, &mut covered.evaluation.coverage, &sources)?;
+    check_left(&covered.evaluation.coverage)?;
     let coverage = &covered.evaluation.coverage;
     let mut written = Vec::new();
     written.extend(write(plan, line, &contents, coverage, &files)?);

@@ -5,23 +5,26 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use bincover::run::{Command, Mechanism, PROFILE_FILE_VARIABLE, profile_path};
+use bincover::run::{Command, GoBuild, Mechanism, PROFILE_FILE_VARIABLE, profile_path};
 use bincover::{Error, STORE_VARIABLE, Stdin, Store};
 
 use super::env::{Shell, write};
 use crate::args::{BuildArgs, EnvArgs};
 use crate::clang;
-use crate::commands::store;
+use crate::commands::{go_build, store};
 use crate::exit::Exit;
 use crate::go;
 use crate::ui;
 
 const NAME: &str = "bincover";
 
-/// Runs a build with clang's flags in its environment, and notes what it made.
+/// Runs a build with clang's flags in its environment, and notes what it made; or go's, with its own.
 pub(crate) fn build(args: &BuildArgs) -> Result<Exit, Error> {
     if args.test_main {
         return go::build::test_main(&args.program);
+    }
+    if let Some(go) = GoBuild::of(&args.program) {
+        return go_build::run(args, go?);
     }
     let store = store(&args.store)?;
     let Some((program, program_args)) = args.program.split_first() else {

@@ -2,12 +2,16 @@
 
 pub(crate) mod build;
 pub(crate) mod clean;
+pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod env;
 pub(crate) mod fold;
+pub(crate) mod go_build;
 pub(crate) mod merge;
 pub(crate) mod missing;
+pub(crate) mod paths;
 pub(crate) mod ratchet;
 pub(crate) mod report;
 pub(crate) mod run;

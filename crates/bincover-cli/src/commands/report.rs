@@ -7,7 +7,7 @@ use bincover::profile::Merged;
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::{
     Contents, Covered, Error, GoInputs, GoMerged, Objects, ProfileInput, SourceFiles, check_folder,
-    merge_files, profiles_below, write_atomically,
+    check_left, merge_files, profiles_below, write_atomically,
 };
 
 use crate::args::{InputArgs, ReportArgs};
@@ -53,6 +53,25 @@ pub(crate) struct Evaluated {
 
 /// Merges and evaluates; says what is left out, and writes it to `ledger_path`.
 pub(crate) fn evaluated(args: &InputArgs, ledger_path: Option<&Path>) -> Result<Evaluated, Error> {
+    let mut evaluated = evaluated_whole(args, ledger_path)?;
+    let covered = &mut evaluated.covered;
+    let sources = SourceFiles::of(covered.objects.iter().map(PathBuf::as_path));
+    let coverage = &mut covered.evaluation.coverage;
+    let selected = args.selection.apply(NAME, coverage, &sources)?;
+    write_ledger(ledger_path, || {
+        let ledgers = (&evaluated.merged.ledger, &evaluated.go.ledger);
+        crate::ledger::report_json(ledgers, &evaluated.covered, &selected)
+    })?;
+    check_left(&evaluated.covered.evaluation.coverage)?;
+    Ok(evaluated)
+}
+
+/// As [`evaluated`], with all files and lines and as they were compiled.
+pub(crate) fn unselected(args: &InputArgs) -> Result<Evaluated, Error> {
+    evaluated_whole(args, None)
+}
+
+fn evaluated_whole(args: &InputArgs, ledger_path: Option<&Path>) -> Result<Evaluated, Error> {
     let mut given_go = GoInputs::default();
     let profiles = convert::split(&args.profile, &mut given_go)?;
     let Inputs {
@@ -96,8 +115,8 @@ pub(crate) fn evaluated(args: &InputArgs, ledger_path: Option<&Path>) -> Result<
         }
     };
     if go.mode().is_some() {
-        let rule = args.go_lines.into();
-        let of_go = convert::evaluate(NAME, &mut go, &args.go_module, rule)?;
+        let rule = args.go.go_lines.into();
+        let of_go = convert::evaluate(NAME, &mut go, &args.go.go_module, rule)?;
         let coverage = std::mem::take(&mut covered.evaluation.coverage);
         covered.evaluation.coverage = coverage.join(of_go);
     }
@@ -107,9 +126,6 @@ pub(crate) fn evaluated(args: &InputArgs, ledger_path: Option<&Path>) -> Result<
             path.display()
         ));
     }
-    write_ledger(ledger_path, || {
-        crate::ledger::report_json(ledger, &go.ledger, &covered)
-    })?;
     Ok(Evaluated {
         merged,
         go,

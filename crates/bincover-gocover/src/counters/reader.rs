@@ -61,6 +61,30 @@ struct Counting {
 }
 
 impl CounterFile {
+    /// A file without records.
+    pub(crate) fn new(hash: Hash, args: Args) -> Self {
+        Self {
+            hash,
+            args,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a function.
+    pub(crate) fn push_record(&mut self, package: u32, function: u32, counters: &[u32]) {
+        let start = self.counters.len();
+        self.counters.extend_from_slice(counters);
+        self.push(package, function, start);
+    }
+
+    /// The file as a program writes it: in one segment, without functions that did not run.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let counted = |record: &Record<'_>| record.counters.iter().any(|count| *count != 0);
+        let records: Vec<Record<'_>> = self.records().filter(counted).collect();
+        super::write(self.hash, &self.args, &records)
+    }
+
     /// Reads a counter file.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ mod writer;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub(crate) use writer::Strings;
 pub use writer::{MetaBuilder, select};
+pub(crate) use writer::{Strings, hash_kind, meta_file};
 
 use crate::hash::Hash as MetaHash;
 use crate::mode::{Granularity, Mode};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::bytes::{put_u32, put_uleb};
 use crate::hash::{Hash, HashKind, Hasher};
 use crate::kind::META_MAGIC;
-use crate::meta::{Function, Meta, Text};
+use crate::meta::{Function, Meta, Package, Text};
 use crate::mode::{Granularity, Mode};
 
 /// Makes a metadata file, package by package.
@@ -80,7 +80,7 @@ impl MetaBuilder {
         }
         hasher.update(mode.word().as_bytes());
         hasher.update(granularity.word().as_bytes());
-        file(hasher.finish(), mode, granularity, &blobs)
+        meta_file(hasher.finish(), mode, granularity, &blobs)
     }
 
     /// The file as `covdata merge -pcombine` writes it: its hash is that of the blobs' hashes.
@@ -108,7 +108,7 @@ fn merged(kind: HashKind, mode: Mode, granularity: Granularity, blobs: &[Vec<u8>
     for blob in blobs {
         hasher.update(&Hasher::of(kind, blob).0);
     }
-    file(hasher.finish(), mode, granularity, blobs)
+    meta_file(hasher.finish(), mode, granularity, blobs)
 }
 
 impl Building {
@@ -187,7 +187,27 @@ impl super::Unit {
     }
 }
 
-fn file(hash: Hash, mode: Mode, granularity: Granularity, blobs: &[Vec<u8>]) -> Vec<u8> {
+/// Which of the two a package's hash is. Of one that is neither, the newer is said.
+pub(crate) fn hash_kind(package: &Package) -> HashKind {
+    let built = Building {
+        import_path: Text::clone(&package.import_path),
+        name: Text::clone(&package.name),
+        module: Text::clone(&package.module),
+        functions: package.functions.clone(),
+    };
+    match built.write(HashKind::Md5).1 == package.hash {
+        true => HashKind::Md5,
+        false => HashKind::Fnv,
+    }
+}
+
+/// A metadata file with this hash.
+pub(crate) fn meta_file(
+    hash: Hash,
+    mode: Mode,
+    granularity: Granularity,
+    blobs: &[Vec<u8>],
+) -> Vec<u8> {
     /// One empty string, to which nothing refers.
     const TABLE: [u8; 2] = [1, 0];
     let table_offset = 56 + 16 * blobs.len();

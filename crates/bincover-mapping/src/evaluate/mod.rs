@@ -465,7 +465,7 @@ impl Worker<'_> {
             let bitmap = counts.map_or(&[][..], |counts| counts.bitmap);
             function.mcdc = mcdc::records(&decoded.regions, bitmap, self.layout, &self.budget)?;
         }
-        function.summary = views::summarize(&function, &mut state.segmenter);
+        function.summary = function.summarize(&mut state.segmenter);
         if self.detail == Detail::Summaries {
             state.keep_beginnings(&mut function);
         } else {

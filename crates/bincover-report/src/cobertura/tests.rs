@@ -272,6 +272,14 @@ fn assert_valid(element: &Element) {
     element.children.iter().for_each(assert_valid);
 }
 
+/// Of `75% (3/4)`, both numbers.
+fn sum_of(text: &str) -> (u64, u64) {
+    let (_, inner) = text.trim_end_matches(')').split_once('(').expect("a sum");
+    let (covered, sides) = inner.split_once('/').expect("two numbers");
+    let number = |text: &str| text.parse().expect("a number");
+    (number(covered), number(sides))
+}
+
 /// Lines and conditions that a consumer counts directly below these elements.
 fn count<'a>(line_lists: impl IntoIterator<Item = &'a Element>) -> Rates {
     let mut rates = Rates::default();
@@ -282,7 +290,13 @@ fn count<'a>(line_lists: impl IntoIterator<Item = &'a Element>) -> Rates {
             !line.children.is_empty()
         );
         let conditions = line.all("condition");
-        let sides = 2 * conditions.len() as u64;
+        // An outcome without another is a condition of one side, which is in the sum alone.
+        let pairs = conditions.len() as u64;
+        let (sides_covered, sides) = match conditions.is_empty() {
+            true => (0, 0),
+            false => sum_of(line.attribute("condition-coverage")),
+        };
+        assert!((pairs..=2 * pairs).contains(&sides));
         let halves = conditions
             .iter()
             .map(|condition| match condition.attribute("coverage") {
@@ -291,7 +305,12 @@ fn count<'a>(line_lists: impl IntoIterator<Item = &'a Element>) -> Rates {
                 "100%" => 2,
                 other => panic!("{other}"),
             });
-        let covered: u64 = halves.sum();
+        let halves: u64 = halves.sum();
+        let covered = sides_covered;
+        match sides == 2 * pairs {
+            true => assert_eq!(halves, covered),
+            false => assert!(covered <= halves),
+        }
         if let Some(percent) = (covered * 100).checked_div(sides) {
             let expected = format!("{percent}% ({covered}/{sides})");
             assert_eq!(line.attribute("condition-coverage"), expected);

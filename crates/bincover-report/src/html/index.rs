@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use bincover_model::Summary;
-use maud::html;
+use bincover_model::{ExcludedPart, Summary};
+use maud::{Markup, html};
 
 use super::tree::{Folder, tree};
-use super::{Entry, cards, escape, frame, metrics, raw, treemap, whole_percent};
+use super::{Entry, Excluded, cards, escape, frame, metrics, raw, treemap, whole_percent};
 
 /// The page.
-pub(super) fn render(files: &[Entry]) -> String {
+pub(super) fn render(files: &[Entry], excluded: &[Excluded<'_>]) -> String {
     let root = tree(files);
     let totals = root.summary;
     let mut rows = String::with_capacity(files.len() * 200);
@@ -44,6 +44,7 @@ pub(super) fn render(files: &[Entry]) -> String {
                     tbody { (raw(rows)) }
                 }
             }
+            (left_out(excluded))
         }
         footer {
             p class="js" {
@@ -53,6 +54,51 @@ pub(super) fn render(files: &[Entry]) -> String {
         }
     };
     frame("Coverage", "", &content)
+}
+
+/// Of what was left out on request, no more is listed.
+const MAX_EXCLUDED: usize = 1000;
+
+fn escaped(text: &str) -> Markup {
+    let mut html = String::new();
+    escape::push(&mut html, text.as_bytes());
+    raw(html)
+}
+
+/// What was left out on request, and by which rule.
+fn left_out(excluded: &[Excluded<'_>]) -> Markup {
+    let lines: u64 = excluded.iter().map(|one| one.lines()).sum();
+    html! {
+        @if !excluded.is_empty() {
+            details class="list" {
+                summary { "Left out on request: " (lines) @if lines == 1 { " line" } @else { " lines" } }
+                table {
+                    thead { tr {
+                        th scope="col" { "File" } th scope="col" { "What" }
+                        th scope="col" { "Lines" } th scope="col" { "Rule" }
+                    } }
+                    tbody {
+                        @for one in excluded.iter().take(MAX_EXCLUDED) {
+                            tr {
+                                td {
+                                    @match one.page {
+                                        Some(page) if one.range.part != ExcludedPart::File => {
+                                            a href=(format!("{page}#L{}", one.range.first)) { (escaped(&one.name)) }
+                                        }
+                                        _ => (escaped(&one.name))
+                                    }
+                                }
+                                td { (one.words()) }
+                                td { (one.range.lines) }
+                                td { code { (escaped(&one.range.rule)) } }
+                            }
+                        }
+                    }
+                }
+                @if excluded.len() > MAX_EXCLUDED { p { (excluded.len() - MAX_EXCLUDED) " more" } }
+            }
+        }
+    }
 }
 
 /// The rows of what is in a folder. `class=d2` says how deep a row is, the tree's only mark.

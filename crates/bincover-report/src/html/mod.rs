@@ -17,10 +17,10 @@ mod syntax;
 mod tree;
 mod treemap;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
-use bincover_model::{Coverage, Summary, Tally};
+use bincover_model::{Coverage, ExcludedPart, ExcludedRange, Summary, Tally};
 use bstr::ByteSlice;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use md5::{Digest, Md5};
@@ -78,7 +78,56 @@ pub fn emit(
         let page = page::render(coverage, file, entry, &mut texts);
         out.file(&entry.page, page.as_bytes())?;
     }
-    out.file("index.html", index::render(&files).as_bytes())
+    let page_of: HashMap<&str, &str> = coverage
+        .measured_files()
+        .zip(&files)
+        .map(|(_, entry)| (entry.name.as_str(), entry.page.as_str()))
+        .collect();
+    let excluded = coverage.files.iter().flat_map(|file| {
+        let name = names.of(&file.name);
+        let page = page_of.get(name.as_str()).copied();
+        let ranges = file.excluded.ranges.iter();
+        ranges.map(move |range| Excluded {
+            name: name.clone(),
+            page,
+            range,
+        })
+    });
+    let excluded: Vec<Excluded<'_>> = excluded.collect();
+    out.file("index.html", index::render(&files, &excluded).as_bytes())
+}
+
+/// A range of lines that was left out on request.
+struct Excluded<'a> {
+    /// Of its file.
+    name: String,
+    /// The file's page, if it has one.
+    page: Option<&'a str>,
+    range: &'a ExcludedRange,
+}
+
+impl Excluded<'_> {
+    /// Lines that are not counted; of branches alone, none.
+    fn lines(&self) -> u64 {
+        match self.range.part {
+            ExcludedPart::Branches => 0,
+            _ => self.range.lines,
+        }
+    }
+
+    fn words(&self) -> String {
+        let (first, last) = (self.range.first, self.range.last);
+        let lines = match first == last {
+            true => format!("line {first}"),
+            false => format!("lines {first}-{last}"),
+        };
+        match self.range.part {
+            ExcludedPart::File => "the file".to_owned(),
+            ExcludedPart::Lines => lines,
+            ExcludedPart::Unexecuted => format!("{lines}, not executed"),
+            ExcludedPart::Branches => format!("branches of {lines}"),
+        }
+    }
 }
 
 /// A source file as the index lists it.

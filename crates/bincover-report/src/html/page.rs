@@ -161,7 +161,11 @@ fn functions(coverage: &Coverage, file: &File) -> Markup {
                             tr class=(if group.count == 0 { "m" } else { "h" }) {
                                 td { a href=(format!("#L{}", group.start.line)) { (group.start.line) } }
                                 td { (group.count) }
-                                td { (group.summary.lines.covered) "/" (group.summary.lines.total) }
+                                td {
+                                    @if group.summary.lines.total > 0 {
+                                        (group.summary.lines.covered) "/" (group.summary.lines.total)
+                                    }
+                                }
                                 td { code { (raw(escaped(&group_name(coverage, group)))) } }
                             }
                         }
@@ -348,11 +352,7 @@ impl<'a> Rows<'a> {
     fn below(&mut self, number: u32, below: &Below<'_>, texts: &mut Texts<'_>) {
         let mut notes = String::new();
         let places = below.places.get(&number).into_iter().flatten();
-        let places = places.map(|one| {
-            let words = one.reason.words();
-            format!("column {}: {words}", one.start.column)
-        });
-        let places: Vec<String> = places.collect();
+        let places: Vec<String> = places.map(|one| one.note()).collect();
         if !places.is_empty() {
             let _ = writeln!(notes, "<p>{}</p>", places.join("; "));
         }

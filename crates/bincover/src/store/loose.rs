@@ -114,7 +114,7 @@ impl Store {
     fn add_batch(&self, spool: &Spool) -> Result<(Loose, Profiles)> {
         let mut database = Database::write(&self.folder)?;
         let known = database.ask(|from| batch_of_run(from, spool.name()))?;
-        let profiles = spool.take(known.unwrap_or(0))?;
+        let profiles = spool.take(known.unwrap_or(0), &[])?;
         let mut loose = Loose {
             in_use: profiles.in_use.len(),
             ..Loose::default()

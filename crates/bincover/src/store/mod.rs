@@ -290,25 +290,30 @@ impl Store {
         Ok(waiting)
     }
 
-    /// How many runs there are that have ended, by how their coverage was obtained; the most first.
-    /// Nothing is added to the totals for this.
+    /// How many runs there are, by how their coverage was obtained; the most first.
     ///
     /// # Errors
     /// As [`runs`](Self::runs).
     pub fn tally(&self) -> Result<Vec<(Obtained, u64)>> {
-        let Some(database) = Database::read(&self.folder)? else {
+        let database = match self.idle.take() {
+            Some(database) => Some(database),
+            None => Database::read(&self.folder)?,
+        };
+        let Some(database) = database else {
             return Ok(Vec::new());
         };
-        // Those that wait are looked at first: if one is added meanwhile, it is not missed.
-        let waiting = self.waiting(&database)?;
         let mut tally = database.ask(record::tally)?;
-        for run in waiting {
-            match tally.iter_mut().find(|(known, _)| *known == run.obtained) {
+        for run in self.waiting(&database)? {
+            match tally
+                .iter_mut()
+                .find(|(obtained, _)| *obtained == run.obtained)
+            {
                 Some((_, count)) => *count += 1,
                 None => tally.push((run.obtained, 1)),
             }
         }
         tally.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        self.idle.keep(database);
         Ok(tally)
     }
 
@@ -528,7 +533,8 @@ impl Going {
         {
             return Ok(run);
         }
-        let profiles = self.spool.take(0)?;
+        let living = self.followed.as_ref().map(Followed::living);
+        let profiles = self.spool.take(0, &living.unwrap_or_default())?;
         let copied = self.program.as_ref().and_then(Program::copy);
         let mut run = self.record(output);
         let mut database = match self.database.take() {

@@ -92,7 +92,7 @@ impl<'a> Settling<'a> {
     fn of(database: &Database, spool: &'a Spool) -> Result<Option<Self>> {
         let (note, outcome) = Note::parse(spool.note());
         let known = database.ask(|from| batch_of_run(from, spool.name()))?;
-        let profiles = spool.take(known.unwrap_or(0))?;
+        let profiles = spool.take(known.unwrap_or(0), &[])?;
         if known.is_none() && outcome.is_none() && !profiles.in_use.is_empty() {
             return Ok(None);
         }

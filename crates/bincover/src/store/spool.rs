@@ -160,11 +160,17 @@ impl Spool {
     }
 
     /// Moves the profiles aside and sees which of them are finished. Those become the batch after
-    /// `batch`, which is the last that is in the totals.
-    pub(super) fn take(&self, batch: u64) -> Result<Profiles> {
+    /// `batch`, which is the last that is in the totals. Go's files of the `living` stay: at their ends
+    /// it is asked which there are.
+    pub(super) fn take(&self, batch: u64, living: &[u32]) -> Result<Profiles> {
         let mut profiles = Profiles::default();
         let mut paths = profiles_below(&self.folder)?;
-        paths.extend(go_files(&self.folder)?);
+        let of_living = |path: &PathBuf| go_writer(path).is_some_and(|pid| living.contains(&pid));
+        paths.extend(
+            go_files(&self.folder)?
+                .into_iter()
+                .filter(|path| !of_living(path)),
+        );
         for path in paths {
             let fail = |source| Error::write(&path, source);
             match batch_of(&path) {
@@ -251,6 +257,16 @@ pub(super) fn original_name(path: &Path) -> String {
 /// A file of Go's coverage, by the name that the process gave it.
 pub(super) fn is_go(path: &Path) -> bool {
     FileName::parse(original_name(path).as_bytes()).is_some()
+}
+
+/// The process that has written a file of Go's counters.
+fn go_writer(path: &Path) -> Option<u32> {
+    let name = original_name(path);
+    name.strip_prefix("covcounters.")?
+        .rsplit('.')
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 /// Go's files in a run's folder. A process gives them their names when they are whole.
@@ -396,13 +412,27 @@ mod tests {
     }
 
     #[test]
+    fn go_files_of_the_living_stay() {
+        let runs = tempfile::tempdir().unwrap();
+        let spool = Spool::create(runs.path(), 5).unwrap();
+        for name in ["covmeta.ab", "covcounters.ab.7.1", "covcounters.ab.8.1"] {
+            std::fs::write(spool.folder().join(name), "x").unwrap();
+        }
+        let profiles = spool.take(0, &[8]).unwrap();
+        let mut names: Vec<String> = profiles.free.iter().map(|p| original_name(p)).collect();
+        names.sort();
+        assert_eq!(names, ["covcounters.ab.7.1", "covmeta.ab"]);
+        assert_eq!(spool.take(1, &[]).unwrap().free.len(), 1);
+    }
+
+    #[test]
     fn profiles_that_are_written_to_stay() {
         let runs = tempfile::tempdir().unwrap();
         let spool = Spool::create(runs.path(), 5).unwrap();
         let path = |name: &str| spool.folder().join(name);
         std::fs::write(path("1-a_0.profraw"), "x").unwrap();
         let open = File::create(path("2-a_0.profraw")).unwrap();
-        let profiles = spool.take(0).unwrap();
+        let profiles = spool.take(0, &[]).unwrap();
         assert!(profiles.free.iter().all(|path| batch_of(path) == Some(1)));
         let names = |paths: &[PathBuf]| paths.iter().map(|p| original_name(p)).collect::<Vec<_>>();
         assert_eq!(names(&profiles.free), ["1-a_0.profraw"]);
@@ -410,7 +440,7 @@ mod tests {
         drop(open);
         std::fs::write(path("2-a_0.profraw"), "x").unwrap();
         // As if batch 1 had been added, and its deletion was yet to come.
-        let profiles = spool.take(1).unwrap();
+        let profiles = spool.take(1, &[]).unwrap();
         assert_eq!(names(&profiles.added), ["1-a_0.profraw"]);
         assert_eq!(names(&profiles.free), ["2-a_0.profraw", "2-a_0.profraw"]);
         spool.tidy(&profiles);

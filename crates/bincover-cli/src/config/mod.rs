@@ -1,0 +1,171 @@
+//! `bincover.toml`: options for all commands in a file. The command line wins.
+//!
+//! A key is a long option, and a table is a command. What the file says is put into the command line,
+//! before what was typed there, so that nobody else needs to know of it.
+
+mod file;
+mod keys;
+mod schema;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Command, CommandFactory};
+
+use crate::args::Args;
+use keys::{Section, sections};
+
+pub(crate) use file::Config;
+pub(crate) use schema::schema;
+
+/// The file's name.
+pub(crate) const NAME: &str = "bincover.toml";
+
+/// Options that an environment variable says, too: it is nearer than the file.
+const VARIABLES: &[(&str, &str)] = &[("store", bincover::STORE_VARIABLE)];
+
+/// What is wrong with the file: a whole message.
+#[derive(Debug)]
+pub(crate) struct Wrong(pub(crate) String);
+
+/// The nearest file of the name, from this folder up to that of the repository. Outside of a
+/// repository only this folder is looked at.
+pub(crate) fn find(here: &Path) -> Option<PathBuf> {
+    let root = here.ancestors().find(|folder| folder.join(".git").exists());
+    let root = root.unwrap_or(here);
+    let inside = here
+        .ancestors()
+        .take_while(|folder| folder.starts_with(root));
+    inside
+        .map(|folder| folder.join(NAME))
+        .find(|path| path.is_file())
+}
+
+/// Which file is read.
+pub(crate) enum Choice<'a> {
+    /// That of the working folder or one above.
+    Found,
+    Given(&'a Path),
+    None,
+}
+
+impl<'a> Choice<'a> {
+    pub(crate) fn of(path: Option<&'a Path>, is_none: bool) -> Self {
+        match path {
+            Some(path) => Self::Given(path),
+            None if is_none => Self::None,
+            None => Self::Found,
+        }
+    }
+
+    /// The file, read and checked.
+    pub(crate) fn load(&self, sections: &[Section]) -> Result<Option<Config>, Wrong> {
+        let here = std::env::current_dir()
+            .map_err(|error| Wrong(format!("cannot tell the working folder: {error}")))?;
+        let path = match self {
+            Self::Found => match find(&here) {
+                Some(path) => path,
+                None => return Ok(None),
+            },
+            Self::Given(path) => here.join(path),
+            Self::None => return Ok(None),
+        };
+        Config::read(&path, &here, sections).map(Some)
+    }
+}
+
+/// The command line with what the file says put into it.
+pub(crate) fn with_options(args: Vec<OsString>) -> Result<Vec<OsString>, Wrong> {
+    let command = Args::command().ignore_errors(true);
+    // Help and mistakes are for who parses it then.
+    let Ok(matches) = command.try_get_matches_from(&args) else {
+        return Ok(args);
+    };
+    let mut words = Vec::new();
+    let mut innermost = &matches;
+    while let Some((word, below)) = innermost.subcommand() {
+        words.push(word);
+        innermost = below;
+    }
+    let sections = sections();
+    let name = words.join("-");
+    let Some(section) = sections.iter().find(|section| section.name == name) else {
+        return Ok(args);
+    };
+    let path = matches.get_one::<PathBuf>("config").map(PathBuf::as_path);
+    let choice = Choice::of(path, matches.get_flag("no_config"));
+    let Some(config) = choice.load(&sections)? else {
+        return Ok(args);
+    };
+    let given = |section: &Section, id: &str| is_given(&section.command, innermost, id);
+    let at = first_word(&args) + words.len();
+    let mut with = args;
+    with.splice(at..at, config.words(section, &given));
+    Ok(with)
+}
+
+/// The same for `cargo bincover`, whose command line is partly cargo's.
+pub(crate) fn with_cargo_options(args: Vec<OsString>) -> Result<Vec<OsString>, Wrong> {
+    let is_help =
+        |arg: &OsString| matches!(arg.to_str(), Some("-h" | "--help" | "-V" | "--version"));
+    if args.iter().any(is_help) {
+        return Ok(args);
+    }
+    let sections = sections();
+    let config = Choice::Found.load(&sections)?;
+    let section = sections.iter().find(|section| section.name == "cargo");
+    let (Some(config), Some(section)) = (config, section) else {
+        return Ok(args);
+    };
+    let ours = || args.iter().take_while(|arg| *arg != "--");
+    let given = |section: &Section, id: &str| {
+        let mut keys = section.keys().filter(|key| key.arg.get_id() == id);
+        keys.any(|key| ours().any(|arg| is_option(arg, key.name)))
+    };
+    let mut words = config.words(section, &given);
+    words.extend(args);
+    Ok(words)
+}
+
+fn is_option(arg: &OsStr, name: &str) -> bool {
+    let option = arg.to_str().and_then(|arg| arg.strip_prefix("--"));
+    option.is_some_and(|option| option.split('=').next() == Some(name))
+}
+
+/// Whether an option was typed.
+fn is_given(command: &Command, matches: &ArgMatches, id: &str) -> bool {
+    let is_known = command.get_arguments().any(|arg| arg.get_id() == id);
+    let typed = Some(clap::parser::ValueSource::CommandLine);
+    is_known && matches.value_source(id) == typed
+}
+
+/// Where the first word stands that is the command's, behind the program's name and options for all.
+fn first_word(args: &[OsString]) -> usize {
+    let mut at = 1;
+    while let Some(arg) = args.get(at) {
+        match arg.to_str() {
+            Some("--config") => at += 2,
+            Some("--no-config") => at += 1,
+            Some(arg) if arg.starts_with("--config=") => at += 1,
+            _ => break,
+        }
+    }
+    at
+}
+
+/// What `bincover config` shows: each option that a command gets, and the line that it comes from.
+pub(crate) fn shown(choice: &Choice<'_>) -> Result<String, Wrong> {
+    let sections = sections();
+    let Some(config) = choice.load(&sections)? else {
+        return Ok(format!("no {NAME} here or above, up to the repository\n"));
+    };
+    let mut text = format!("{}\n", config.path().display());
+    for section in &sections {
+        for (line, words) in config.options(section) {
+            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            let place = format!("line {line}");
+            text += &format!("  {place:<9} {:<9} {}\n", section.name, words.join(" "));
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,501 @@
+//! The lcov tracefile, after
+//! [geninfo(1)](https://github.com/linux-test-project/lcov/blob/v2.3/man/geninfo.1): what llvm-cov,
+//! geninfo (1.16 was tested), gcovr, grcov, c8 and most others write.
+//!
+//! - Counts are whole numbers from 0; a negative one, as old versions of gcc made them, is an error.
+//! - Two records of one file add up, as do two lines of one number.
+//! - A record's own totals (`LF`, `FNF`, `BRF` and so on) hold for it, since LLVM counts otherwise
+//!   than by the lines that are listed, unless another record of the file is added.
+//! - `VER`, checksums of lines, ends of functions, marks of exceptions (`e`) and the `MCDC` lines are
+//!   passed over, as are fields that are not known; of MC/DC the totals stay.
+//! - A function on line 0, which stands for none, is nowhere.
+//! - Functions with aliases (`FNL`, `FNA`) are read as one function for each alias.
+
+use std::collections::{HashMap, HashSet};
+
+use bincover_model::{Coverage, Summary, Tally};
+use bstr::{BStr, ByteSlice};
+
+use crate::error::{Error, ErrorKind, Result, shown};
+use crate::gathered::{Files, Gathered};
+use crate::kind::MARK;
+use crate::limits::{MAX_LINE, MAX_LINES};
+
+/// Reads a tracefile.
+///
+/// # Errors
+/// If a line is none of a tracefile, or the file ends within a record.
+pub fn read(bytes: &[u8]) -> Result<Coverage> {
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        files: Files::default(),
+        last_lines: 0,
+    };
+    let mut record: Option<Record<'_>> = None;
+    let text = bytes.strip_prefix(MARK).unwrap_or(bytes);
+    let mut next = bytes.len() - text.len();
+    while next < bytes.len() {
+        reader.at = next;
+        let rest = &bytes[next..];
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        next += end + 1;
+        let line = &rest[..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.trim_ascii().is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        if line.trim_ascii_end() == b"end_of_record" {
+            match record.take() {
+                Some(record) => reader.finish(record)?,
+                None => return Err(reader.wrong("record", "SF: before it", line)),
+            }
+            continue;
+        }
+        let colon = memchr::memchr(b':', line).filter(|colon| is_field(&line[..*colon]));
+        let Some(colon) = colon else {
+            return Err(reader.wrong("line", "a field such as DA: or end_of_record", line));
+        };
+        let (field, value) = (&line[..colon], &line[colon + 1..]);
+        match (field, &mut record) {
+            (b"TN", _) => {}
+            (b"SF", None) => record = Some(Record::new(value.as_bstr())),
+            (b"SF", Some(_)) => return Err(reader.wrong("record", "end_of_record", line)),
+            (_, Some(record)) => reader.field(field, value, record)?,
+            (_, None) => return Err(reader.wrong("record", "SF: first", line)),
+        }
+    }
+    if record.is_some() {
+        return Err(Error::new(
+            ErrorKind::Truncated,
+            "record",
+            bytes,
+            bytes.len(),
+            "end_of_record",
+            "the end of the file",
+        ));
+    }
+    Ok(reader.files.into_coverage())
+}
+
+fn is_field(name: &[u8]) -> bool {
+    (1..=8).contains(&name.len()) && name.iter().all(u8::is_ascii_uppercase)
+}
+
+/// A function as its lines say it, one after another.
+struct Function<'b> {
+    line: u32,
+    name: &'b BStr,
+    /// All after the line: a name may begin with a number and a comma, too.
+    whole: &'b BStr,
+    count: Option<u64>,
+}
+
+/// What stands between `SF` and `end_of_record`.
+struct Record<'b> {
+    file: &'b BStr,
+    lines: Vec<(u32, u64)>,
+    functions: Vec<Function<'b>>,
+    /// `FNDA` lines, and where they are.
+    counts: Vec<(&'b BStr, u64, usize)>,
+    /// Lines of `FNL`, by index.
+    leaders: HashMap<u64, u32>,
+    outcomes: Vec<((u32, u32, u32), Option<u64>)>,
+    /// For branches whose outcomes have words for numbers.
+    words: HashMap<(u32, u32, &'b [u8]), u32>,
+    found: [Option<u64>; 4],
+    hit: [Option<u64>; 4],
+    last_line: u32,
+}
+
+impl<'b> Record<'b> {
+    fn new(file: &'b BStr) -> Self {
+        Self {
+            file,
+            lines: Vec::new(),
+            functions: Vec::new(),
+            counts: Vec::new(),
+            leaders: HashMap::new(),
+            outcomes: Vec::new(),
+            words: HashMap::new(),
+            found: [None; 4],
+            hit: [None; 4],
+            last_line: 0,
+        }
+    }
+}
+
+/// Totals, in the order of `Record::found`.
+const TOTALS: [(&[u8], &[u8]); 4] = [
+    (b"LF", b"LH"),
+    (b"FNF", b"FNH"),
+    (b"BRF", b"BRH"),
+    (b"MCF", b"MCH"),
+];
+
+struct Reader<'b> {
+    bytes: &'b [u8],
+    /// Where the line begins that is being read.
+    at: usize,
+    files: Files,
+    /// The last lines of all records.
+    last_lines: u64,
+}
+
+impl<'b> Reader<'b> {
+    #[cold]
+    fn wrong(&self, what: &'static str, expected: &str, found: &[u8]) -> Error {
+        let kind = ErrorKind::Malformed;
+        Error::new(kind, what, self.bytes, self.at, expected, shown(found))
+    }
+
+    fn field(&self, field: &[u8], value: &'b [u8], record: &mut Record<'b>) -> Result<()> {
+        match field {
+            b"DA" => {
+                let (line, rest) = self.split(value, "DA")?;
+                // What follows is a checksum.
+                let count = rest.split(|&byte| byte == b',').next().unwrap_or_default();
+                let line = self.line(line, record)?;
+                record.lines.push((line, self.count(count)?));
+            }
+            b"FN" => {
+                let (line, rest) = self.split(value, "FN")?;
+                let line = match line {
+                    b"0" => 0,
+                    line => self.line(line, record)?,
+                };
+                record.functions.push(Function {
+                    line,
+                    name: without_end(rest).as_bstr(),
+                    whole: rest.as_bstr(),
+                    count: None,
+                });
+            }
+            b"FNDA" => {
+                let (count, name) = self.split(value, "FNDA")?;
+                let count = self.count(count)?;
+                record.counts.push((name.as_bstr(), count, self.at));
+            }
+            b"FNL" => {
+                let (index, rest) = self.split(value, "FNL")?;
+                let line = rest.split(|&byte| byte == b',').next().unwrap_or_default();
+                let line = self.line(line, record)?;
+                record.leaders.insert(self.count(index)?, line);
+            }
+            b"FNA" => {
+                let (index, rest) = self.split(value, "FNA")?;
+                let (count, name) = self.split(rest, "FNA")?;
+                let leader = record.leaders.get(&self.count(index)?);
+                record.functions.push(Function {
+                    line: *leader
+                        .ok_or_else(|| self.wrong("FNA", "the index of an FNL before it", index))?,
+                    name: name.as_bstr(),
+                    whole: name.as_bstr(),
+                    count: Some(self.count(count)?),
+                });
+            }
+            b"BRDA" => self.branch(value, record)?,
+            _ => {
+                for (index, (found, hit)) in TOTALS.iter().enumerate() {
+                    if field == *found {
+                        record.found[index] = Some(self.count(value)?);
+                    } else if field == *hit {
+                        record.hit[index] = Some(self.count(value)?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Line, block, number and count of an outcome.
+    fn branch(&self, value: &'b [u8], record: &mut Record<'b>) -> Result<()> {
+        let (line, rest) = self.split(value, "BRDA")?;
+        let (block, rest) = self.split(rest, "BRDA")?;
+        // The number may be an expression, with commas in it.
+        let comma = memchr::memrchr(b',', rest)
+            .ok_or_else(|| self.wrong("BRDA", "four values with commas between them", value))?;
+        let (number, count) = (&rest[..comma], &rest[comma + 1..]);
+        let line = self.line(line, record)?;
+        let block = self.small(block.strip_prefix(b"e").unwrap_or(block))?;
+        let number = match parsed(number).and_then(|number| u32::try_from(number).ok()) {
+            Some(number) => number,
+            None => {
+                let next = u32::try_from(record.words.len()).unwrap_or(u32::MAX);
+                *record.words.entry((line, block, number)).or_insert(next)
+            }
+        };
+        let count = match count {
+            b"-" => None,
+            count => Some(self.count(count)?),
+        };
+        record.outcomes.push(((line, block, number), count));
+        Ok(())
+    }
+
+    /// At the first comma.
+    fn split(&self, value: &'b [u8], what: &'static str) -> Result<(&'b [u8], &'b [u8])> {
+        let comma = memchr::memchr(b',', value)
+            .ok_or_else(|| self.wrong(what, "values with commas between them", value))?;
+        Ok((&value[..comma], &value[comma + 1..]))
+    }
+
+    fn count(&self, text: &[u8]) -> Result<u64> {
+        parsed(text).ok_or_else(|| self.wrong("count", "a whole number from 0 to 2^64 - 1", text))
+    }
+
+    fn small(&self, text: &[u8]) -> Result<u32> {
+        let number = parsed(text).and_then(|number| u32::try_from(number).ok());
+        number.ok_or_else(|| self.wrong("number", "a whole number from 0 to 2^32 - 1", text))
+    }
+
+    fn line(&self, text: &[u8], record: &mut Record<'_>) -> Result<u32> {
+        let number = self.count(text)?;
+        let line = u32::try_from(number).ok();
+        let line = line.filter(|line| (1..=MAX_LINE).contains(line));
+        let line = line.ok_or_else(|| {
+            let expected = format_args!("1 to {MAX_LINE}");
+            let kind = ErrorKind::TooLarge;
+            Error::new(kind, "line number", self.bytes, self.at, expected, number)
+        })?;
+        record.last_line = record.last_line.max(line);
+        Ok(line)
+    }
+
+    fn finish(&mut self, mut record: Record<'b>) -> Result<()> {
+        self.last_lines += u64::from(record.last_line);
+        if self.last_lines > MAX_LINES {
+            let expected = format_args!("no more than {MAX_LINES} in all files");
+            let (kind, found) = (ErrorKind::TooLarge, self.last_lines);
+            let what = "last lines";
+            return Err(Error::new(kind, what, self.bytes, self.at, expected, found));
+        }
+        self.give_counts(&mut record)?;
+        let summary = self.stated(&record)?;
+        let file = self.files.file(record.file);
+        file.begin_part();
+        for (line, count) in record.lines {
+            file.add_line(line, count);
+        }
+        add_functions(&record.functions, file);
+        for (place, count) in record.outcomes {
+            file.add_outcome(place, count);
+        }
+        if let Some(summary) = summary {
+            file.state(summary);
+        }
+        Ok(())
+    }
+
+    /// The record's totals, if it has those of lines; what it does not say, it does not know.
+    fn stated(&self, record: &Record<'_>) -> Result<Option<Summary>> {
+        let mut tallies = [Tally::default(); 4];
+        for ((tally, total), covered) in tallies.iter_mut().zip(record.found).zip(record.hit) {
+            let (total, covered) = (total.unwrap_or(0), covered.unwrap_or(0));
+            if covered > total {
+                let expected = format!("no more than the {total} that were found");
+                return Err(self.wrong("hits", &expected, covered.to_string().as_bytes()));
+            }
+            *tally = Tally { covered, total };
+        }
+        let listed = [
+            record.lines.len(),
+            record.functions.len(),
+            record.outcomes.len(),
+        ];
+        let is_said = |(listed, found): (&usize, &Option<u64>)| *listed == 0 || found.is_some();
+        let all = listed.iter().zip(&record.found).all(is_said) && record.found[0].is_some();
+        let [lines, functions, branches, mcdc] = tallies;
+        let executed = record.functions.iter();
+        let executed = executed.filter(|one| one.count.is_some_and(|count| count > 0));
+        let instantiations = Tally {
+            covered: executed.count() as u64,
+            total: record.functions.len() as u64,
+        };
+        Ok(all.then_some(Summary {
+            lines,
+            functions,
+            instantiations,
+            branches,
+            mcdc,
+            ..Summary::default()
+        }))
+    }
+
+    /// Gives functions the counts of their names; several of one name in the order in which they
+    /// stand.
+    fn give_counts(&self, record: &mut Record<'b>) -> Result<()> {
+        let mut waiting: HashMap<&BStr, Vec<usize>> = HashMap::new();
+        let counted: HashSet<&BStr> = record.counts.iter().map(|(name, _, _)| *name).collect();
+        for (index, one) in record.functions.iter_mut().enumerate().rev() {
+            if !counted.contains(one.name) && counted.contains(one.whole) {
+                one.name = one.whole;
+            }
+            if one.count.is_none() {
+                waiting.entry(one.name).or_default().push(index);
+            }
+        }
+        for (name, count, at) in &record.counts {
+            let Some(indices) = waiting.get_mut(name) else {
+                let kind = ErrorKind::Malformed;
+                let expected = "the name of an FN in the same record";
+                return Err(Error::new(
+                    kind,
+                    "FNDA",
+                    self.bytes,
+                    *at,
+                    expected,
+                    shown(name),
+                ));
+            };
+            // The last takes what comes after it, too.
+            let index = match indices.len() {
+                1 => indices[0],
+                _ => indices.pop().unwrap_or_default(),
+            };
+            let sum = &mut record.functions[index].count;
+            *sum = Some(sum.unwrap_or(0).saturating_add(*count));
+        }
+        Ok(())
+    }
+}
+
+/// The first functions of one line and name are those of the record before; what is there more
+/// than once within a record is more than one.
+fn add_functions(functions: &[Function<'_>], file: &mut Gathered) {
+    let mut seen = HashSet::new();
+    for one in functions {
+        let count = one.count.unwrap_or(0);
+        match seen.insert((one.line, one.name)) {
+            true => file.add_function(one.line, one.name, count),
+            false => file.push_function(one.line, one.name, count),
+        }
+    }
+}
+
+/// A function's name, without the number of its last line that newer versions put before it.
+fn without_end(rest: &[u8]) -> &[u8] {
+    let Some(comma) = memchr::memchr(b',', rest) else {
+        return rest;
+    };
+    match comma > 0 && rest[..comma].iter().all(u8::is_ascii_digit) && comma + 1 < rest.len() {
+        true => &rest[comma + 1..],
+        false => rest,
+    }
+}
+
+/// A whole number in digits alone.
+fn parsed(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(inner: &str) -> String {
+        format!("TN:\nSF:a.c\n{inner}end_of_record\n")
+    }
+
+    #[track_caller]
+    fn fails(text: &str, line: u64, message: &str) {
+        let error = read(text.as_bytes()).expect_err(text);
+        assert_eq!(error.line(), line, "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.offset() <= text.len() as u64);
+    }
+
+    #[test]
+    fn newer_fields() {
+        let text = record(
+            "VER:2\nFN:3,9,f\nFN:4,add(int, int)\nFNDA:1,f\nFNDA:0,add(int, int)\nFNL:0,12,14\nFNA:0,5,g\n\
+             DA:3,1,checksum==\nBRDA:3,e0,a == b, c,1\nBRDA:3,e0,else,-\nMCDC:3,2,t,1,0,a\nMCF:2\nMCH:1\n\
+             # a comment\n\nLF:1\nLH:1\n",
+        );
+        let coverage = read(text.replace('\n', "\r\n").as_bytes()).expect("a tracefile");
+        let functions = coverage.functions.iter();
+        let functions: Vec<_> = functions
+            .map(|one| {
+                (
+                    one.name.to_string(),
+                    one.start().map(|start| start.line),
+                    one.count,
+                )
+            })
+            .collect();
+        let expected = [("f", 3, 1), ("add(int, int)", 4, 0), ("g", 12, 5)];
+        let expected = expected.map(|(name, line, count)| (name.to_owned(), Some(line), count));
+        assert_eq!(functions, expected);
+        let outcomes: Vec<_> = coverage.files[0]
+            .outcomes
+            .iter()
+            .map(|one| one.count)
+            .collect();
+        assert_eq!(outcomes, [Some(1), None]);
+        // FNF and BRF are not said, so all is counted.
+        assert_eq!(coverage.files[0].summary.branches.total, 2);
+    }
+
+    #[test]
+    fn functions_of_one_name_are_told_apart_by_their_order() {
+        let text = record("FN:1,f\nFN:5,f\nFNDA:7,f\nFNDA:0,f\n");
+        let coverage = read(text.as_bytes()).expect("a tracefile");
+        let counts: Vec<u64> = coverage.functions.iter().map(|one| one.count).collect();
+        assert_eq!(counts, [7, 0]);
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        fails(
+            &record("DA:1,-5\n"),
+            3,
+            "expected a whole number from 0 to 2^64 - 1 in line 3 (offset 0xb), found `-5`",
+        );
+        fails(&record("DA:1000000000,1\n"), 3, "expected 1 to 16777216");
+        fails(&record("DA:0,1\n"), 3, "expected 1 to");
+        fails(&record("DA:1,18446744073709551616\n"), 3, "2^64 - 1");
+        fails(&record("DA:1\n"), 3, "commas");
+        fails(&record("LF:1\nLH:2\n"), 5, "no more than the 1");
+        fails(&record("FNDA:1,f\n"), 3, "the name of an FN");
+        fails(&record("BRDA:1,x,0,1\n"), 3, "found `x`");
+        fails(&record("hello\n"), 3, "found `hello`");
+        fails("SF:a\nSF:b\n", 2, "end_of_record");
+        fails("TN:\nDA:1,1\n", 2, "SF: first");
+        fails("end_of_record\n", 1, "SF: before it");
+        let text = format!("SF:a\nDA:1,{}\u{1b}\n", "9".repeat(1 << 20));
+        let error = read(text.as_bytes()).expect_err("too long");
+        assert!(error.to_string().len() < 300, "{error}");
+    }
+
+    #[test]
+    fn every_cut_but_those_between_records_is_seen() {
+        let text = record("FN:1,f\nFNDA:1,f\nDA:1,1\nBRDA:1,0,0,1\n");
+        for end in 0..text.len() - 1 {
+            let cut = &text.as_bytes()[..end];
+            assert_eq!(
+                read(cut).is_ok(),
+                end <= 4 && matches!(end, 0 | 3 | 4),
+                "{end}"
+            );
+        }
+    }
+
+    #[test]
+    fn last_lines_have_a_limit_together() {
+        let text = "SF:a\nDA:16777216,1\nend_of_record\n".repeat(5);
+        fails(&text, 15, "no more than 67108864 in all files");
+    }
+
+    #[test]
+    fn counts_do_not_overflow() {
+        let text = record(&format!("DA:1,{}\nDA:1,9\n", u64::MAX));
+        let coverage = read(text.as_bytes()).expect("a tracefile");
+        assert_eq!(coverage.files[0].lines[0].count, u64::MAX);
+    }
+}

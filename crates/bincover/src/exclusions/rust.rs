@@ -1,0 +1,473 @@
+//! Parts of Rust's sources, found by a parser of the language (syn).
+//!
+//! A parser that calls itself for whatever lies in something else needs a stack as deep as the
+//! source. So how deep a source can be is reckoned before it is parsed, one that is too deep is
+//! refused, and others are parsed on a thread whose stack is made for that.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bincover_model::{ExcludedPart, ExcludedRange, FileId};
+use bstr::{BStr, ByteSlice};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{
+    Arm, Attribute, Block, Expr, ExprCall, ImplItem, Item, ItemMod, Local, Macro, Meta, Path, Stmt,
+    Token, TraitItem,
+};
+
+use super::{Skip, range};
+
+/// A larger source is not parsed.
+const MAX_BYTES: usize = 16 << 20;
+/// How deep a source may be, in calls of the parser that are open at once at most.
+const MAX_DEPTH: usize = 8000;
+/// What such a call takes of the stack at most: more than eight times what was measured, with
+/// optimised dependencies. Pages that are not touched cost nothing.
+const STACK_PER_CALL: usize = 64 << 10;
+
+/// What was found in a source.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) ranges: Vec<ExcludedRange>,
+    pub(super) modules: Vec<Module>,
+}
+
+/// A module that is in another file.
+#[derive(Debug)]
+pub(super) struct Module {
+    /// It is there for tests alone.
+    pub(super) is_test: bool,
+    /// The names of the modules of this file that it is declared in, and its own.
+    names: Vec<String>,
+    /// What its attribute says.
+    path: Option<String>,
+}
+
+/// The modules in other files that sources name.
+#[derive(Debug, Default)]
+pub(super) struct RustFiles {
+    pub(super) modules: HashMap<FileId, Vec<Module>>,
+}
+
+/// Finds what is to be skipped. The error is in words.
+pub(super) fn read(text: &[u8], skip: &[Skip]) -> Result<Found, String> {
+    if text.len() > MAX_BYTES {
+        let len = text.len();
+        return Err(format!(
+            "it has {len} bytes, and no more than {MAX_BYTES} are parsed"
+        ));
+    }
+    let text = text
+        .to_str()
+        .map_err(|error| format!("it is no UTF-8 at byte {}", error.valid_up_to()))?;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("rust-parser".into())
+            .stack_size(MAX_DEPTH * STACK_PER_CALL);
+        let parsing = thread.spawn_scoped(scope, || parse(text, skip));
+        let parsing = parsing.map_err(|error| format!("no thread to parse it: {error}"))?;
+        let ended = parsing.join();
+        ended.unwrap_or_else(|_| Err("the parser failed".to_owned()))
+    })
+}
+
+fn parse(text: &str, skip: &[Skip]) -> Result<Found, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A line for the shell keeps its number.
+    let is_script = text.starts_with("#!") && !text[2..].trim_start().starts_with('[');
+    let commented = is_script.then(|| format!("//{text}"));
+    let text = commented.as_deref().unwrap_or(text);
+    let at = |line: usize, error: &dyn std::fmt::Display| {
+        format!("it is not parsed as Rust, at line {line}: {error}")
+    };
+    let tokens: TokenStream = text
+        .parse()
+        .map_err(|error: proc_macro2::LexError| at(error.span().start().line, &error))?;
+    let depth = depth(&tokens);
+    if depth > MAX_DEPTH {
+        return Err(format!(
+            "it is nested too deep: up to {depth} levels, and no more than {MAX_DEPTH} are parsed"
+        ));
+    }
+    let file =
+        syn::parse2::<syn::File>(tokens).map_err(|error| at(error.span().start().line, &error))?;
+    let mut finder = Finder {
+        tests: skip.contains(&Skip::Tests),
+        derives: skip.contains(&Skip::Derives),
+        unreachable: skip.contains(&Skip::Unreachable),
+        lines: text.lines().collect(),
+        inside: Vec::new(),
+        found: Found::default(),
+    };
+    if finder.tests && file.attrs.iter().any(is_for_tests) {
+        let rule: Arc<str> = Skip::Tests.rule().into();
+        let all = range(1, u32::MAX, ExcludedPart::File, &rule);
+        finder.found.ranges.push(all);
+    }
+    finder.visit_file(&file);
+    Ok(finder.found)
+}
+
+/// No less than how many calls of a parser can be open at once: of each group, the tokens since the
+/// last that ends what came before it, and those of the groups around.
+///
+/// A `;` ends it, a `,` does but for closures' parameters and type arguments, and so do braces
+/// unless what follows goes on with them. Attributes are read one after another.
+fn depth(tokens: &TokenStream) -> usize {
+    struct Group {
+        tokens: proc_macro2::token_stream::IntoIter,
+        /// What is around it.
+        base: usize,
+        run: usize,
+        /// Of the run, what a `,` does not end.
+        kept: usize,
+        after_braces: bool,
+        after_hash: bool,
+    }
+    let open = |tokens: TokenStream, base| Group {
+        tokens: tokens.into_iter(),
+        base,
+        run: 0,
+        kept: 0,
+        after_braces: false,
+        after_hash: false,
+    };
+    let mut deepest = 0;
+    let mut groups = vec![open(tokens.clone(), 0)];
+    while let Some(group) = groups.last_mut() {
+        let Some(token) = group.tokens.next() else {
+            groups.pop();
+            continue;
+        };
+        let after_braces = std::mem::take(&mut group.after_braces);
+        let after_hash = std::mem::take(&mut group.after_hash);
+        let mut inner = None;
+        match token {
+            TokenTree::Group(next) => {
+                group.after_braces = next.delimiter() == Delimiter::Brace;
+                group.run += usize::from(!after_hash);
+                inner = Some((next.stream(), group.base + group.run + 1));
+            }
+            TokenTree::Punct(punct) => match punct.as_char() {
+                ';' => (group.run, group.kept) = (0, 0),
+                ',' => group.run = group.kept,
+                '#' => {
+                    group.after_hash = true;
+                    if after_braces {
+                        group.run = group.kept;
+                    }
+                }
+                '\'' if after_braces => group.run = 1,
+                '<' | '|' => {
+                    group.run += 1;
+                    group.kept += 1;
+                }
+                _ => group.run += 1,
+            },
+            TokenTree::Ident(ident) if after_braces && ident != "else" && ident != "as" => {
+                group.run = group.kept + 1;
+            }
+            TokenTree::Ident(_) | TokenTree::Literal(_) => group.run += 1,
+        }
+        deepest = deepest.max(group.base + group.run);
+        if let Some((tokens, base)) = inner {
+            groups.push(open(tokens, base));
+        }
+    }
+    deepest
+}
+
+/// Whether an attribute makes its item one for tests alone.
+fn is_for_tests(attribute: &Attribute) -> bool {
+    const TESTS: [&str; 5] = ["test", "bench", "rstest", "test_case", "quickcheck"];
+    let path = attribute.path();
+    if path.is_ident("cfg") {
+        let arguments = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+        return arguments.is_ok_and(|arguments| arguments.iter().any(needs_test));
+    }
+    let last = path.segments.last();
+    last.is_some_and(|last| TESTS.iter().any(|name| last.ident == name))
+}
+
+/// Whether a condition holds in tests alone.
+fn needs_test(condition: &Meta) -> bool {
+    match condition {
+        Meta::Path(path) => path.is_ident("test"),
+        Meta::List(list) => {
+            let inner = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+            let Ok(inner) = inner else {
+                return false;
+            };
+            if list.path.is_ident("all") {
+                return inner.iter().any(needs_test);
+            }
+            list.path.is_ident("any") && !inner.is_empty() && inner.iter().all(needs_test)
+        }
+        _ => false,
+    }
+}
+
+/// Goes through a file.
+struct Finder<'t> {
+    tests: bool,
+    derives: bool,
+    unreachable: bool,
+    lines: Vec<&'t str>,
+    /// The names of the modules around.
+    inside: Vec<String>,
+    found: Found,
+}
+
+impl Finder<'_> {
+    fn push(&mut self, from: Span, to: Span, part: ExcludedPart, skip: Skip) {
+        let line = |line: usize| u32::try_from(line).unwrap_or(u32::MAX);
+        let (first, last) = (line(from.start().line), line(to.end().line));
+        let rule: Arc<str> = skip.rule().into();
+        self.found.ranges.push(range(first, last, part, &rule));
+    }
+
+    /// Whether something was for tests, and so is out.
+    fn skips(&mut self, attributes: &[Attribute], span: Span) -> bool {
+        let is_out = self.tests && attributes.iter().any(is_for_tests);
+        if is_out {
+            self.push(span, span, ExcludedPart::Lines, Skip::Tests);
+        }
+        is_out
+    }
+
+    fn unreachable(&mut self, span: Span) {
+        if self.unreachable {
+            self.push(span, span, ExcludedPart::Unexecuted, Skip::Unreachable);
+        }
+    }
+
+    /// A line that has nothing but what closes a block.
+    fn closes_alone(&self, line: usize) -> bool {
+        let text = line.checked_sub(1).and_then(|index| self.lines.get(index));
+        text.is_some_and(|text| text.trim().chars().all(|one| "}),;".contains(one)))
+    }
+}
+
+fn is_unreachable_macro(path: &Path) -> bool {
+    let last = path.segments.last();
+    last.is_some_and(|last| last.ident == "unreachable")
+}
+
+fn is_unreachable_call(call: &ExprCall) -> bool {
+    let Expr::Path(function) = &*call.func else {
+        return false;
+    };
+    let last = function.path.segments.last();
+    last.is_some_and(|last| last.ident == "unreachable_unchecked")
+}
+
+/// An expression that is such a call, and nothing else but blocks around it.
+fn is_unreachable(mut expression: &Expr) -> bool {
+    loop {
+        let block = match expression {
+            Expr::Macro(one) => return is_unreachable_macro(&one.mac.path),
+            Expr::Call(call) => return is_unreachable_call(call),
+            Expr::Block(block) => &block.block,
+            Expr::Unsafe(block) => &block.block,
+            _ => return false,
+        };
+        match alone(block) {
+            Alone::Expression(inner) => expression = inner,
+            Alone::Macro(path) => return is_unreachable_macro(path),
+            Alone::No => return false,
+        }
+    }
+}
+
+/// What a block holds alone.
+enum Alone<'b> {
+    Expression(&'b Expr),
+    Macro(&'b Path),
+    No,
+}
+
+fn alone(block: &Block) -> Alone<'_> {
+    match &block.stmts[..] {
+        [Stmt::Expr(inner, _)] => Alone::Expression(inner),
+        [Stmt::Macro(inner)] => Alone::Macro(&inner.mac.path),
+        _ => Alone::No,
+    }
+}
+
+impl<'ast> Visit<'ast> for Finder<'_> {
+    fn visit_item(&mut self, item: &'ast Item) {
+        if let Item::Mod(module) = item
+            && module.content.is_none()
+        {
+            self.outline(module);
+            return;
+        }
+        if !self.skips(attributes(item), item.span()) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_mod(&mut self, module: &'ast ItemMod) {
+        self.inside.push(module.ident.to_string());
+        visit::visit_item_mod(self, module);
+        self.inside.pop();
+    }
+
+    fn visit_impl_item(&mut self, item: &'ast ImplItem) {
+        let attributes = match item {
+            ImplItem::Const(item) => &item.attrs[..],
+            ImplItem::Fn(item) => &item.attrs,
+            ImplItem::Macro(item) => &item.attrs,
+            ImplItem::Type(item) => &item.attrs,
+            _ => &[],
+        };
+        if !self.skips(attributes, item.span()) {
+            visit::visit_impl_item(self, item);
+        }
+    }
+
+    fn visit_trait_item(&mut self, item: &'ast TraitItem) {
+        let attributes = match item {
+            TraitItem::Const(item) => &item.attrs[..],
+            TraitItem::Fn(item) => &item.attrs,
+            TraitItem::Macro(item) => &item.attrs,
+            TraitItem::Type(item) => &item.attrs,
+            _ => &[],
+        };
+        if !self.skips(attributes, item.span()) {
+            visit::visit_trait_item(self, item);
+        }
+    }
+
+    fn visit_local(&mut self, local: &'ast Local) {
+        if !self.skips(&local.attrs, local.span()) {
+            visit::visit_local(self, local);
+        }
+    }
+
+    fn visit_arm(&mut self, arm: &'ast Arm) {
+        if self.skips(&arm.attrs, arm.span()) {
+            return;
+        }
+        if is_unreachable(&arm.body) {
+            self.unreachable(arm.span());
+            return;
+        }
+        visit::visit_arm(self, arm);
+    }
+
+    fn visit_block(&mut self, block: &'ast Block) {
+        let is_alone = match alone(block) {
+            Alone::Expression(inner) => is_unreachable(inner),
+            Alone::Macro(path) => is_unreachable_macro(path),
+            Alone::No => false,
+        };
+        let end = block.brace_token.span.close();
+        if is_alone && self.closes_alone(end.end().line) {
+            self.unreachable(end);
+        }
+        visit::visit_block(self, block);
+    }
+
+    fn visit_macro(&mut self, one: &'ast Macro) {
+        if is_unreachable_macro(&one.path) {
+            self.unreachable(one.span());
+        }
+        visit::visit_macro(self, one);
+    }
+
+    fn visit_expr_call(&mut self, call: &'ast ExprCall) {
+        if is_unreachable_call(call) {
+            self.unreachable(call.span());
+        }
+        visit::visit_expr_call(self, call);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if self.derives && attribute.path().is_ident("derive") {
+            let span = attribute.span();
+            self.push(span, span, ExcludedPart::Lines, Skip::Derives);
+        }
+    }
+}
+
+impl Finder<'_> {
+    fn outline(&mut self, module: &ItemMod) {
+        let is_test = module.attrs.iter().any(is_for_tests);
+        let path = module.attrs.iter().find_map(|attribute| {
+            let Meta::NameValue(pair) = &attribute.meta else {
+                return None;
+            };
+            let Expr::Lit(literal) = &pair.value else {
+                return None;
+            };
+            match &literal.lit {
+                syn::Lit::Str(text) if pair.path.is_ident("path") => Some(text.value()),
+                _ => None,
+            }
+        });
+        let mut names = self.inside.clone();
+        names.push(module.ident.to_string().trim_start_matches("r#").to_owned());
+        self.found.modules.push(Module {
+            is_test,
+            names,
+            path,
+        });
+    }
+}
+
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::ExternCrate(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::ForeignMod(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::TraitAlias(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Union(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+impl Module {
+    /// Where its file may be, by the name of the file that declares it.
+    pub(super) fn places(&self, file: &BStr) -> Vec<Vec<u8>> {
+        let start = file.rfind_byteset(br"/\").map_or(0, |at| at + 1);
+        let (folder, base) = file.split_at(start);
+        let stem = base.strip_suffix(b".rs").unwrap_or(base);
+        if let (Some(path), [_]) = (&self.path, &self.names[..]) {
+            return vec![[folder, path.as_bytes()].concat()];
+        }
+        // A crate's root is as `mod.rs`: its modules are beside it.
+        let ends = |end: &[u8]| folder.ends_with(end);
+        let is_root = matches!(stem, b"lib" | b"main" | b"mod")
+            || ends(b"/src/bin/")
+            || ends(b"/tests/")
+            || ends(b"/examples/")
+            || ends(b"/benches/");
+        let mut folder = folder.to_vec();
+        if !is_root {
+            folder.extend_from_slice(stem);
+            folder.push(b'/');
+        }
+        let names = self.names.join("/");
+        if let (Some(path), Some((inside, _))) = (&self.path, names.rsplit_once('/')) {
+            let path = [folder.as_slice(), inside.as_bytes(), b"/", path.as_bytes()];
+            return vec![path.concat()];
+        }
+        let ends = [".rs", "/mod.rs"];
+        let places = ends.map(|end| [folder.as_slice(), names.as_bytes(), end.as_bytes()].concat());
+        places.to_vec()
+    }
+}
