@@ -3,8 +3,8 @@
 use bincover_gocover::counters::write;
 use bincover_gocover::meta::Function;
 use bincover_gocover::{
-    Cause, CounterFile, Error, Granularity, HashKind, LineRule, Located, Meta, MetaBuilder, Mode,
-    Pod, Profile, Program, Sums, TextProfile, Unit, coverage, listing, text,
+    Cause, CounterFile, CounterView, Error, Granularity, HashKind, LineRule, Located, Meta,
+    MetaBuilder, Mode, Pod, Profile, Program, Sums, TextProfile, Unit, coverage, listing, text,
 };
 
 fn check_offset(error: &Error, bytes: &[u8]) {
@@ -120,6 +120,14 @@ fn counters_as_they_are(bytes: &[u8]) {
         let mut causes = Vec::new();
         once.add(&program, &file, &mut causes);
         assert!(causes.len() <= records.len() && causes.iter().all(Cause::is_loss));
+        // Added as it is read, it comes to the same.
+        let view = CounterView::parse(bytes).expect("it was read before");
+        let mut of_view = Sums::new(&program, mode);
+        let mut others = Vec::new();
+        of_view.add_view(&program, &view, &mut others);
+        assert!(of_view == once);
+        let words = |causes: &[Cause]| causes.iter().map(Cause::to_string).collect::<Vec<_>>();
+        assert_eq!(words(&others), words(&causes));
         let mut twice = once.clone();
         twice.join(&once);
         for (one, two) in once.records(&program).iter().zip(twice.records(&program)) {
