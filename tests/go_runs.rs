@@ -27,6 +27,7 @@ mod go_tools;
 #[expect(unreachable_pub, reason = "shared by several test binaries")]
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod support;
+mod write_program;
 
 fn main() -> ExitCode {
     let is_required = std::env::var_os("BINCOVER_REQUIRE_ORACLES").is_some_and(|set| set == "1");

@@ -1,7 +1,6 @@
 //! `bincover build -- go …`: what it adds, and what becomes of that.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -269,8 +268,7 @@ fn what_is_added() -> Result<(), Failed> {
              [ $1 = list ] && echo m/main && exit\n\
              echo \"$@\"\n"
         );
-        fs::write(&go, script)?;
-        fs::set_permissions(&go, PermissionsExt::from_mode(0o755))?;
+        crate::write_program::write_program(&go, script.as_bytes());
         let go = go.to_string_lossy();
         let mut line = vec!["--", &go];
         line.extend(args.split(' '));

@@ -4,7 +4,6 @@
 //! outside, and what must come of it: how often its functions `step` ran, to the unit. `docs/go.md`
 //! has the table.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use bincover::{Cause, Collector, GoInputs, GoMerged, GoReader, Means, Obtained, 
 use bincover_testkit::top;
 use flate2::read::GzDecoder;
 use libtest_mimic::{Failed, Trial};
+use std::io::Read as _;
 use tempfile::TempDir;
 
 use crate::{go_tools, support};
@@ -468,12 +468,9 @@ fn storm() -> Result<(), Failed> {
 }
 
 pub(crate) fn unpack(packed: &Path, program: &Path) -> Result<(), Failed> {
-    let file = std::fs::File::create(program)?;
-    file.set_permissions(PermissionsExt::from_mode(0o755))?;
-    std::io::copy(
-        &mut GzDecoder::new(std::fs::File::open(packed)?),
-        &mut &file,
-    )?;
+    let mut bytes = Vec::new();
+    GzDecoder::new(std::fs::File::open(packed)?).read_to_end(&mut bytes)?;
+    crate::write_program::write_program(program, &bytes);
     Ok(())
 }
 

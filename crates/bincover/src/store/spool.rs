@@ -379,7 +379,14 @@ pub(super) fn folders(runs: &Path) -> Result<Vec<PathBuf>> {
     let fail = |source| Error::read(runs, source);
     let entries = match std::fs::read_dir(runs) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
         Err(source) => return Err(fail(source)),
     };
     let mut folders = Vec::new();
