@@ -311,6 +311,9 @@ impl Case {
         if self.tool == "go1.21" {
             return self.run_old();
         }
+        if let Some(option) = self.command.strip_prefix("cover ") {
+            return self.run_cover(option);
+        }
         let folder = tempfile::tempdir()?;
         let out = folder.path().join("out");
         let mut args = vec![
@@ -354,6 +357,37 @@ impl Case {
             _ if writes_folder => same_folder(&out, &theirs),
             _ => same("listing", &output.stdout, &std::fs::read(theirs)?),
         }
+    }
+
+    /// `go tool cover` looks for the sources from the folder in which it runs. Of its page, the list of
+    /// files and the files are compared.
+    fn run_cover(&self, option: &str) -> Result<(), Failed> {
+        let scratch = tempfile::tempdir()?;
+        let out = scratch.path().join("out");
+        let output = Command::new(env!("CARGO_BIN_EXE_bincover"))
+            .args(["go", "cover"])
+            .arg(format!(
+                "{option}={}",
+                fixture("go").join(&self.inputs).display()
+            ))
+            .arg(format!("-o={}", out.display()))
+            .current_dir(fixture("go/src/multi"))
+            .output()?;
+        ends_with(&output, self.exit)?;
+        let mut ours = std::fs::read_to_string(&out)?;
+        if option == "-html" {
+            let lines = |from: &str, to: &str| -> Option<String> {
+                let start = ours.find(from)?;
+                let end = start + ours[start..].find(to)?;
+                Some(ours[start..end].to_owned())
+            };
+            let parts = [("<option", "</select>"), ("<pre", "<script>")];
+            ours = parts
+                .map(|(from, to)| lines(from, to).expect(from))
+                .concat();
+        }
+        let theirs = std::fs::read(fixture("go").join(&self.expected))?;
+        same(&self.name, ours.as_bytes(), &theirs)
     }
 
     /// Go 1.21's tool writes MD5 hashes, which the command does not, but the library can.

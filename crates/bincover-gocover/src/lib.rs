@@ -34,6 +34,7 @@
 mod bytes;
 mod combine;
 pub mod counters;
+pub mod cover;
 mod coverage;
 mod error;
 mod hash;

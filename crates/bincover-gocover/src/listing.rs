@@ -63,18 +63,11 @@ pub fn functions(profile: &Profile, rows: Rows) -> Vec<u8> {
             Rows::Functions => table.add_functions(package),
         }
     }
-    table.rows.push(
-        [
-            "total".into(),
-            "(statements)".into(),
-            in_percent(total) + "%",
-        ]
-        .map(Into::into),
-    );
+    table.add_total("total", total);
     table.write()
 }
 
-fn statements<'b>(blocks: impl Iterator<Item = &'b Block<'b>>) -> Tally {
+pub(crate) fn statements<'b>(blocks: impl Iterator<Item = &'b Block<'b>>) -> Tally {
     let mut tally = Tally::default();
     for block in blocks {
         tally += of_block(&block.unit, block.count);
@@ -95,23 +88,29 @@ fn of_block(unit: &Unit, count: u64) -> Tally {
     clippy::cast_precision_loss,
     reason = "a percentage of more than 2^53 statements is not exact, nor is Go's"
 )]
-fn in_percent(statements: Tally) -> String {
+pub(crate) fn in_percent(statements: Tally) -> String {
     let total = statements.total.max(1);
     // In this order of operations, as in Go.
     format!("{:.1}", 100.0 * statements.covered as f64 / total as f64)
 }
 
 #[derive(Default)]
-struct Table {
+pub(crate) struct Table {
     rows: Vec<[Vec<u8>; 3]>,
 }
 
 impl Table {
-    fn add(&mut self, file: &[u8], line: u32, name: &[u8], statements: Tally) {
+    pub(crate) fn add(&mut self, file: &[u8], line: u32, name: &[u8], statements: Tally) {
         let mut place = file.to_vec();
         place.extend_from_slice(format!(":{line}:").as_bytes());
         let percent = (in_percent(statements) + "%").into_bytes();
         self.rows.push([place, name.to_vec(), percent]);
+    }
+
+    pub(crate) fn add_total(&mut self, word: &str, total: Tally) {
+        let percent = in_percent(total) + "%";
+        self.rows
+            .push([word, "(statements)", &percent].map(Into::into));
     }
 
     fn add_names(&mut self, blocks: &[Block<'_>]) {
@@ -150,7 +149,7 @@ impl Table {
     }
 
     /// Pads the first two columns with tabs, to the next tab stop beyond the longest cell.
-    fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         const TAB: usize = 8;
         let width = |column: usize| {
             let widths = self.rows.iter().map(|row| row[column].chars().count());

@@ -38,6 +38,11 @@ impl Source {
         scanner.source
     }
 
+    /// The function declarations, in order.
+    pub(crate) fn declared(&self) -> &[Declared] {
+        &self.declared
+    }
+
     pub(crate) fn line_count(&self) -> u32 {
         u32::try_from(self.code.len()).unwrap_or(u32::MAX)
     }
@@ -95,6 +100,11 @@ impl Scanner<'_> {
                 // Where a line ends after a closing brace, so does the declaration.
                 self.close(&mut open, depth);
             }
+            // Declarations may share a line.
+            let is_end = depth == 0 && self.text[range.clone()] == *b";";
+            if is_end {
+                self.close(&mut open, depth);
+            }
             match token {
                 Token::Open(_) => depth += 1,
                 Token::Close(bracket) => {
@@ -117,7 +127,7 @@ impl Scanner<'_> {
                     ends: None,
                 });
             }
-            is_line_start = false;
+            is_line_start = is_end;
             self.mark(&range, token);
             last_line = self.line;
         }
@@ -303,7 +313,7 @@ func (t *T) M() struct {
 \t\t_ = 1
 \t})
 }
-func (T) N() { }
+func (T) N() { }; func O() {}
 var g = func() {
 }
 ";
@@ -335,6 +345,7 @@ var g = func() {
             ("Push", 13, (13, 28)),
             ("*T.M", 14, (20, 1)),
             ("T.N", 21, (21, 16)),
+            ("O", 21, (21, 29)),
         ];
         let expected: Vec<_> = expected
             .into_iter()

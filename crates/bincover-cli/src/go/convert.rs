@@ -49,7 +49,7 @@ pub(crate) fn failure(ledger: &GoLedger, is_strict: bool) -> Option<String> {
 }
 
 /// Everything together, in the highest mode that there is; says what is odd about it.
-fn profile(name: &str, merged: &mut GoMerged) -> Result<Profile, Error> {
+pub(super) fn profile(name: &str, merged: &mut GoMerged) -> Result<Profile, Error> {
     let before = merged.ledger.entries.len();
     let mode = merged.mode().ok_or_else(|| Error::NothingToMerge {
         reason: "no program and no text profile of Go could be read".to_owned(),

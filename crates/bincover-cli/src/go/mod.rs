@@ -3,6 +3,7 @@
 
 pub(crate) mod build;
 pub(crate) mod convert;
+mod cover;
 mod dump;
 mod init;
 mod list;
@@ -22,6 +23,9 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Exit {
     let mut args = args.peekable();
     if args.next_if(|word| word == "init").is_some() {
         return init::run(args);
+    }
+    if args.next_if(|word| word == "cover").is_some() {
+        return cover::run(args);
     }
     let options = match Options::parse(args) {
         Ok(Some(options)) => options,

@@ -20,6 +20,7 @@ bincover go: what `go tool covdata` does, without Go
   bincover go intersect -i=DIRS -o=DIR        what all reached
   bincover go debugdump -i=DIRS               everything, for people
 
+  bincover go cover     -func=PROFILE         as `go tool cover` has it, and -html: cover -help
   bincover go init      [DIR]                 a test binary that is the program: init -help
 
   -i=DIR,DIR      folders that programs wrote into (GOCOVERDIR)
