@@ -45,6 +45,21 @@ pub(super) const GROUP: Group = Group {
             targets: &[Target::Faster(5.0), Target::OfTheirMemory(0.5)],
         },
         Workload {
+            name: "html",
+            about: "the same as pages, one for each source file; ours have more in them, so only the time and the size on \
+                the disk compare",
+            rounds: few,
+            prepare: |site| pages(site, "html", &[]),
+            targets: &[Target::Faster(3.0)],
+        },
+        Workload {
+            name: "all-formats",
+            about: "pages and all other formats that are files, in one pass",
+            rounds: few,
+            prepare: |site| pages(site, "all-formats", OTHER_FORMATS),
+            targets: &[Target::TimeOf("html", 2.0)],
+        },
+        Workload {
             name: "ten-binaries-lcov",
             about: "ten of this project's test binaries, which share most of their dependencies, and the profiles of all \
                 their tests",
@@ -86,15 +101,68 @@ struct Covered {
 }
 
 fn big_binary(site: &Site, name: &str, words: &[&str]) -> Result<Race, Failure> {
+    covered_binary(site)?.race(site, name, words, &[Role::Ours, Role::Theirs])
+}
+
+fn covered_binary(site: &Site) -> Result<Covered, Failure> {
     let profiles = one_binary_profiles(site)?;
     // It is as old as the profiles that it is made of.
     let key = fs::read_to_string(site.path("one-binary.key"))?;
     let files = site.files("one-binary-merged", &key, |folder| merge(&profiles, folder))?;
-    let covered = Covered {
+    Ok(Covered {
         objects: vec![programs::bincover()?],
         profile: first(files)?,
+    })
+}
+
+/// Formats besides pages.
+const OTHER_FORMATS: &[&str] = &[
+    "table",
+    "text",
+    "missing",
+    "lcov",
+    "cobertura",
+    "json",
+    "llvm-json",
+    "codecov",
+    "coveralls",
+    "sonar",
+    "clover",
+    "markdown",
+    "github",
+    "badge",
+    "shields",
+];
+
+/// `bincover report` with pages and other formats; without others, beside `llvm-cov show`.
+fn pages(site: &Site, name: &str, others: &[&str]) -> Result<Race, Failure> {
+    let covered = covered_binary(site)?;
+    let folder = |called: &str| site.path(&format!("{name}.{called}"));
+    let mut ours: Vec<OsString> = vec![released("bincover").into(), "report".into()];
+    ours.extend(["--profile".into(), covered.profile.clone().into()]);
+    for object in &covered.objects {
+        ours.extend(["--object".into(), object.clone().into()]);
+    }
+    ours.extend(["--html".into(), folder("bincover").into()]);
+    for format in others {
+        ours.push(format!("--{format}={}", folder(format).display()).into());
+    }
+    let mut commands = vec![(Role::Ours, "bincover report", ours)];
+    if others.is_empty() {
+        let mut theirs = covered.command(Role::Theirs, &["show", "-format=html"]);
+        let mut output = OsString::from("-output-dir=");
+        output.push(folder("llvm-cov"));
+        theirs.push(output);
+        commands.push((Role::Theirs, "llvm-cov show", theirs));
+    }
+    let racer = |(role, name, command): (Role, &str, Vec<OsString>)| Racer {
+        role,
+        name: name.to_owned(),
+        command,
+        output: None,
+        prints: true,
     };
-    covered.race(site, name, words, &[Role::Ours, Role::Theirs])
+    covered.race_of(commands.into_iter().map(racer).collect())
 }
 
 fn test_binaries(site: &Site, name: &str, words: &[&str]) -> Result<Race, Failure> {
@@ -235,10 +303,6 @@ impl Covered {
         words: &[&str],
         roles: &[Role],
     ) -> Result<Race, Failure> {
-        let mut bytes = 0;
-        for path in self.objects.iter().chain([&self.profile]) {
-            bytes += fs::metadata(path)?.len();
-        }
         let racer = |&role| {
             let called = match role {
                 Role::Ours => "bincover llvm-cov",
@@ -253,10 +317,18 @@ impl Covered {
                 prints: true,
             }
         };
+        self.race_of(roles.iter().map(racer).collect())
+    }
+
+    fn race_of(&self, racers: Vec<Racer>) -> Result<Race, Failure> {
+        let mut bytes = 0;
+        for path in self.objects.iter().chain([&self.profile]) {
+            bytes += fs::metadata(path)?.len();
+        }
         Ok(Race {
             files: self.objects.len() + 1,
             bytes,
-            racers: roles.iter().map(racer).collect(),
+            racers,
         })
     }
 

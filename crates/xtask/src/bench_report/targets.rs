@@ -21,6 +21,8 @@ pub(super) enum Target {
     MemoryOf(&'static str, f64),
     /// Peak memory below theirs on the other workload.
     MemoryBelowTheirs(&'static str),
+    /// Time at most so many times ours on the other workload.
+    TimeOf(&'static str, f64),
     /// Time for each file at most so many times ours on the other workload.
     TimePerFileOf(&'static str, f64),
 }
@@ -91,6 +93,14 @@ impl Target {
                     target: format!("peak memory below {}'s on `{name}`", theirs.name),
                     measured: format!("{} against {}", bytes(ours.peak()), bytes(theirs.peak())),
                     is_reached: ours.peak() < theirs.peak(),
+                }
+            }
+            Self::TimeOf(name, allowed) => {
+                let times = ours.median() / other(name)?.best(Role::Ours)?.median();
+                Verdict {
+                    target: format!("time ≤ {allowed} × that of `{name}`"),
+                    measured: ratio(times),
+                    is_reached: times <= allowed,
                 }
             }
             Self::TimePerFileOf(name, allowed) => {
