@@ -1,5 +1,5 @@
 //! Files that ask for more than they are: with 512 MB of address space and 5 seconds of processor time,
-//! every reader ends by itself, and says what it found.
+//! the readers of profiles, objects and Go's files end by themselves, and say what they found.
 
 use std::fs;
 use std::io::Write;
@@ -145,31 +145,44 @@ fn names_that_inflate() {
     file.bytes.resize(file.bytes.len().next_multiple_of(8), 0);
     bombs.add("names.profraw", &file.bytes);
     bombs.is_left_out("names.profraw", "more than names are compressed");
-    // Many that are large, and none of them too large; a profile's are forgotten one by one.
-    let chunk = |index: usize| chunk_of_zeros((12 << 20) + (index << 16));
+    // The same in an object; and many chunks that are large, of which none is too large. (Of a profile, only
+    // names that are wanted are kept.)
+    let object = object(&mapping::function(&[(
+        0,
+        vec![Region::code(0, (1, 1), (2, 1))],
+    )]));
+    let [covmap, covfun] =
+        ["__llvm_covmap", "__llvm_covfun"].map(|name| elf::section(&object, name));
+    let chunk = |index: usize| chunk_of_zeros((5 << 20) + (index << 16));
     let many: Vec<u8> = (0..8).flat_map(chunk).collect();
-    bombs.add(
-        "many.o",
-        &elf::build(&[("__llvm_prf_names", &many), ("__llvm_covmap", &[])]),
-    );
-    bombs.run(&["report", "--profile", "/dev/null", "--object", "many.o"]);
-    // The same in an object, and in the table of its files.
-    let table = chunk_of_zeros(256 << 20);
+    for (name, names, words) in [
+        ("one.o", &names, "more than names are compressed"),
+        ("many.o", &many, "bytes of names"),
+    ] {
+        let object = elf::build(&[
+            ("__llvm_prf_names", names),
+            ("__llvm_covmap", &covmap),
+            ("__llvm_covfun", &covfun),
+        ]);
+        bombs.add(name, &object);
+        bombs.is_said_of(name, words);
+    }
+    // And in the table of its files.
+    let mut table = uleb(2);
+    table.extend(&names);
     let mut covmap = Vec::new();
-    let mut file_table = uleb(2);
-    file_table.extend(&table);
-    for field in [0, u32::try_from(file_table.len()).unwrap(), 0, 6] {
+    for field in [0, u32::try_from(table.len()).unwrap(), 0, 6] {
         covmap.extend(field.to_le_bytes());
     }
-    covmap.extend(&file_table);
+    covmap.extend(&table);
     covmap.resize(covmap.len().next_multiple_of(8), 0);
-    let object = elf::build(&[("__llvm_prf_names", &table), ("__llvm_covmap", &covmap)]);
-    bombs.add("object.o", &object);
-    bombs.is_said_of("object.o", "object.o");
+    let object = elf::build(&[("__llvm_prf_names", b"\x01\0f"), ("__llvm_covmap", &covmap)]);
+    bombs.add("files.o", &object);
+    bombs.is_said_of("files.o", "more than names are compressed");
 }
 
 #[test]
-fn words_of_every_format_made_enormous() {
+fn words_of_an_indexed_profile_made_enormous() {
     let bombs = Bombs::new();
     let indexed = fixture_bytes("indexed/names-2/input.profdata");
     let mut names = Vec::new();

@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+mod write_program;
 
 const LLVM_COV: &str = "cargo-llvm-cov";
 const NEXTEST: &str = "cargo-nextest";
@@ -1229,8 +1230,7 @@ esac
 ",
         empty.display()
     );
-    fs::write(&rustc, script)?;
-    fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755))?;
+    write_program::write_program(&rustc, script.as_bytes());
     let mut test = bincover("test -p shop-macros --target-dir");
     test.arg(folder.path()).env("RUSTC", &rustc);
     let said = ends(&mut test, 101)?;

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| Trial::test(case.name.clone(), move || case.run()))
         .collect();
-    let others: [(&str, Test); 12] = [
+    let others: [(&str, Test); 13] = [
         ("every_exception_is_of_a_case", exceptions_are_of_cases),
         ("functions_each_have_a_row", functions_each_have_a_row),
         ("all_segments_are_read", all_segments_are_read),
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         ("bad_files_are_in_the_ledger", bad_files_are_in_the_ledger),
         ("a_report_of_llvm_and_go", a_report_of_llvm_and_go),
         ("lost_runs_are_told", lost_runs_are_told),
+        ("cover_takes_folders", cover_takes_folders),
     ];
     trials.extend(others.map(|(name, run)| Trial::test(name, run)));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -862,4 +863,32 @@ fn lost_runs_are_told() -> Result<(), Failed> {
         stderr(&output)
     );
     Ok(())
+}
+
+/// Of a folder, `go cover` makes what it makes of the text profile of that; without the sources it fails.
+fn cover_takes_folders() -> Result<(), Failed> {
+    let folder = fixture("go/data/go1.27/alpha/count/a");
+    let scratch = tempfile::tempdir()?;
+    let text = scratch.path().join("profile.txt");
+    std::fs::write(&text, textfmt("data/go1.27/alpha/count/a")?)?;
+    let cover = |profile: &Path, here: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_bincover"))
+            .args(["go", "cover"])
+            .arg(format!("-func={}", profile.display()))
+            .current_dir(here)
+            .output()
+    };
+    let sources = fixture("go/src/multi");
+    let (of_folder, of_text) = (cover(&folder, &sources)?, cover(&text, &sources)?);
+    ends_with(&of_folder, 0)?;
+    same("-func of a folder", &of_folder.stdout, &of_text.stdout)?;
+    if !of_text.stdout.ends_with(b"%\n") {
+        return Err("no total".into());
+    }
+    let lost = cover(&folder, scratch.path())?;
+    ends_with(&lost, 1)?;
+    match stderr(&lost).contains("left out: example.com/multi/cmd/alpha/main.go") {
+        true => Ok(()),
+        false => Err(stderr(&lost).into()),
+    }
 }

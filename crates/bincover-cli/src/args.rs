@@ -181,8 +181,8 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// The arguments of `bincover run`, if these are that, in order. The definitions of all the other
-    /// commands would take longer to put together than the rest of our start.
+    /// The arguments of `bincover run`, if these are that, in order. To put the definitions of all the
+    /// commands together is a third of the instructions of our start.
     pub(crate) fn of(args: &[OsString]) -> Option<Self> {
         let (name, rest) = args.get(1..)?.split_first()?;
         if name != "run" {

@@ -37,7 +37,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if program.name.starts_with("llvm-cov") {
         return llvm::cov::run(&program, args.drain(1..)).into();
     }
-    // Nothing is typed so often, and without a file of options it need not be looked for in all commands.
+    // Suites start thousands of runs. Without a file of options, the other commands need not be known for one.
     let has_no_file = std::env::current_dir().is_ok_and(|here| config::find(&here).is_none());
     if has_no_file && let Some(args) = args::RunArgs::of(&args) {
         return finish("bincover", commands::run::run(&args));

@@ -57,15 +57,26 @@ pub fn functions(files: &[CoveredFile<'_>]) -> Vec<u8> {
     let mut total = Tally::default();
     for file in files {
         let source = Source::parse(&file.source);
+        // The furthest end up to each block: blocks before the first that reaches a place are over.
+        let mut furthest = (0, 0);
+        let reach: Vec<(u32, u32)> = file
+            .blocks
+            .iter()
+            .map(|block| {
+                furthest = furthest.max((block.unit.end_line, block.unit.end_column));
+                furthest
+            })
+            .collect();
         for declared in source.declared() {
             // The end is where the last brace is; a block may end after it.
             let end = (declared.end.0, declared.end.1.saturating_add(1));
-            let is_inside = |block: &&Block<'_>| {
-                let unit = &block.unit;
-                (unit.start_line, unit.start_column) < end
-                    && declared.start < (unit.end_line, unit.end_column)
-            };
-            let tally = statements(file.blocks.iter().filter(is_inside));
+            let start = |block: &Block<'_>| (block.unit.start_line, block.unit.start_column);
+            let to = file.blocks.partition_point(|block| start(block) < end);
+            let from = reach.partition_point(|reach| *reach <= declared.start);
+            let near = file.blocks.get(from..to).unwrap_or_default().iter();
+            let is_inside =
+                |block: &&Block<'_>| declared.start < (block.unit.end_line, block.unit.end_column);
+            let tally = statements(near.filter(is_inside));
             total += tally;
             let name = declared.name.rsplit_str(".").next().unwrap_or_default();
             table.add(file.name, declared.start.0, name, tally);

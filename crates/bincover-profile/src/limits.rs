@@ -7,7 +7,7 @@ pub(crate) const MAX_INFLATE_RATIO: u64 = 1040;
 /// Names that inflate to this many bytes may have been compressed as far as zlib can.
 pub(crate) const MAX_INFLATED: u64 = 16 << 20;
 
-/// Larger ones were not compressed more than this to one. Names of real programs are at 5 to 20 to one.
+/// Larger ones were not compressed more than this to one. Bincover's own are at 5 to one.
 pub(crate) const MAX_NAMES_RATIO: u64 = 100;
 
 /// The counters and bitmaps of all functions of a raw profile take no more bytes of memory than this, or not

@@ -77,8 +77,8 @@ const STEPS: &[Step] = &[
         run: || instructions::run(&[]).map(|_| ()),
     },
     Step {
-        // The README's other command. Optimising across crates is most of its build, and the demo's five
-        // runs have nothing of it.
+        // The README's other command. It is built without optimising across crates, of which the demo's five
+        // runs have nothing.
         name: "demo",
         run: || {
             cargo(

@@ -25,11 +25,13 @@ in the module of the working folder, the modules that it names, and the standard
 `bincover report --html` has pages with more in them.
 ";
 
-#[derive(Debug, Default)]
+/// What is made of the files of a profile.
+type Make = fn(&[CoveredFile<'_>]) -> Vec<u8>;
+
 struct Options {
-    functions: Option<PathBuf>,
-    page: Option<PathBuf>,
+    profile: PathBuf,
     output: Option<PathBuf>,
+    make: Make,
 }
 
 /// Runs the command; `words` are what was typed after it.
@@ -47,11 +49,7 @@ pub(super) fn run(words: impl Iterator<Item = OsString>) -> Exit {
             return Exit::Usage;
         }
     };
-    let result = match (&options.functions, &options.page) {
-        (Some(profile), _) => write(profile, options.output.as_deref(), cover::functions),
-        (None, Some(profile)) => write(profile, options.output.as_deref(), cover::page),
-        (None, None) => return Exit::Usage,
-    };
+    let result = write(&options);
     result.unwrap_or_else(|error| {
         ui::error(NAME, &error);
         Exit::of(&error)
@@ -59,7 +57,7 @@ pub(super) fn run(words: impl Iterator<Item = OsString>) -> Exit {
 }
 
 fn parse(words: impl Iterator<Item = OsString>) -> Result<Option<Options>, String> {
-    let mut options = Options::default();
+    let (mut functions, mut page, mut output) = (None, None, None);
     let mut words = words;
     while let Some(word) = words.next() {
         let bytes = word.as_bytes();
@@ -75,9 +73,9 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Option<Options>, Strin
         };
         let slot = match flag {
             b"help" | b"h" => return Ok(None),
-            b"func" => &mut options.functions,
-            b"html" => &mut options.page,
-            b"o" => &mut options.output,
+            b"func" => &mut functions,
+            b"html" => &mut page,
+            b"o" => &mut output,
             b"mode" | b"var" | b"pkgcfg" | b"outfilelist" => {
                 return Err("instrumenting is the compiler's: `go build -cover`".to_owned());
             }
@@ -91,25 +89,27 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Option<Options>, Strin
                 .into(),
         );
     }
-    match (&options.functions, &options.page, &options.output) {
-        (Some(_), Some(_), _) => Err("either -func or -html".to_owned()),
-        (None, None, _) => Err("expected -func or -html, found neither".to_owned()),
-        (None, Some(_), None) => Err("select the page's file with -o".to_owned()),
-        _ => Ok(Some(options)),
-    }
+    let (profile, make): (PathBuf, Make) = match (functions, page) {
+        (Some(_), Some(_)) => return Err("either -func or -html".to_owned()),
+        (Some(profile), None) => (profile, cover::functions),
+        (None, Some(profile)) if output.is_some() => (profile, cover::page),
+        (None, Some(_)) => return Err("select the page's file with -o".to_owned()),
+        (None, None) => return Err("expected -func or -html, found neither".to_owned()),
+    };
+    Ok(Some(Options {
+        profile,
+        output,
+        make,
+    }))
 }
 
-fn write(
-    profile: &Path,
-    output: Option<&Path>,
-    made: impl FnOnce(&[CoveredFile<'_>]) -> Vec<u8>,
-) -> Result<Exit, Error> {
-    if let Some(path) = output {
+fn write(options: &Options) -> Result<Exit, Error> {
+    if let Some(path) = &options.output {
         check_folder(path)?;
     }
     let mut inputs = GoInputs::default();
-    if !inputs.add(profile)? {
-        let reason = format!("`{}` is no coverage of Go", profile.display());
+    if !inputs.add(&options.profile)? {
+        let reason = format!("`{}` is no coverage of Go", options.profile.display());
         return Err(Error::NothingToMerge { reason });
     }
     let mut merged = convert::read(NAME, &inputs);
@@ -132,8 +132,8 @@ fn write(
         let reason = "the sources of none of its files were found".to_owned();
         return Err(Error::NothingToMerge { reason });
     }
-    let bytes = made(&files);
-    match output {
+    let bytes = (options.make)(&files);
+    match &options.output {
         Some(path) => write_atomically(path, |out| out.write_all(&bytes))?,
         None => ui::print(&bytes)?,
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn words() {
         let options = parsed("-html c.out --o=page.html").unwrap().unwrap();
-        assert_eq!(options.page, Some("c.out".into()));
+        assert_eq!(options.profile, PathBuf::from("c.out"));
         assert_eq!(options.output, Some("page.html".into()));
         assert!(parsed("-help").unwrap().is_none());
         for line in [

@@ -1,5 +1,5 @@
 //! What the store knows of a program, in a small file beside its database: whoever runs a program
-//! that is known need not open the database, which takes longer than most of the rest.
+//! that is known need not open the database, which is a good part of what a run costs.
 //!
 //! A file speaks of one build of a program and one database, and its name is a hash of both: if
 //! either is another one by now, it is not found. It is a copy of what the database says; if it is

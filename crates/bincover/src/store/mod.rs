@@ -438,7 +438,7 @@ impl Store {
 
 const LEFT_OUT: &str = "left-out";
 
-/// So many runs may wait to be added, since one of them takes as long as all of them together.
+/// So many runs may wait to be added: the database is opened once for all of them.
 const MOST_WAITING: u64 = 16;
 
 /// A run whose profiles are larger is added at once, so that the disk is not filled with what waits.
@@ -581,7 +581,7 @@ impl Going {
     /// in order.
     fn leave(&mut self, output: &Output) -> Result<Option<StoredRun>> {
         let is_known = self.program.as_ref().is_some_and(Program::is_known);
-        // With an open database, adding it takes less time than all this.
+        // With an open database, there is less to save.
         if !is_known || self.database.is_some() {
             return Ok(None);
         }
