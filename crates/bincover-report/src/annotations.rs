@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use bincover_model::Coverage;
 
 use crate::Options;
-use crate::missing::{Missing, missing};
+use crate::missing::{GroupNames, Missing, missing};
 use crate::paths::Names;
 use crate::printable::printable;
 
@@ -19,18 +19,19 @@ use crate::printable::printable;
 /// If the writer fails.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let names = Names::new(coverage, options);
-    let mut all = Vec::new();
-    for file in coverage.measured_files() {
-        for one in missing(coverage, file) {
-            all.push((file, one));
-        }
-    }
+    let files: Vec<_> = coverage
+        .measured_files()
+        .map(|file| (file, names.of(&file.name), GroupNames::new(coverage, file)))
+        .collect();
+    let all = files.iter().flat_map(|of| {
+        let found = missing(coverage, of.0);
+        found.into_iter().map(move |one| (of, one))
+    });
+    let mut all: Vec<_> = all.collect();
     all.sort_by_key(|(_, one)| Reverse(one.line_count));
     let mut out = BufWriter::new(out);
-    for (file, one) in all {
-        let function = one.function(coverage, file);
-        let name = names.of(&file.name);
-        warning("Not covered", &name, &one, function.as_deref(), &mut out)?;
+    for ((_, name, groups), one) in all {
+        warning("Not covered", name, &one, groups.around(&one), &mut out)?;
     }
     out.flush()
 }
