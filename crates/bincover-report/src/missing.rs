@@ -428,10 +428,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         }
         writeln!(out, "{}", printable(&names.of(&file.name)))?;
         let groups = GroupNames::new(coverage, file);
-        list(
-            found.iter().map(|one| (one, groups.around(one))),
-            &mut out,
-        )?;
+        list(found.iter().map(|one| (one, groups.around(one))), &mut out)?;
     }
     out.flush()
 }

@@ -8,7 +8,7 @@ use bincover_model::{
     Coverage, ExcludedPart, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
 };
 use bstr::ByteSlice;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::source::{Text, Texts};
 use super::{Entry, cards, escape, frame, raw};
@@ -27,12 +27,7 @@ const MAX_INSTANTIATIONS: usize = 50;
 const MAX_MACRO_LINES: u32 = 40;
 
 /// The page.
-pub(super) fn render(
-    coverage: &Coverage,
-    file: &File,
-    entry: &Entry,
-    texts: &mut Texts<'_>,
-) -> String {
+pub(super) fn render(coverage: &Coverage, file: &File, entry: &Entry, texts: &Texts<'_>) -> String {
     let found = missing(coverage, file);
     let groups = GroupNames::new(coverage, file);
     let text = texts.get(&file.name);
@@ -62,7 +57,7 @@ pub(super) fn render(
                 output id="at" {}
             }
             div class="scroll" tabindex="0" role="region" aria-label="Source" {
-                (raw(Rows::of(coverage, file, &found, &text, texts)))
+                (Written(|html: &mut String| Rows::push(coverage, file, &found, &text, texts, html)))
             }
         }
         footer {
@@ -187,14 +182,23 @@ fn functions(groups: &GroupNames<'_>, file: &File) -> Markup {
     }
 }
 
+/// What a function writes into the page.
+struct Written<F: Fn(&mut String)>(F);
+
+impl<F: Fn(&mut String)> Render for Written<F> {
+    fn render_to(&self, html: &mut String) {
+        (self.0)(html);
+    }
+}
+
 /// The table of lines, as it is written.
-struct Rows<'a> {
+struct Rows<'a, 'h> {
     coverage: &'a Coverage,
     file: &'a File,
     /// By line.
     listed: Vec<ListedLine>,
     has_branches: bool,
-    html: String,
+    html: &'h mut String,
 }
 
 /// What is told of a line besides its count.
@@ -253,21 +257,22 @@ fn by_line<'a>(
     lines
 }
 
-impl<'a> Rows<'a> {
-    fn of(
+impl<'a, 'h> Rows<'a, 'h> {
+    fn push(
         coverage: &'a Coverage,
         file: &'a File,
         found: &[Missing],
         text: &Rc<Result<Text, String>>,
-        texts: &mut Texts<'_>,
-    ) -> String {
+        texts: &Texts<'_>,
+        html: &'h mut String,
+    ) {
         let listed = listed(coverage, file);
         let mut rows = Self {
             coverage,
             file,
             has_branches: listed.iter().any(|line| !line.branches.is_empty()),
             listed,
-            html: String::new(),
+            html,
         };
         let told = by_line(coverage, file, found);
         rows.html.push_str("<table class=src><caption class=hidden>Source with counts</caption><thead><tr><th scope=col>Line<th scope=col>Count");
@@ -280,10 +285,9 @@ impl<'a> Rows<'a> {
             Err(_) => rows.counts_alone(&told),
         }
         rows.html.push_str("</table>");
-        rows.html
     }
 
-    fn lines(&mut self, text: &Text, told: &BTreeMap<u32, Here<'_>>, texts: &mut Texts<'_>) {
+    fn lines(&mut self, text: &Text, told: &BTreeMap<u32, Here<'_>>, texts: &Texts<'_>) {
         let count = u32::try_from(text.line_count()).unwrap_or(u32::MAX);
         let file = self.file;
         let mut stats = line_stats(&file.segments, 1).peekable();
@@ -301,7 +305,7 @@ impl<'a> Rows<'a> {
             let (wrapped, segments) =
                 stats.map_or((None, &[][..]), |stats| (stats.wrapped, stats.segments));
             let line_count = line.map(|line| line.line.count);
-            text.push_line(number, line_count, wrapped, segments, &mut self.html);
+            text.push_line(number, line_count, wrapped, segments, self.html);
             self.html.push_str("</code>\n");
             if let Some(here) = here {
                 self.below(here, texts);
@@ -331,21 +335,27 @@ impl<'a> Rows<'a> {
             Some(_) => "h",
             None => "",
         };
-        let _ = write!(self.html, "<tr id=L{number}");
-        match (state, here.is_some_and(|here| here.is_first)) {
-            ("", _) => {}
-            (state, true) => {
-                let _ = write!(self.html, " class=\"{state} u\"");
-            }
-            (state, false) => {
-                let _ = write!(self.html, " class={state}");
+        // There are many lines; this is a good part of the time.
+        let mut digits = itoa::Buffer::new();
+        let number = digits.format(number);
+        self.html.push_str("<tr id=L");
+        self.html.push_str(number);
+        if !state.is_empty() {
+            self.html.push_str(" class=");
+            match here.is_some_and(|here| here.is_first) {
+                true => {
+                    let _ = write!(self.html, "\"{state} u\"");
+                }
+                false => self.html.push_str(state),
             }
         }
-        let _ = write!(self.html, "><td>{number}<td>");
+        self.html.push_str("><td>");
+        self.html.push_str(number);
+        self.html.push_str("<td>");
         if let Some(line) = line {
             let count = line.line.count;
             match count < 1000 {
-                true => self.html.push_str(&count.to_string()),
+                true => self.html.push_str(digits.format(count)),
                 false => {
                     let _ = write!(self.html, "<span title={count}>{}</span>", short(count));
                 }
@@ -361,7 +371,7 @@ impl<'a> Rows<'a> {
         self.html.push_str("<td><code>");
     }
 
-    fn below(&mut self, here: &Here<'_>, texts: &mut Texts<'_>) {
+    fn below(&mut self, here: &Here<'_>, texts: &Texts<'_>) {
         let mut notes = String::new();
         let places: Vec<String> = here.places.iter().map(|one| one.note()).collect();
         if !places.is_empty() {
@@ -417,7 +427,7 @@ impl<'a> Rows<'a> {
         &self,
         region: &Region,
         expansions: &[Expansion],
-        texts: &mut Texts<'_>,
+        texts: &Texts<'_>,
         notes: &mut String,
     ) {
         let Some((first, id)) = expansions.first().and_then(|expansion| {
