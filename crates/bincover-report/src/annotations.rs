@@ -3,6 +3,7 @@
 //!
 //! GitHub shows ten warnings of a step, so what has the most lines comes first.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::io::{self, BufWriter, Write};
 
@@ -62,15 +63,35 @@ pub(crate) fn warning(
 }
 
 /// What stands after the second `::`.
-fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+fn data(text: &str) -> Cow<'_, str> {
+    escaped(text, &[('%', "%25"), ('\r', "%0D"), ('\n', "%0A")])
 }
 
 /// What stands after `=`.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+fn property(text: &str) -> Cow<'_, str> {
+    let codes = [
+        ('%', "%25"),
+        ('\r', "%0D"),
+        ('\n', "%0A"),
+        (':', "%3A"),
+        (',', "%2C"),
+    ];
+    escaped(text, &codes)
+}
+
+fn escaped<'t>(text: &'t str, codes: &[(char, &str)]) -> Cow<'t, str> {
+    let code = |c: char| codes.iter().find(|(from, _)| *from == c);
+    if text.chars().all(|c| code(c).is_none()) {
+        return text.into();
+    }
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match code(c) {
+            Some((_, to)) => escaped.push_str(to),
+            None => escaped.push(c),
+        }
+    }
+    escaped.into()
 }
 
 #[cfg(test)]
