@@ -131,6 +131,9 @@ impl Coverage {
         // Expansions of one function come together.
         for expansions in file.expansions.chunk_by(|a, b| a.function == b.function) {
             let function = self.function(expansions[0].function);
+            if function.branches.is_empty() {
+                continue;
+            }
             let mut nested = NestedBranches::new(function);
             let kept = self.kept(function);
             for expansion in expansions {

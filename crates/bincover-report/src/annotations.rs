@@ -3,13 +3,14 @@
 //!
 //! GitHub shows ten warnings of a step, so what has the most lines comes first.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::io::{self, BufWriter, Write};
 
 use bincover_model::Coverage;
 
 use crate::Options;
-use crate::missing::{Missing, missing};
+use crate::missing::{GroupNames, Missing, missing};
 use crate::paths::Names;
 use crate::printable::printable;
 
@@ -19,18 +20,19 @@ use crate::printable::printable;
 /// If the writer fails.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let names = Names::new(coverage, options);
-    let mut all = Vec::new();
-    for file in coverage.measured_files() {
-        for one in missing(coverage, file) {
-            all.push((file, one));
-        }
-    }
+    let files: Vec<_> = coverage
+        .measured_files()
+        .map(|file| (file, names.of(&file.name), GroupNames::new(coverage, file)))
+        .collect();
+    let all = files.iter().flat_map(|of| {
+        let found = missing(coverage, of.0);
+        found.into_iter().map(move |one| (of, one))
+    });
+    let mut all: Vec<_> = all.collect();
     all.sort_by_key(|(_, one)| Reverse(one.line_count));
     let mut out = BufWriter::new(out);
-    for (file, one) in all {
-        let function = one.function(coverage, file);
-        let name = names.of(&file.name);
-        warning("Not covered", &name, &one, function.as_deref(), &mut out)?;
+    for ((_, name, groups), one) in all {
+        warning("Not covered", name, &one, groups.around(&one), &mut out)?;
     }
     out.flush()
 }
@@ -61,15 +63,35 @@ pub(crate) fn warning(
 }
 
 /// What stands after the second `::`.
-fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+fn data(text: &str) -> Cow<'_, str> {
+    escaped(text, &[('%', "%25"), ('\r', "%0D"), ('\n', "%0A")])
 }
 
 /// What stands after `=`.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+fn property(text: &str) -> Cow<'_, str> {
+    let codes = [
+        ('%', "%25"),
+        ('\r', "%0D"),
+        ('\n', "%0A"),
+        (':', "%3A"),
+        (',', "%2C"),
+    ];
+    escaped(text, &codes)
+}
+
+fn escaped<'t>(text: &'t str, codes: &[(char, &str)]) -> Cow<'t, str> {
+    let code = |c: char| codes.iter().find(|(from, _)| *from == c);
+    if text.chars().all(|c| code(c).is_none()) {
+        return text.into();
+    }
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match code(c) {
+            Some((_, to)) => escaped.push_str(to),
+            None => escaped.push(c),
+        }
+    }
+    escaped.into()
 }
 
 #[cfg(test)]

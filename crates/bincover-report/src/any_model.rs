@@ -1,5 +1,7 @@
 //! No format panics on any model, and Cobertura stays sound.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bincover_model::{
     Branch, Condition, Coverage, Excluded, ExcludedPart, ExcludedRange, Expansion, File, FileId,
     Function, FunctionId, Group, Line, LocalFile, McdcId, McdcRecord, Outcome, Position, Region,
@@ -384,20 +386,20 @@ proptest! {
                 Source::Text { text: self.0.clone(), is_changed: false }
             }
         }
-        struct Pages(usize);
+        struct Pages(AtomicUsize);
         impl Outputs for Pages {
-            fn file(&mut self, _: &str, contents: &[u8]) -> std::io::Result<()> {
-                self.0 += 1;
+            fn file(&self, _: &str, contents: &[u8]) -> std::io::Result<()> {
+                self.0.fetch_add(1, Ordering::Relaxed);
                 let text = std::str::from_utf8(contents).expect("pages are UTF-8");
                 assert!(!text.contains('\0'));
                 Ok(())
             }
         }
-        let mut pages = Pages(0);
-        html::emit(&coverage, &Options::default(), &All(text), &mut pages)
+        let pages = Pages(AtomicUsize::new(0));
+        html::emit(&coverage, &Options::default(), &All(text), &pages)
             .expect("memory takes everything");
         // The index, its style and its script.
-        prop_assert_eq!(pages.0, coverage.measured_files().count() + 3);
+        prop_assert_eq!(pages.0.into_inner(), coverage.measured_files().count() + 3);
     }
 
     #[test]

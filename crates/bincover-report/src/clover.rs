@@ -30,28 +30,31 @@ use crate::{Instantiations, Options};
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let names = Names::new(coverage, options);
     let each = options.instantiations == Some(Instantiations::Each);
+    let files: Vec<(&File, Vec<ListedLine>)> = coverage
+        .measured_files()
+        .map(|file| (file, listed(coverage, file)))
+        .collect();
     let mut total = Metrics::default();
-    for file in coverage.measured_files() {
-        total.add(&Metrics::of(file, &listed(coverage, file), each));
+    for (file, lines) in &files {
+        total.add(&Metrics::of(file, lines, each));
     }
     let time = options.timestamp.to_string();
     let mut xml = Xml::new(out);
     xml.prologue(None)?;
     xml.open("coverage", &[("generated", &time), ("clover", "4.5.2")])?;
     xml.open("project", &[("timestamp", &time), ("name", "All files")])?;
-    total.write(&mut xml, Some(coverage.measured_files().count()))?;
-    for file in coverage.measured_files() {
+    total.write(&mut xml, Some(files.len()))?;
+    for (file, lines) in &files {
         let name = printable(names.of(&file.name).as_bytes());
         let base = name.rsplit('/').next().unwrap_or(&name);
         xml.open("file", &[("name", base), ("path", &name)])?;
-        let lines = listed(coverage, file);
-        Metrics::of(file, &lines, each).write(&mut xml, None)?;
+        Metrics::of(file, lines, each).write(&mut xml, None)?;
         let mut methods: BTreeMap<u32, (String, u64)> = BTreeMap::new();
         for group in &file.groups {
             let method = methods.entry(group.start.line);
             method.or_insert_with(|| (group_name(coverage, group), group.count));
         }
-        for line in &lines {
+        for line in lines {
             write_line(&mut xml, line, methods.get(&line.line.number))?;
         }
         xml.close("file")?;

@@ -148,7 +148,15 @@ fn method_lines(coverage: &Coverage, members: &[FunctionId], class: &Class<'_>) 
             };
         }
     }
-    let touched = class.lines.iter().filter_map(|listed| {
+    let (Some((first, _)), Some((last, _))) =
+        (own_counts.first_key_value(), own_counts.last_key_value())
+    else {
+        return Vec::new();
+    };
+    let start = class.lines.partition_point(|one| one.line.number < *first);
+    let end = class.lines.partition_point(|one| one.line.number <= *last);
+    let around = class.lines.get(start..end).unwrap_or_default().iter();
+    let touched = around.filter_map(|listed| {
         let own_count = own_counts.get(&listed.line.number)?;
         let count = listed.line.count.min(*own_count);
         Some(ListedLine {

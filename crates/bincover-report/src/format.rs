@@ -1,6 +1,7 @@
 //! The table of formats, and what a caller may choose.
 
 use std::io;
+use std::num::NonZeroUsize;
 
 use bincover_model::{Coverage, Group};
 use bstr::BString;
@@ -18,7 +19,7 @@ pub enum Emit {
     /// One file, for which sources are read.
     Sourced(fn(&Coverage, &Options, &dyn Sources, &mut dyn io::Write) -> io::Result<()>),
     /// A folder of files, for which sources are read.
-    Folder(fn(&Coverage, &Options, &dyn Sources, &mut dyn Outputs) -> io::Result<()>),
+    Folder(fn(&Coverage, &Options, &dyn Sources, &dyn Outputs) -> io::Result<()>),
 }
 
 /// What a caller may choose. Each field says which formats read it; the others ignore it.
@@ -50,6 +51,8 @@ pub struct Options {
     /// way: for lcov what llvm-cov writes (each is listed, places are counted), for the others
     /// [`Instantiations::Union`].
     pub instantiations: Option<Instantiations>,
+    /// HTML: how many threads make pages; `None` for as many as the machine runs. The report does not depend on it.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// The order of a table's rows.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Options;
 use crate::listed::{Rates, listed};
-use crate::missing::{Missing, group_name, missing};
+use crate::missing::{GroupNames, Missing, missing};
 use crate::paths::Names;
 use crate::quoted::quoted;
 
@@ -187,8 +187,10 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
         }
     }
     let branches = lines.iter().flat_map(|line| &line.branches);
-    let functions = file.groups.iter().map(|group| JsonFunction {
-        name: group_name(coverage, group),
+    let names_of = GroupNames::new(coverage, file);
+    let groups = file.groups.iter().enumerate();
+    let functions = groups.map(|(index, group)| JsonFunction {
+        name: names_of.get(index).unwrap_or_default().to_owned(),
         symbol: group.members.first().map_or_else(String::new, |id| {
             coverage.function(*id).name.to_str_lossy().into_owned()
         }),
@@ -199,7 +201,7 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
     });
     let missing = missing(coverage, file)
         .into_iter()
-        .map(|one| JsonMissing::new(&one, one.function(coverage, file)));
+        .map(|one| JsonMissing::new(&one, names_of.around(&one).map(str::to_owned)));
     JsonFile {
         name: names.of(&file.name),
         summary: file.summary.into(),

@@ -9,11 +9,16 @@ use bincover_model::{Coverage, File, Line, LineBranch, Tally};
 /// out.
 pub(crate) fn listed(coverage: &Coverage, file: &File) -> Vec<ListedLine> {
     let branches = coverage.branches_by_line(file);
+    let mut rest = branches.as_slice();
     let lines = file.lines.iter();
     lines
-        .map(|line| ListedLine {
-            line: *line,
-            branches: branches_on(line.number, &branches).to_vec(),
+        .map(|line| {
+            let (here, after) = take_line(line.number, rest);
+            rest = after;
+            ListedLine {
+                line: *line,
+                branches: here.to_vec(),
+            }
         })
         .collect()
 }
@@ -24,18 +29,19 @@ pub(crate) struct ListedLine {
     pub(crate) branches: Vec<LineBranch>,
 }
 
+/// The branches on a line, of those that are left, and those after it. Both are sorted.
+fn take_line(line: u32, rest: &[LineBranch]) -> (&[LineBranch], &[LineBranch]) {
+    let before = rest.iter().take_while(|branch| branch.line < line).count();
+    let rest = rest.get(before..).unwrap_or_default();
+    let here = rest.iter().take_while(|branch| branch.line == line).count();
+    rest.split_at(here)
+}
+
 /// How many of the listed lines and branch sides were covered.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Rates {
     pub(crate) lines: Tally,
     pub(crate) branches: Tally,
-}
-
-/// `branches` is sorted by line.
-pub(crate) fn branches_on(line: u32, branches: &[LineBranch]) -> &[LineBranch] {
-    let start = branches.partition_point(|branch| branch.line < line);
-    let end = branches.partition_point(|branch| branch.line <= line);
-    branches.get(start..end).unwrap_or_default()
 }
 
 impl Rates {

@@ -5,6 +5,7 @@
 //! place. Branches inside macro expansions are counted in the numbers of a file, but not listed
 //! here: their places are those of the macro.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
@@ -162,6 +163,35 @@ pub fn group_name(coverage: &Coverage, group: &Group) -> String {
     first.map_or_else(String::new, |id| {
         demangled(coverage.function(*id).name.as_bstr())
     })
+}
+
+/// The names of a file's functions in source form, by their index in [`File::groups`]. Each is made
+/// when it is first asked for.
+pub(crate) struct GroupNames<'a> {
+    coverage: &'a Coverage,
+    groups: &'a [Group],
+    names: Vec<OnceCell<String>>,
+}
+
+impl<'a> GroupNames<'a> {
+    pub(crate) fn new(coverage: &'a Coverage, file: &'a File) -> Self {
+        Self {
+            coverage,
+            groups: &file.groups,
+            names: vec![OnceCell::new(); file.groups.len()],
+        }
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&str> {
+        let group = self.groups.get(index)?;
+        let name = || group_name(self.coverage, group);
+        Some(self.names.get(index)?.get_or_init(name))
+    }
+
+    /// Of the innermost function around a place.
+    pub(crate) fn around(&self, one: &Missing) -> Option<&str> {
+        self.get(one.group?)
+    }
 }
 
 /// Pieces of code with a count of zero. What lies between two of one function without a count
@@ -397,19 +427,8 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
             writeln!(out)?;
         }
         writeln!(out, "{}", printable(&names.of(&file.name)))?;
-        let found: Vec<(Missing, Option<String>)> = found
-            .into_iter()
-            .map(|one| {
-                let function = one.function(coverage, file);
-                (one, function)
-            })
-            .collect();
-        list(
-            found
-                .iter()
-                .map(|(one, function)| (one, function.as_deref())),
-            &mut out,
-        )?;
+        let groups = GroupNames::new(coverage, file);
+        list(found.iter().map(|one| (one, groups.around(one))), &mut out)?;
     }
     out.flush()
 }

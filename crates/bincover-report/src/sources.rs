@@ -4,8 +4,8 @@ use std::io;
 
 use bstr::BStr;
 
-/// Where formats that show sources get them from.
-pub trait Sources {
+/// Where formats that show sources get them from. Several threads ask at once.
+pub trait Sources: Sync {
     /// The source of the file with this name (that of [`File::name`](bincover_model::File::name)).
     fn read(&self, name: &BStr) -> Source;
 }
@@ -39,12 +39,13 @@ impl Sources for NoSources {
     }
 }
 
-/// Where a report that is a folder of files goes.
-pub trait Outputs {
-    /// Takes a whole file. The name is relative to the report's folder: parts of ASCII letters,
-    /// digits, `-`, `_` and `.` with `/` between them, none of them `.` or `..`.
+/// Where a report that is a folder of files goes. Several threads write at once.
+pub trait Outputs: Sync {
+    /// Takes a whole file, in no particular order and each once. The name is relative to the
+    /// report's folder: parts of ASCII letters, digits, `-`, `_` and `.` with `/` between them, none
+    /// of them `.` or `..`.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn file(&mut self, name: &str, contents: &[u8]) -> io::Result<()>;
+    fn file(&self, name: &str, contents: &[u8]) -> io::Result<()>;
 }

@@ -4,6 +4,7 @@
 //! Between count and source stands `!` if the line was not executed, `~` if it was, but not all of
 //! it, and a note below says what. Lines without code have no count.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -104,7 +105,12 @@ fn emit_file(
         };
         let shown = count.map_or_else(String::new, short);
         let aside = look.aside;
-        let source = printable(&source.to_str_lossy().replace('\t', "    "));
+        let is_plain = source.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let source = source.to_str_lossy();
+        let source: Cow<'_, str> = match is_plain {
+            true => source,
+            false => printable(&source.replace('\t', "    ")).into(),
+        };
         let source = source.trim_end();
         writeln!(
             out,

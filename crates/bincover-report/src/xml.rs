@@ -71,12 +71,13 @@ fn start<'a>(name: &'a str, attributes: &[(&'a str, &str)]) -> BytesStart<'a> {
     for (key, value) in attributes {
         // A parser turns tabs and line feeds in an attribute into spaces, unless they are written
         // as references; quick-xml's escape leaves these two alone.
-        let value = quick_xml::escape::escape(*value)
-            .replace('\t', "&#9;")
-            .replace('\n', "&#10;");
+        let mut value = quick_xml::escape::escape(*value);
+        if value.contains(['\t', '\n']) {
+            value = value.replace('\t', "&#9;").replace('\n', "&#10;").into();
+        }
         start.push_attribute(Attribute {
             key: QName(key),
-            value: value.into(),
+            value,
         });
     }
     start

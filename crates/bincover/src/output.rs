@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use bincover_model::Coverage;
 use bincover_report::{Emit, Format, Options, Outputs, Sources};
@@ -134,7 +136,7 @@ fn is_earlier_report(folder: &Path) -> bool {
 pub fn write_report_folder(
     format: &Format,
     path: &Path,
-    emit: impl FnOnce(&mut dyn Outputs) -> io::Result<()>,
+    emit: impl FnOnce(&dyn Outputs) -> io::Result<()>,
 ) -> Result<()> {
     check_report(format, path)?;
     let fail = |source| Error::write(path, source);
@@ -150,7 +152,7 @@ pub fn write_report_folder(
     let beside = beside.tempdir_in(folder_of(&target)).map_err(fail)?;
     let (new, old) = (beside.path().join("new"), beside.path().join("old"));
     std::fs::create_dir(&new).map_err(fail)?;
-    emit(&mut Folder { path: &new }).map_err(fail)?;
+    emit(&Folder { path: &new }).map_err(fail)?;
     let was_there = std::fs::rename(&target, &old).is_ok();
     std::fs::rename(&new, &target).map_err(|source| {
         if was_there {
@@ -167,7 +169,7 @@ struct Folder<'p> {
 }
 
 impl Outputs for Folder<'_> {
-    fn file(&mut self, name: &str, contents: &[u8]) -> io::Result<()> {
+    fn file(&self, name: &str, contents: &[u8]) -> io::Result<()> {
         let is_plain = |part: &str| {
             let is_named = !part.is_empty() && part != "." && part != "..";
             let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -177,34 +179,46 @@ impl Outputs for Folder<'_> {
             return Err(io::Error::other(format!("`{name}` would lead elsewhere")));
         }
         let path = self.path.join(name);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+        match (std::fs::write(&path, contents), path.parent()) {
+            (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(folder)?;
+                std::fs::write(&path, contents)
+            }
+            (result, _) => result,
         }
-        std::fs::write(path, contents)
     }
 }
 
-/// Writes a report in each of the formats, all from the same coverage; returns where.
+/// Writes a report in each of the formats, all from the same coverage and at the same time, each by
+/// a thread of its own; returns where.
 ///
 /// # Errors
-/// At the first that cannot be written; those before it have been.
+/// That of the first, in their order, that could not be written. The others have been.
 pub fn write_reports<'f>(
     coverage: &Coverage,
     options: &Options,
     sources: &dyn Sources,
     reports: impl IntoIterator<Item = (&'f Format, PathBuf)>,
 ) -> Result<Vec<PathBuf>> {
-    let mut written = Vec::new();
-    for (format, path) in reports {
-        match format.emit {
-            Emit::Folder(emit) => write_report_folder(format, &path, |folder| {
-                emit(coverage, options, sources, folder)
-            })?,
-            _ => write_atomically(&path, |out| format.write(coverage, options, sources, out))?,
-        }
-        written.push(path);
-    }
-    Ok(written)
+    let write = |format: &Format, path: &Path| match format.emit {
+        Emit::Folder(emit) => write_report_folder(format, path, |folder| {
+            emit(coverage, options, sources, folder)
+        }),
+        _ => write_atomically(path, |out| format.write(coverage, options, sources, out)),
+    };
+    let write = &write;
+    thread::scope(|scope| {
+        let writers = reports
+            .into_iter()
+            .map(|(format, path)| scope.spawn(move || write(format, &path).map(|()| path)));
+        // All have begun before the first is waited for.
+        let writers: Vec<_> = writers.collect();
+        let written: Vec<_> = writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect();
+        written.into_iter().collect()
+    })
 }
 
 #[cfg(test)]

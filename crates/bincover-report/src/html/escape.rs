@@ -8,9 +8,10 @@ use crate::printable::is_harmful;
 /// quotes; bytes that are not UTF-8, control characters and those that turn the direction of
 /// writing become U+FFFD.
 pub(super) fn push(html: &mut String, text: &[u8]) {
-    if text.iter().all(|byte| is_plain(*byte)) {
+    let is_plain = |byte: &u8| PLAIN[usize::from(*byte)];
+    if text.iter().all(is_plain) {
         // All of it is ASCII.
-        html.push_str(&text.to_str_lossy());
+        html.push_str(std::str::from_utf8(text).unwrap_or_default());
         return;
     }
     for c in text.chars() {
@@ -27,9 +28,17 @@ pub(super) fn push(html: &mut String, text: &[u8]) {
     }
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~' | b'\t') && !matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'')
-}
+/// By byte: whether it stands for itself.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'');
+        byte += 1;
+    }
+    plain[b'\t' as usize] = true;
+    plain
+};
 
 #[cfg(test)]
 mod tests {

@@ -16,11 +16,12 @@ mod source;
 mod syntax;
 mod tree;
 mod treemap;
+mod workers;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use bincover_model::{Coverage, ExcludedPart, ExcludedRange, Summary, Tally};
+use bincover_model::{Coverage, ExcludedPart, ExcludedRange, File, Summary, Tally};
 use bstr::ByteSlice;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use md5::{Digest, Md5};
@@ -31,7 +32,8 @@ use crate::{Instantiations, Options, Outputs, Sources};
 const CSS: &str = include_str!("report.css");
 const JS: &str = include_str!("report.js");
 
-/// Writes the pages. Reads [`Options::repository`] and [`Options::instantiations`].
+/// Writes the pages. Reads [`Options::repository`], [`Options::instantiations`] and
+/// [`Options::threads`].
 ///
 /// # Errors
 /// If an output cannot be written.
@@ -39,7 +41,7 @@ pub fn emit(
     coverage: &Coverage,
     options: &Options,
     sources: &dyn Sources,
-    out: &mut dyn Outputs,
+    out: &dyn Outputs,
 ) -> io::Result<()> {
     let names = Names::new(coverage, options);
     let mut css = CSS.to_owned();
@@ -73,15 +75,15 @@ pub fn emit(
             summary,
         });
     }
-    let mut texts = source::Texts::new(sources);
-    for (file, entry) in coverage.measured_files().zip(&files) {
-        let page = page::render(coverage, file, entry, &mut texts);
-        out.file(&entry.page, page.as_bytes())?;
-    }
-    let page_of: HashMap<&str, &str> = coverage
-        .measured_files()
-        .zip(&files)
-        .map(|(_, entry)| (entry.name.as_str(), entry.page.as_str()))
+    let measured: Vec<(&File, &Entry)> = coverage.measured_files().zip(&files).collect();
+    let texts = || source::Texts::new(sources);
+    workers::for_each(&measured, options.threads, texts, |texts, (file, entry)| {
+        let page = page::render(coverage, file, entry, texts);
+        out.file(&entry.page, page.as_bytes())
+    })?;
+    let page_of: HashMap<&str, &str> = files
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry.page.as_str()))
         .collect();
     let excluded = coverage.files.iter().flat_map(|file| {
         let name = names.of(&file.name);

@@ -8,12 +8,12 @@ use bincover_model::{
     Coverage, ExcludedPart, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
 };
 use bstr::ByteSlice;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::source::{Text, Texts};
 use super::{Entry, cards, escape, frame, raw};
 use crate::listed::{ListedLine, listed};
-use crate::missing::{Missing, group_name, missing};
+use crate::missing::{GroupNames, Missing, missing};
 use crate::names::demangled;
 use crate::text::short;
 
@@ -27,13 +27,9 @@ const MAX_INSTANTIATIONS: usize = 50;
 const MAX_MACRO_LINES: u32 = 40;
 
 /// The page.
-pub(super) fn render(
-    coverage: &Coverage,
-    file: &File,
-    entry: &Entry,
-    texts: &mut Texts<'_>,
-) -> String {
+pub(super) fn render(coverage: &Coverage, file: &File, entry: &Entry, texts: &Texts<'_>) -> String {
     let found = missing(coverage, file);
+    let groups = GroupNames::new(coverage, file);
     let text = texts.get(&file.name);
     let (folder, base) = match entry.name.rsplit_once('/') {
         Some((folder, base)) => (Some(folder), base),
@@ -53,15 +49,15 @@ pub(super) fn render(
         main {
             (cards(&entry.summary))
             @for note in notes(file, &text) { p class="note" role="note" { (note) } }
-            (places(coverage, file, &found))
-            (functions(coverage, file))
+            (places(&groups, &found))
+            (functions(&groups, file))
             div class="tools js" {
                 button type="button" id="previous" title="Previous place (p)" { "↑" span class="hidden" { " previous place not covered" } }
                 button type="button" id="next" title="Next place (n)" { "↓" span class="hidden" { " next place not covered" } }
                 output id="at" {}
             }
             div class="scroll" tabindex="0" role="region" aria-label="Source" {
-                (raw(Rows::of(coverage, file, &found, &text, texts)))
+                (Written(|html: &mut String| Rows::push(coverage, file, &found, &text, texts, html)))
             }
         }
         footer {
@@ -125,7 +121,7 @@ fn notes(file: &File, text: &Rc<Result<Text, String>>) -> Vec<String> {
 }
 
 /// What is not covered, as links.
-fn places(coverage: &Coverage, file: &File, found: &[Missing]) -> Markup {
+fn places(groups: &GroupNames<'_>, found: &[Missing]) -> Markup {
     html! {
         @if found.is_empty() {
             p class="done" { "Nothing is left uncovered here." }
@@ -140,8 +136,8 @@ fn places(coverage: &Coverage, file: &File, found: &[Missing]) -> Markup {
                         li {
                             a href=(format!("#L{}", one.first_line())) { (one.place()) }
                             " " (one.reason.words())
-                            @if let Some(group) = one.group.and_then(|index| file.groups.get(index)) {
-                                " " code { (raw(escaped(&group_name(coverage, group)))) }
+                            @if let Some(name) = groups.around(one) {
+                                " " code { (raw(escaped(name))) }
                             }
                         }
                     }
@@ -152,7 +148,7 @@ fn places(coverage: &Coverage, file: &File, found: &[Missing]) -> Markup {
     }
 }
 
-fn functions(coverage: &Coverage, file: &File) -> Markup {
+fn functions(groups: &GroupNames<'_>, file: &File) -> Markup {
     html! {
         @if !file.groups.is_empty() {
             details class="list" {
@@ -166,7 +162,7 @@ fn functions(coverage: &Coverage, file: &File) -> Markup {
                         th scope="col" { "Lines" } th scope="col" { "Name" }
                     } }
                     tbody {
-                        @for group in file.groups.iter().take(MAX_LISTED) {
+                        @for (index, group) in file.groups.iter().take(MAX_LISTED).enumerate() {
                             tr class=(if group.count == 0 { "m" } else { "h" }) {
                                 td { a href=(format!("#L{}", group.start.line)) { (group.start.line) } }
                                 td { (group.count) }
@@ -175,7 +171,7 @@ fn functions(coverage: &Coverage, file: &File) -> Markup {
                                         (group.summary.lines.covered) "/" (group.summary.lines.total)
                                     }
                                 }
-                                td { code { (raw(escaped(&group_name(coverage, group)))) } }
+                                td { code { @if let Some(name) = groups.get(index) { (raw(escaped(name))) } } }
                             }
                         }
                     }
@@ -186,163 +182,180 @@ fn functions(coverage: &Coverage, file: &File) -> Markup {
     }
 }
 
+/// What a function writes into the page.
+struct Written<F: Fn(&mut String)>(F);
+
+impl<F: Fn(&mut String)> Render for Written<F> {
+    fn render_to(&self, html: &mut String) {
+        (self.0)(html);
+    }
+}
+
 /// The table of lines, as it is written.
-struct Rows<'a> {
+struct Rows<'a, 'h> {
     coverage: &'a Coverage,
     file: &'a File,
     /// By line.
     listed: Vec<ListedLine>,
     has_branches: bool,
-    html: String,
+    html: &'h mut String,
 }
 
-/// What is told below a line, by line.
+/// What is told of a line besides its count.
 #[derive(Default)]
-struct Below<'a> {
-    places: BTreeMap<u32, Vec<&'a Missing>>,
-    /// Where a place begins.
-    firsts: BTreeMap<u32, ()>,
-    groups: BTreeMap<u32, Vec<&'a Group>>,
-    expansions: BTreeMap<u32, Vec<(&'a Region, Vec<Expansion>)>>,
-    decisions: BTreeMap<u32, Vec<String>>,
+struct Here<'a> {
+    /// A place begins here that is not covered.
+    is_first: bool,
+    places: Vec<&'a Missing>,
+    groups: Vec<&'a Group>,
+    expansions: Vec<(&'a Region, Vec<Expansion>)>,
+    decisions: Vec<String>,
 }
 
-impl<'a> Below<'a> {
-    fn new(coverage: &'a Coverage, file: &'a File, found: &'a [Missing]) -> Self {
-        let mut below = Self::default();
-        for one in found {
-            below.firsts.insert(one.first_line(), ());
-            if one.lines.is_none() {
-                below.places.entry(one.start.line).or_default().push(one);
-            }
+/// By line; of most there is nothing to tell.
+fn by_line<'a>(
+    coverage: &'a Coverage,
+    file: &'a File,
+    found: &'a [Missing],
+) -> BTreeMap<u32, Here<'a>> {
+    let mut lines: BTreeMap<u32, Here<'a>> = BTreeMap::new();
+    for one in found {
+        lines.entry(one.first_line()).or_default().is_first = true;
+        if one.lines.is_none() {
+            lines.entry(one.start.line).or_default().places.push(one);
         }
-        for group in file.groups.iter().filter(|group| group.members.len() > 1) {
-            below
-                .groups
-                .entry(group.start.line)
-                .or_default()
-                .push(group);
-        }
-        for expansion in &file.expansions {
-            if let Some(region) = coverage.expansion_region(*expansion) {
-                let line = below.expansions.entry(region.start.line).or_default();
-                // Instantiations expand it at the same place.
-                match line
-                    .iter_mut()
-                    .find(|(other, _)| other.start == region.start)
-                {
-                    Some((_, all)) => all.push(*expansion),
-                    None => line.push((region, vec![*expansion])),
-                }
-            }
-        }
-        for id in &file.mcdc {
-            let record = coverage.mcdc(*id);
-            let tally = record.tally();
-            if tally.missed() > 0 {
-                below
-                    .decisions
-                    .entry(record.start.line)
-                    .or_default()
-                    .push(format!(
-                        "column {}: {} of {} conditions were seen to decide alone (MC/DC)",
-                        record.start.column, tally.covered, tally.total
-                    ));
-            }
-        }
-        below
     }
+    for group in file.groups.iter().filter(|group| group.members.len() > 1) {
+        lines
+            .entry(group.start.line)
+            .or_default()
+            .groups
+            .push(group);
+    }
+    for expansion in &file.expansions {
+        if let Some(region) = coverage.expansion_region(*expansion) {
+            let here = lines.entry(region.start.line).or_default();
+            // Instantiations expand it at the same place.
+            let mut known = here.expansions.iter_mut();
+            match known.find(|(other, _)| other.start == region.start) {
+                Some((_, all)) => all.push(*expansion),
+                None => here.expansions.push((region, vec![*expansion])),
+            }
+        }
+    }
+    for id in &file.mcdc {
+        let record = coverage.mcdc(*id);
+        let tally = record.tally();
+        if tally.missed() > 0 {
+            let here = lines.entry(record.start.line).or_default();
+            here.decisions.push(format!(
+                "column {}: {} of {} conditions were seen to decide alone (MC/DC)",
+                record.start.column, tally.covered, tally.total
+            ));
+        }
+    }
+    lines
 }
 
-impl<'a> Rows<'a> {
-    fn of(
+impl<'a, 'h> Rows<'a, 'h> {
+    fn push(
         coverage: &'a Coverage,
         file: &'a File,
         found: &[Missing],
         text: &Rc<Result<Text, String>>,
-        texts: &mut Texts<'_>,
-    ) -> String {
+        texts: &Texts<'_>,
+        html: &'h mut String,
+    ) {
         let listed = listed(coverage, file);
         let mut rows = Self {
             coverage,
             file,
             has_branches: listed.iter().any(|line| !line.branches.is_empty()),
             listed,
-            html: String::new(),
+            html,
         };
-        let below = Below::new(coverage, file, found);
+        let told = by_line(coverage, file, found);
         rows.html.push_str("<table class=src><caption class=hidden>Source with counts</caption><thead><tr><th scope=col>Line<th scope=col>Count");
         if rows.has_branches {
             rows.html.push_str("<th scope=col>Branches");
         }
         rows.html.push_str("<th scope=col>Source<tbody>\n");
         match &**text {
-            Ok(text) => rows.lines(text, &below, texts),
-            Err(_) => rows.counts_alone(&below),
+            Ok(text) => rows.lines(text, &told, texts),
+            Err(_) => rows.counts_alone(&told),
         }
         rows.html.push_str("</table>");
-        rows.html
     }
 
-    /// The index in `listed` of a line, if it holds code.
-    fn at(&self, number: u32) -> Option<usize> {
-        let by_number = |line: &ListedLine| line.line.number;
-        self.listed.binary_search_by_key(&number, by_number).ok()
-    }
-
-    fn lines(&mut self, text: &Text, below: &Below<'_>, texts: &mut Texts<'_>) {
+    fn lines(&mut self, text: &Text, told: &BTreeMap<u32, Here<'_>>, texts: &Texts<'_>) {
         let count = u32::try_from(text.line_count()).unwrap_or(u32::MAX);
         let file = self.file;
         let mut stats = line_stats(&file.segments, 1).peekable();
+        let mut listed = std::mem::take(&mut self.listed).into_iter().peekable();
+        let mut told = told.iter().peekable();
         for number in 1..=count.min(MAX_LINES) {
             while stats.next_if(|stats| stats.number < number).is_some() {}
             let stats = stats.next_if(|stats| stats.number == number);
-            let here = self.at(number);
-            let line_count = here.and_then(|index| Some(self.listed.get(index)?.line.count));
-            self.open(number, here, below);
+            while listed.next_if(|one| one.line.number < number).is_some() {}
+            let line = listed.next_if(|one| one.line.number == number);
+            while told.next_if(|(line, _)| **line < number).is_some() {}
+            let here = told.next_if(|(line, _)| **line == number);
+            let here = here.map(|(_, here)| here);
+            self.open(number, line.as_ref(), here);
             let (wrapped, segments) =
                 stats.map_or((None, &[][..]), |stats| (stats.wrapped, stats.segments));
-            text.push_line(number, line_count, wrapped, segments, &mut self.html);
+            let line_count = line.map(|line| line.line.count);
+            text.push_line(number, line_count, wrapped, segments, self.html);
             self.html.push_str("</code>\n");
-            self.below(number, below, texts);
+            if let Some(here) = here {
+                self.below(here, texts);
+            }
         }
     }
 
     /// Without a source, the lines that hold code.
-    fn counts_alone(&mut self, below: &Below<'_>) {
-        for index in 0..self.listed.len().min(MAX_LINES as usize) {
-            let number = self.listed[index].line.number;
-            self.open(number, Some(index), below);
+    fn counts_alone(&mut self, told: &BTreeMap<u32, Here<'_>>) {
+        for line in std::mem::take(&mut self.listed)
+            .iter()
+            .take(MAX_LINES as usize)
+        {
+            let number = line.line.number;
+            self.open(number, Some(line), told.get(&number));
             self.html.push_str("</code>\n");
         }
     }
 
     /// A row up to its code. Its class says how the line is: hit, missed, partial; and `u` that a
     /// place begins here that is not covered.
-    fn open(&mut self, number: u32, index: Option<usize>, below: &Below<'_>) {
-        let line = index.and_then(|index| self.listed.get(index));
-        let is_partial = below.places.contains_key(&number);
+    fn open(&mut self, number: u32, line: Option<&ListedLine>, here: Option<&Here<'_>>) {
+        let is_partial = here.is_some_and(|here| !here.places.is_empty());
         let state = match line.map(|line| line.line.count) {
             Some(0) => "m",
             _ if is_partial => "p",
             Some(_) => "h",
             None => "",
         };
-        let _ = write!(self.html, "<tr id=L{number}");
-        match (state, below.firsts.contains_key(&number)) {
-            ("", _) => {}
-            (state, true) => {
-                let _ = write!(self.html, " class=\"{state} u\"");
-            }
-            (state, false) => {
-                let _ = write!(self.html, " class={state}");
+        // There are many lines; this is a good part of the time.
+        let mut digits = itoa::Buffer::new();
+        let number = digits.format(number);
+        self.html.push_str("<tr id=L");
+        self.html.push_str(number);
+        if !state.is_empty() {
+            self.html.push_str(" class=");
+            match here.is_some_and(|here| here.is_first) {
+                true => {
+                    let _ = write!(self.html, "\"{state} u\"");
+                }
+                false => self.html.push_str(state),
             }
         }
-        let _ = write!(self.html, "><td>{number}<td>");
+        self.html.push_str("><td>");
+        self.html.push_str(number);
+        self.html.push_str("<td>");
         if let Some(line) = line {
             let count = line.line.count;
             match count < 1000 {
-                true => self.html.push_str(&count.to_string()),
+                true => self.html.push_str(digits.format(count)),
                 false => {
                     let _ = write!(self.html, "<span title={count}>{}</span>", short(count));
                 }
@@ -358,20 +371,19 @@ impl<'a> Rows<'a> {
         self.html.push_str("<td><code>");
     }
 
-    fn below(&mut self, number: u32, below: &Below<'_>, texts: &mut Texts<'_>) {
+    fn below(&mut self, here: &Here<'_>, texts: &Texts<'_>) {
         let mut notes = String::new();
-        let places = below.places.get(&number).into_iter().flatten();
-        let places: Vec<String> = places.map(|one| one.note()).collect();
+        let places: Vec<String> = here.places.iter().map(|one| one.note()).collect();
         if !places.is_empty() {
             let _ = writeln!(notes, "<p>{}</p>", places.join("; "));
         }
-        for text in below.decisions.get(&number).into_iter().flatten() {
+        for text in &here.decisions {
             let _ = writeln!(notes, "<p>{text}</p>");
         }
-        for group in below.groups.get(&number).into_iter().flatten() {
+        for group in &here.groups {
             self.instantiations(group, &mut notes);
         }
-        for (region, expansions) in below.expansions.get(&number).into_iter().flatten() {
+        for (region, expansions) in &here.expansions {
             self.expansion(region, expansions, texts, &mut notes);
         }
         if !notes.is_empty() {
@@ -415,7 +427,7 @@ impl<'a> Rows<'a> {
         &self,
         region: &Region,
         expansions: &[Expansion],
-        texts: &mut Texts<'_>,
+        texts: &Texts<'_>,
         notes: &mut String,
     ) {
         let Some((first, id)) = expansions.first().and_then(|expansion| {

@@ -1,6 +1,7 @@
 //! A source file's lines as HTML: tokens have colours, code that was not executed is marked, and
 //! where a region begins that was executed more or less often than its line, its count stands.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -21,22 +22,28 @@ const MAX_KEPT_BYTES: usize = 32 << 20;
 /// pages.
 pub(super) struct Texts<'s> {
     sources: &'s dyn Sources,
-    kept: HashMap<Vec<u8>, Rc<Result<Text, String>>>,
-    kept_bytes: usize,
+    kept: RefCell<Kept>,
+}
+
+/// By the files' names.
+#[derive(Default)]
+struct Kept {
+    texts: HashMap<Vec<u8>, Rc<Result<Text, String>>>,
+    bytes: usize,
 }
 
 impl<'s> Texts<'s> {
     pub(super) fn new(sources: &'s dyn Sources) -> Self {
         Self {
             sources,
-            kept: HashMap::new(),
-            kept_bytes: 0,
+            kept: RefCell::default(),
         }
     }
 
     /// The text of a file, or why there is none.
-    pub(super) fn get(&mut self, name: &[u8]) -> Rc<Result<Text, String>> {
-        if let Some(text) = self.kept.get(name) {
+    pub(super) fn get(&self, name: &[u8]) -> Rc<Result<Text, String>> {
+        let mut kept = self.kept.borrow_mut();
+        if let Some(text) = kept.texts.get(name) {
             return Rc::clone(text);
         }
         let text = match self.sources.read(name.as_bstr()) {
@@ -44,18 +51,17 @@ impl<'s> Texts<'s> {
             Source::Missing { reason } => Err(reason),
         };
         let bytes = text.as_ref().map_or(0, |text| text.bytes.len()) + name.len();
-        if self.kept_bytes + bytes > MAX_KEPT_BYTES {
-            self.kept.clear();
-            self.kept_bytes = 0;
+        if kept.bytes + bytes > MAX_KEPT_BYTES {
+            *kept = Kept::default();
         }
-        self.kept_bytes += bytes;
+        kept.bytes += bytes;
         let text = Rc::new(text);
-        self.kept.insert(name.to_owned(), Rc::clone(&text));
+        kept.texts.insert(name.to_owned(), Rc::clone(&text));
         text
     }
 
     /// The text of a file of the model.
-    pub(super) fn of(&mut self, coverage: &Coverage, id: FileId) -> Rc<Result<Text, String>> {
+    pub(super) fn of(&self, coverage: &Coverage, id: FileId) -> Rc<Result<Text, String>> {
         self.get(&coverage.file(id).name)
     }
 }

@@ -1,6 +1,7 @@
 //! The pages as text. `tests/browser.rs` looks at them in a browser.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use bincover_model::segments;
 use bstr::BStr;
@@ -11,13 +12,17 @@ use crate::testing::{file, lines, one_of_everything, tally};
 
 /// Keeps the pages.
 #[derive(Default)]
-struct Pages(BTreeMap<String, String>);
+struct Pages(Mutex<BTreeMap<String, String>>);
 
 impl Outputs for Pages {
-    fn file(&mut self, name: &str, contents: &[u8]) -> io::Result<()> {
+    fn file(&self, name: &str, contents: &[u8]) -> io::Result<()> {
         let text = String::from_utf8(contents.to_vec()).expect("pages are UTF-8");
         assert!(
-            self.0.insert(name.to_owned(), text).is_none(),
+            self.0
+                .lock()
+                .unwrap()
+                .insert(name.to_owned(), text)
+                .is_none(),
             "{name} comes once"
         );
         Ok(())
@@ -37,9 +42,9 @@ impl Sources for One {
 }
 
 fn pages(coverage: &Coverage, sources: &dyn Sources) -> BTreeMap<String, String> {
-    let mut pages = Pages::default();
-    emit(coverage, &Options::default(), sources, &mut pages).expect("memory takes everything");
-    pages.0
+    let pages = Pages::default();
+    emit(coverage, &Options::default(), sources, &pages).expect("memory takes everything");
+    pages.0.into_inner().unwrap()
 }
 
 const SOURCE: &str = "\

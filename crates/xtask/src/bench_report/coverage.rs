@@ -134,25 +134,38 @@ const OTHER_FORMATS: &[&str] = &[
     "shields",
 ];
 
-/// `bincover report` with pages and other formats; without others, beside `llvm-cov show`.
+/// `bincover report` with pages and other formats; without others, beside `llvm-cov show`. Each run has a new folder for
+/// its pages, named after its process: a file system that has just deleted many files is slow to make others.
 fn pages(site: &Site, name: &str, others: &[&str]) -> Result<Race, Failure> {
     let covered = covered_binary(site)?;
-    let folder = |called: &str| site.path(&format!("{name}.{called}"));
+    let empty = |called: &str| -> Result<PathBuf, Failure> {
+        let folder = site.path(&format!("{name}.{called}"));
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    };
+    let to_new_folder = |option: &str, folder: PathBuf, words: Vec<OsString>| {
+        let script = format!("exec \"$0\" \"$@\" {option}={}/$$", folder.display());
+        let mut command: Vec<OsString> = vec!["sh".into(), "-c".into(), script.into()];
+        command.extend(words);
+        command
+    };
     let mut ours: Vec<OsString> = vec![released("bincover").into(), "report".into()];
     ours.extend(["--profile".into(), covered.profile.clone().into()]);
     for object in &covered.objects {
         ours.extend(["--object".into(), object.clone().into()]);
     }
-    ours.extend(["--html".into(), folder("bincover").into()]);
     for format in others {
-        ours.push(format!("--{format}={}", folder(format).display()).into());
+        let path = site.path(&format!("{name}.{format}"));
+        ours.push(format!("--{format}={}", path.display()).into());
     }
+    let ours = to_new_folder("--html", empty("bincover")?, ours);
     let mut commands = vec![(Role::Ours, "bincover report", ours)];
     if others.is_empty() {
-        let mut theirs = covered.command(Role::Theirs, &["show", "-format=html"]);
-        let mut output = OsString::from("-output-dir=");
-        output.push(folder("llvm-cov"));
-        theirs.push(output);
+        let theirs = covered.command(Role::Theirs, &["show", "-format=html"]);
+        let theirs = to_new_folder("-output-dir", empty("llvm-cov")?, theirs);
         commands.push((Role::Theirs, "llvm-cov show", theirs));
     }
     let racer = |(role, name, command): (Role, &str, Vec<OsString>)| Racer {

@@ -173,7 +173,7 @@ fn targets(text: &mut String, outcomes: &[Outcome]) {
 }
 
 fn losses(text: &mut String, outcomes: &[Outcome]) {
-    text.push_str("\n## Where we lose\n\n");
+    text.push_str("\n## Where we lose\n\n[Why](README.md#targets-that-are-missed), as far as it is known.\n\n");
     let start = text.len();
     for outcome in outcomes {
         for line in outcome.losses(outcomes) {

@@ -16,36 +16,82 @@ use crate::{Failure, command};
 pub(super) const GROUP: Group = Group {
     title: "A workspace's tests",
     about: "[A workspace](../tests/workspaces/shop) of three crates and ten tests under cargo-nextest, from sources to lcov. \
-        Both programs are called as cargo calls them. The floor is cargo-nextest without coverage.",
+        Both programs are called as cargo calls them. The floor is cargo-nextest without coverage. And the crates of this project \
+        that read, evaluate and report, with their unit tests.",
     workloads: &[
         Workload {
             name: "suite-cold",
             about: "nothing is built; the time has the deletion of what was built in it",
             rounds: super::workloads::few,
-            prepare: |site| suite(site, true, &[]),
+            prepare: |site| suite(site, &SHOP, true, &[]),
             targets: &[Target::Faster(1.0)],
         },
         Workload {
             name: "suite-warm",
             about: "again, with nothing changed; cargo-llvm-cov builds the workspace's crates anew unless it is told not to",
             rounds: |rounds| rounds,
-            prepare: |site| suite(site, false, &[]),
+            prepare: |site| suite(site, &SHOP, false, &[]),
             targets: &[Target::Faster(1.0)],
         },
         Workload {
             name: "suite-warm-no-clean",
             about: "the same with `--no-clean`: nothing is built, and profiles of earlier rounds stay",
             rounds: |rounds| rounds,
-            prepare: |site| suite(site, false, &["--no-clean"]),
+            prepare: |site| suite(site, &SHOP, false, &["--no-clean"]),
             targets: &[Target::Faster(1.0)],
         },
         Workload {
             name: "suite-report",
             about: "a report on what one suite left",
             rounds: |rounds| 4 * rounds,
-            prepare: report,
+            prepare: |site| report(site, &SHOP),
             targets: &[Target::Faster(10.0)],
         },
+        Workload {
+            name: "own-suite-cold",
+            about: "the same on this project, of which nothing is built",
+            rounds: |_| 1,
+            prepare: |site| suite(site, &OWN, true, &[]),
+            targets: &[Target::Faster(1.0)],
+        },
+        Workload {
+            name: "own-suite-report",
+            about: "a report on what this project's suite left",
+            rounds: |rounds| 4 * rounds,
+            prepare: |site| report(site, &OWN),
+            targets: &[Target::Faster(10.0)],
+        },
+    ],
+};
+
+/// A workspace whose tests are run.
+struct Suite {
+    name: &'static str,
+    /// Copies it.
+    copy: &'static [&'static str],
+    /// Cargo's words for the packages.
+    packages: &'static [&'static str],
+}
+
+const SHOP: Suite = Suite {
+    name: "suite",
+    copy: &["cp", "-R", "tests/workspaces/shop"],
+    packages: &["--workspace"],
+};
+
+const OWN: Suite = Suite {
+    name: "own-suite",
+    // What is committed.
+    copy: &["git", "clone", "--quiet", "."],
+    packages: &[
+        "-p",
+        "bincover-model",
+        "-p",
+        "bincover-profile",
+        "-p",
+        "bincover-mapping",
+        "-p",
+        "bincover-report",
     ],
 };
 
@@ -87,20 +133,20 @@ fn bare() -> Tool {
 }
 
 /// A copy of the workspace for each program, so that none builds for another.
-fn workspace(site: &Site, tool: &Tool) -> Result<PathBuf, Failure> {
-    let folder = site.path(&format!("suite-{}", tool.name.replace(' ', "-")));
-    if !folder.exists() {
-        let mut copy = Command::new("cp");
-        copy.args(["-R", "tests/workspaces/shop"]).arg(&folder);
-        command::run(&mut copy)?;
+fn workspace(site: &Site, suite: &Suite, tool: &Tool) -> Result<PathBuf, Failure> {
+    let folder = site.path(&format!("{}-{}", suite.name, tool.name.replace(' ', "-")));
+    if !folder.exists()
+        && let Some((program, words)) = suite.copy.split_first()
+    {
+        command::run(Command::new(program).args(words).arg(&folder))?;
     }
     Ok(folder)
 }
 
-fn suite(site: &Site, is_cold: bool, more: &[&str]) -> Result<Race, Failure> {
+fn suite(site: &Site, suite: &Suite, is_cold: bool, more: &[&str]) -> Result<Race, Failure> {
     let mut racers = Vec::new();
     for tool in [ours(), theirs(), bare()] {
-        let folder = workspace(site, &tool)?;
+        let folder = workspace(site, suite, &tool)?;
         let mut command: Vec<OsString> = Vec::new();
         if is_cold {
             let delete = format!(
@@ -118,7 +164,8 @@ fn suite(site: &Site, is_cold: bool, more: &[&str]) -> Result<Race, Failure> {
             command.extend(more.iter().map(OsString::from));
             command.extend(to_lcov(&folder));
         }
-        command.extend(["--workspace".into(), "--manifest-path".into()]);
+        command.extend(suite.packages.iter().map(OsString::from));
+        command.push("--manifest-path".into());
         command.push(folder.join("Cargo.toml").into());
         racers.push(Racer {
             role: tool.role,
@@ -131,11 +178,11 @@ fn suite(site: &Site, is_cold: bool, more: &[&str]) -> Result<Race, Failure> {
     Ok(race(racers))
 }
 
-fn report(site: &Site) -> Result<Race, Failure> {
+fn report(site: &Site, suite: &Suite) -> Result<Race, Failure> {
     let mut racers = Vec::new();
     for tool in [ours(), theirs()] {
-        let folder = workspace(site, &tool)?;
-        run_suite(&tool, &folder, &[])?;
+        let folder = workspace(site, suite, &tool)?;
+        run_suite(&tool, suite, &folder, &[])?;
         let mut command = tool.words;
         command.push("report".into());
         command.extend(to_lcov(&folder));
@@ -166,12 +213,14 @@ fn to_lcov(folder: &Path) -> [OsString; 3] {
     ["--lcov".into(), "--output-path".into(), output]
 }
 
-fn run_suite(tool: &Tool, folder: &Path, more: &[&str]) -> Result<(), Failure> {
+fn run_suite(tool: &Tool, tests: &Suite, folder: &Path, more: &[&str]) -> Result<(), Failure> {
     let mut words = tool.words.iter();
     let mut suite = Command::new(words.next().ok_or("a program has a name")?);
     suite
         .args(words)
-        .args(["nextest", "--workspace", "--manifest-path"])
+        .arg("nextest")
+        .args(tests.packages)
+        .arg("--manifest-path")
         .arg(folder.join("Cargo.toml"))
         .args(more)
         .args(to_lcov(folder));
@@ -186,11 +235,11 @@ pub(super) fn disk(site: &Site) -> Result<String, Failure> {
         (ours(), "target/bincover-target/store"),
         (theirs(), "target/llvm-cov-target"),
     ] {
-        let folder = workspace(site, &tool)?;
-        run_suite(&tool, &folder, &[])?;
+        let folder = workspace(site, &SHOP, &tool)?;
+        run_suite(&tool, &SHOP, &folder, &[])?;
         let one = size(&folder.join(kept))?;
         for _ in 1..SUITES {
-            run_suite(&tool, &folder, &["--no-clean"])?;
+            run_suite(&tool, &SHOP, &folder, &["--no-clean"])?;
         }
         let ten = size(&folder.join(kept))?;
         rows += &format!("| {} | {} | {} |\n", tool.name, bytes(one), bytes(ten));
