@@ -3,7 +3,12 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use bincover_testkit::{fixtures_ending, mutate};
+use bincover_mapping::Mapping;
+use bincover_profile::FileKind;
+use bincover_testkit::container::{Container, Sections, split_object};
+use bincover_testkit::raw::{Function, RawFile, Shape};
+use bincover_testkit::rng::Rng;
+use bincover_testkit::{elf, fixture_bytes, fixtures_ending, mapping, mutate};
 
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library where it lives")]
@@ -11,15 +16,33 @@ mod bodies;
 
 type Body = fn(&[u8]);
 
-const BODIES: [Body; 8] = [
+const BODIES: [Body; 16] = [
     bodies::raw,
     bodies::indexed,
     bodies::text,
+    bodies::names,
+    bodies::symbols,
     bodies::mapping,
     bodies::go_meta,
     bodies::go_counters,
     bodies::go_text,
-    bodies::import,
+    bodies::lcov,
+    bodies::cobertura,
+    bodies::llvm_json,
+    bodies::patch,
+    bodies::baseline,
+    bodies::ratchet,
+    bodies::sources,
+];
+
+/// To these, bytes are decisions.
+const RECIPES: [Body; 6] = [
+    bodies::merge,
+    bodies::shards,
+    bodies::damage,
+    bodies::reports,
+    bodies::store,
+    bodies::container,
 ];
 
 /// The files of a folder of `testdata/` that end in this, contents that repeat left out.
@@ -59,9 +82,12 @@ fn every_body_over_every_file() {
         for body in BODIES {
             body(&bytes);
         }
-        // To `merge`, bytes are decisions: a few files have enough of them.
-        if index % 8 == 0 {
-            bodies::merge(&bytes);
+        // A few files have decisions enough.
+        if index % 16 == 0 {
+            bodies::config(&bytes);
+            for body in RECIPES {
+                body(&bytes[..bytes.len().min(2_000)]);
+            }
         }
     }
 }
@@ -102,10 +128,11 @@ fn damaged_go_data() {
 
 #[test]
 fn damaged_reports() {
-    for suffix in ["a.info", "rust.xml", "python.xml"] {
-        all_damaged(bodies::import, "import", suffix, 5);
+    all_damaged(bodies::lcov, "import", "a.info", 5);
+    for suffix in ["rust.xml", "python.xml"] {
+        all_damaged(bodies::cobertura, "import", suffix, 5);
     }
-    all_damaged(bodies::import, "object/wasm", "expected.json", 91);
+    all_damaged(bodies::llvm_json, "object/wasm", "expected.json", 91);
 }
 
 /// What is damaged already may be damaged a little more.
@@ -145,7 +172,150 @@ fn damaged_containers() {
 fn damaged_sections() {
     for (path, bytes) in files("object", "app.elf") {
         println!("{}", path.display());
-        let sections = bodies::split_object(&bytes).expect("a fixture with a mapping");
+        let sections = split_object(&bytes).expect("a fixture with a mapping");
         damaged(bodies::mapping, &sections, 7);
+    }
+}
+
+/// Decisions by a seeded generator, many times, of the bodies that take them.
+#[test]
+fn random_recipes() {
+    let mut rng = Rng::new(1);
+    for (body, times) in RECIPES.into_iter().zip([40, 15, 2_000, 300, 15, 200]) {
+        for _ in 0..times {
+            let len = 4 + rng.below(200);
+            let recipe: Vec<u8> = (0..len).map(|_| rng.byte()).collect();
+            body(&recipe);
+        }
+    }
+}
+
+#[test]
+fn damaged_settings() {
+    let files: [(Body, &[u8]); 5] = [
+        (
+            bodies::config,
+            b"store = \"a\"\n[report]\nlcov = true\nexclude-line = [\"x\", \"y\"]\n",
+        ),
+        (
+            bodies::ratchet,
+            b"version = 1\ntolerance = 0.5\n[files]\n\"a.c\" = [5, 9]\n\"b\" = [1, 47]\n",
+        ),
+        (
+            bodies::baseline,
+            br#"{"version":1,"totals":{"lines":{"covered":2,"total":4}},"files":[{"name":"/w/a.c","lines":[[1,2,1]]}]}"#,
+        ),
+        (
+            bodies::patch,
+            b"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,3 +1,4 @@ f\n a\n-b\n+c\n+d\n e\n",
+        ),
+        (
+            bodies::sources,
+            b"fn f() { // LCOV_EXCL_START\n unreachable!() }\n#[test]\nfn t() {} // LCOV_EXCL_STOP\n",
+        ),
+    ];
+    for (body, bytes) in files {
+        damaged(body, bytes, 3);
+    }
+}
+
+/// Each kind of object file that the fuzz target makes is read as what it is.
+#[test]
+fn every_container_is_reached() {
+    let functions = [Function::new("f", 1, [2]), Function::new("g", 2, [3])];
+    let regions = || vec![mapping::Region::code(0, (1, 1), (3, 2))];
+    let object = mapping::object("/w", &["a.c".to_owned()], &functions, |_| {
+        mapping::function(&[(0, regions())])
+    });
+    let [names, covmap, covfun] = ["__llvm_prf_names", "__llvm_covmap", "__llvm_covfun"]
+        .map(|name| elf::section(&object, name));
+    let sections = Sections {
+        names: &names,
+        covmap: &covmap,
+        covfun: &covfun,
+    };
+    for kind in Container::ALL {
+        let file = kind.build(&sections);
+        match Mapping::parse(&file) {
+            Ok(found) => assert_eq!(found.function_count(), 2, "{kind:?}"),
+            // The sections are found, and make no sense in the other byte order.
+            Err(error) => assert!(
+                !kind.is_little_endian() && error.section().is_some(),
+                "{kind:?}: {error}"
+            ),
+        }
+    }
+}
+
+/// A stand-in for libFuzzer's own mutation: a byte changes, or the end does.
+fn plain(rng: &mut Rng, data: &mut [u8], size: usize, max_size: usize) -> usize {
+    let below = |rng: &mut Rng, bound: usize| usize::try_from(rng.below(bound as u64)).unwrap_or(0);
+    match rng.below(3) {
+        0 if size < max_size => {
+            data[size] = rng.byte();
+            size + 1
+        }
+        1 if size > 1 => size - 1,
+        _ if size > 0 => {
+            let at = below(rng, size);
+            data[at] = rng.byte();
+            size.min(max_size)
+        }
+        _ => 0,
+    }
+}
+
+/// Most mutations of a good file leave what comes before its records as it is to be.
+#[test]
+fn mutations_keep_headers_plausible() {
+    let functions = [Function::new("f", 1, [2, 3]), Function::new("g", 2, [3])];
+    let raw = RawFile::new(Shape::CURRENT, &functions).bytes();
+    let big = RawFile::new(
+        Shape {
+            version: 8,
+            big_endian: true,
+            pointer_bytes: 4,
+        },
+        &functions,
+    )
+    .bytes();
+    let indexed = fixture_bytes("indexed/names-2/input.profdata");
+    let object = fixture_bytes("object/clang22-c/app.elf");
+    let split = split_object(&object).expect("a fixture with a mapping");
+    let names = elf::section(&object, "__llvm_prf_names");
+    let boxed = [&[0, 0], &split[..]].concat();
+    let is_raw = |bytes: &[u8]| {
+        matches!(FileKind::sniff(bytes), Some(FileKind::Raw { .. }))
+            && bincover_profile::raw::RawProfile::parse(bytes, 0).is_ok()
+    };
+    let is_indexed = |bytes: &[u8]| bincover_profile::indexed::IndexedProfile::parse(bytes).is_ok();
+    let is_object = |bytes: &[u8]| bincover_mapping::inspect(bytes).is_ok();
+    let is_table = |bytes: &[u8]| bincover_profile::NameTable::decode(bytes, 0).is_ok();
+    let is_split = |bytes: &[u8]| bytes.len() > 8;
+    type Mutate = fn(&mut [u8], usize, usize, u32, bodies::mutate::Plain<'_>) -> usize;
+    type Is<'i> = &'i dyn Fn(&[u8]) -> bool;
+    let cases: [(Mutate, &[u8], Is<'_>); 7] = [
+        (bodies::mutate::raw, &raw, &is_raw),
+        (bodies::mutate::raw, &big, &is_raw),
+        (bodies::mutate::indexed, &indexed, &is_indexed),
+        (bodies::mutate::names, &names, &is_table),
+        (bodies::mutate::mapping, &object, &is_object),
+        (bodies::mutate::mapping, &split, &is_split),
+        (bodies::mutate::container, &boxed, &is_split),
+    ];
+    for (index, (mutate, good, is_plausible)) in cases.into_iter().enumerate() {
+        let mut plausible = 0;
+        let mut changed = 0;
+        for seed in 0..100 {
+            let rng = std::cell::RefCell::new(Rng::new(seed.into()));
+            let mut data = good.to_vec();
+            data.resize(good.len() + 100, 0);
+            let plain = |data: &mut [u8], size, max| plain(&mut rng.borrow_mut(), data, size, max);
+            let size = mutate(&mut data, good.len(), good.len() + 100, seed, &plain);
+            plausible += u32::from(is_plausible(&data[..size]));
+            changed += u32::from(data[..size] != *good);
+        }
+        assert!(plausible >= 60, "{index}: {plausible} of 100");
+        assert!(changed >= 50, "{index}: {changed} of 100");
     }
 }

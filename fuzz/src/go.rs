@@ -4,8 +4,10 @@ use bincover_gocover::counters::write;
 use bincover_gocover::meta::Function;
 use bincover_gocover::{
     Cause, CounterFile, CounterView, Error, Granularity, HashKind, LineRule, Located, Meta,
-    MetaBuilder, Mode, Pod, Profile, Program, Sums, TextProfile, Unit, coverage, listing, text,
+    MetaBuilder, Mode, Pod, Profile, Program, Sums, TextProfile, Unit, cover, coverage, listing,
+    text,
 };
+use bstr::ByteSlice;
 
 fn check_offset(error: &Error, bytes: &[u8]) {
     if let Some(offset) = error.offset() {
@@ -68,6 +70,19 @@ fn check_profile(profile: &Profile, source: &[u8]) {
         listing::percent(profile),
         listing::packages(profile),
         profile.overlaps(),
+    );
+    // One text for all files; for a few, since it may be long.
+    let mut left = 8u32;
+    let files = cover::files(profile, |_, _| {
+        left = left.saturating_sub(1);
+        (left > 0).then(|| source.to_vec())
+    });
+    assert!(!cover::functions(&files).is_empty());
+    let page = cover::page(&files);
+    assert_eq!(
+        page.find_iter(b"<pre").count(),
+        files.len(),
+        "a tag is open"
     );
     for rule in [LineRule::Max, LineRule::Sum] {
         let coverage = coverage(
@@ -146,7 +161,7 @@ fn counters_as_they_are(bytes: &[u8]) {
 }
 
 /// A program of two packages with functions of one to three blocks.
-fn sample(mode: Mode) -> Vec<u8> {
+pub(crate) fn sample(mode: Mode) -> Vec<u8> {
     let mut builder = MetaBuilder::new(HashKind::Fnv);
     for path in ["m/a", "m/b"] {
         let module = b"m"[..].into();

@@ -1,18 +1,42 @@
-//! The body of `import`: reports of others.
+//! The bodies of `lcov`, `cobertura` and `llvm_json`: reports of others.
 
 use bincover_import::{Error, cobertura, lcov, llvm_json, merge, read};
 use bincover_model::Coverage;
 use bincover_report::{Format, NoSources, Options};
+use bstr::BStr;
 
-/// Reads the bytes as each format; what is read is in order, written, and put together with itself.
-pub fn import(bytes: &[u8]) {
-    let exists = |name: &bstr::BStr| name.len().is_multiple_of(2);
-    let readers: [&dyn Fn() -> Result<Coverage, Error>; 4] = [
-        &|| read(bytes, &exists),
-        &|| lcov::read(bytes),
-        &|| cobertura::read(bytes, &exists),
-        &|| llvm_json::read(bytes),
-    ];
+/// Reads the bytes as an lcov tracefile. What is read is in order, written, and put together with
+/// itself.
+pub fn lcov(bytes: &[u8]) {
+    check_read(&[&|| read(bytes, &exists), &|| lcov::read(bytes)], bytes);
+}
+
+/// Reads the bytes as Cobertura's XML, likewise.
+pub fn cobertura(bytes: &[u8]) {
+    check_read(
+        &[&|| read(bytes, &exists), &|| {
+            cobertura::read(bytes, &exists)
+        }],
+        bytes,
+    );
+}
+
+/// Reads the bytes as the JSON of `llvm-cov export`, likewise.
+pub fn llvm_json(bytes: &[u8]) {
+    check_read(
+        &[&|| read(bytes, &exists), &|| llvm_json::read(bytes)],
+        bytes,
+    );
+}
+
+/// Half of all files are there.
+fn exists(name: &BStr) -> bool {
+    name.len().is_multiple_of(2)
+}
+
+type Reader<'r> = &'r dyn Fn() -> Result<Coverage, Error>;
+
+fn check_read(readers: &[Reader<'_>], bytes: &[u8]) {
     for reader in readers {
         match reader() {
             Ok(coverage) => check(&coverage),
@@ -24,7 +48,7 @@ pub fn import(bytes: &[u8]) {
     }
 }
 
-fn check(coverage: &Coverage) {
+pub(crate) fn check(coverage: &Coverage) {
     in_order(coverage);
     for format in ["table", "missing", "json", "llvm-json", "clover", "codecov"] {
         assert!(
@@ -68,7 +92,7 @@ fn check(coverage: &Coverage) {
     assert_eq!(lines(&empty), lines(coverage));
 }
 
-fn written(coverage: &Coverage, format: &str) -> Vec<u8> {
+pub(crate) fn written(coverage: &Coverage, format: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let format = Format::named(format).expect("a format");
     let written = format.write(coverage, &Options::default(), &NoSources, &mut out);
@@ -77,9 +101,9 @@ fn written(coverage: &Coverage, format: &str) -> Vec<u8> {
 }
 
 /// Numbers and counts.
-type Lines = Vec<(u32, u64)>;
+pub(crate) type Lines = Vec<(u32, u64)>;
 
-fn lines(coverage: &Coverage) -> Vec<(&[u8], Lines)> {
+pub(crate) fn lines(coverage: &Coverage) -> Vec<(&[u8], Lines)> {
     let files = coverage.files.iter().filter(|file| !file.lines.is_empty());
     let pairs = files.map(|file| {
         // llvm-cov's JSON has no larger counts.

@@ -17,7 +17,12 @@ const COVFUN: &str = "__llvm_covfun";
 /// More lines than this are evaluated but not reported: the report would be all the time.
 const MAX_REPORTED_LINES: usize = 2_000;
 
-/// Takes the bytes as an object file, as the three sections of one (see [`split_object`]), and as
+/// A thin archive's names take no more memory than this for each of its bytes: many members may have
+/// one name.
+const MOST_OF_A_NAME: usize = 128;
+
+/// Takes the bytes as an object file, as the three sections of one
+/// ([`split_object`](bincover_testkit::container::split_object)), and as
 /// a recipe that keeps the hashes valid by which the sections refer to each other.
 pub fn mapping(bytes: &[u8]) {
     if bytes.starts_with(b"\x7fELF") {
@@ -30,26 +35,12 @@ pub fn mapping(bytes: &[u8]) {
         let object = elf::build(&[(NAMES, names), (COVMAP, covmap), (COVFUN, covfun)]);
         check_object(&object, &profile_for(names, covfun));
     }
-    let recipe = cook(bytes);
-    check_object(&recipe.object, &recipe.profile);
+    let cooked = cook(bytes, false);
+    check_object(&cooked.object(), &cooked.profile);
 }
 
-/// An object as a seed whose sections a fuzzer can reach: the lengths of names and covmap in 4
-/// bytes each, names, covmap, covfun. `None` if it has no such sections.
-pub fn split_object(object: &[u8]) -> Option<Vec<u8>> {
-    let [names, covmap, covfun] = [NAMES, COVMAP, COVFUN].map(|name| elf::section(object, name));
-    if covfun.is_empty() {
-        return None;
-    }
-    let mut seed = Vec::new();
-    for section in [&names, &covmap] {
-        seed.extend(u32::try_from(section.len()).ok()?.to_le_bytes());
-    }
-    seed.extend([names, covmap, covfun].concat());
-    Some(seed)
-}
-
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+/// What [`split_object`](bincover_testkit::container::split_object) made, taken apart.
+pub(crate) fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (names_len, rest) = bytes.split_first_chunk()?;
     let (covmap_len, rest) = rest.split_first_chunk()?;
     let (names, rest) = rest.split_at_checked(u32::from_le_bytes(*names_len) as usize)?;
@@ -57,14 +48,36 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((names, covmap, covfun))
 }
 
-struct Recipe {
-    object: Vec<u8>,
-    profile: Profile,
+/// What a recipe makes.
+pub(crate) struct Cooked {
+    pub(crate) names: Vec<u8>,
+    pub(crate) covmap: Vec<u8>,
+    pub(crate) covfun: Vec<u8>,
+    /// It counts all functions.
+    pub(crate) profile: Profile,
+}
+
+impl Cooked {
+    /// An ELF file with the sections.
+    pub(crate) fn object(&self) -> Vec<u8> {
+        elf::build(&[
+            (NAMES, &self.names),
+            (COVMAP, &self.covmap),
+            (COVFUN, &self.covfun),
+        ])
+    }
 }
 
 /// Mapping version, number of files, then functions: a byte for the hash, one for the number of
-/// counters, one for the length of the mapping data, the data.
-fn cook(bytes: &[u8]) -> Recipe {
+/// counters, one for the length of the mapping data, the data. All in one byte order.
+pub(crate) fn cook(bytes: &[u8], big_endian: bool) -> Cooked {
+    let number = |value: u64, width: usize| {
+        let mut bytes = value.to_le_bytes()[..width].to_vec();
+        if big_endian {
+            bytes.reverse();
+        }
+        bytes
+    };
     let (head, mut rest) = bytes.split_at(bytes.len().min(2));
     let [version, files] = [0, 1].map(|at| head.get(at).copied().unwrap_or(0));
     let mut table = vec![b'/', b'w'];
@@ -75,9 +88,8 @@ fn cook(bytes: &[u8]) -> Recipe {
     let plain_bytes = u8::try_from(table.len()).unwrap_or(0);
     table.splice(0..0, [1 + files % 8, plain_bytes, 0]);
     let mut covmap = Vec::new();
-    let table_bytes = u32::try_from(table.len()).unwrap_or(0);
-    for field in [0, table_bytes, 0, 3 + u32::from(version % 4)] {
-        covmap.extend(field.to_le_bytes());
+    for field in [0, table.len() as u64, 0, 3 + u64::from(version % 4)] {
+        covmap.extend(number(field, 4));
     }
     covmap.extend(&table);
 
@@ -88,24 +100,24 @@ fn cook(bytes: &[u8]) -> Recipe {
         rest = tail;
         let name = format!("f{}", functions.len());
         covfun.resize(covfun.len().next_multiple_of(8), 0);
-        covfun.extend(name_ref(name.as_bytes()).to_le_bytes());
-        covfun.extend(u32::try_from(data.len()).unwrap_or(0).to_le_bytes());
-        covfun.extend(u64::from(hash).to_le_bytes());
-        covfun.extend(md5_low64(&table).to_le_bytes());
+        covfun.extend(number(name_ref(name.as_bytes()), 8));
+        covfun.extend(number(data.len() as u64, 4));
+        covfun.extend(number(hash.into(), 8));
+        covfun.extend(number(md5_low64(&table), 8));
         covfun.extend(data);
         let counts: Vec<u64> = (0..=u64::from(counters % 16)).collect();
         functions.push(Function::new(&name, u64::from(hash), counts));
     }
-    let names = names_blob(&functions);
-    let sections = [(NAMES, &names[..]), (COVMAP, &covmap), (COVFUN, &covfun)];
-    Recipe {
-        object: elf::build(&sections),
+    Cooked {
+        names: names_blob(&functions),
+        covmap,
+        covfun,
         profile: merged(&[&RawFile::new(Shape::CURRENT, &functions).bytes()]).profile,
     }
 }
 
 /// A profile with 64 counters for each function of a mapping, as far as it can be read.
-fn profile_for(names: &[u8], covfun: &[u8]) -> Profile {
+pub(crate) fn profile_for(names: &[u8], covfun: &[u8]) -> Profile {
     let mut functions = Vec::new();
     let known = known_names(names);
     let mut cursor = Cursor::new(covfun, 0, Endian::Little);
@@ -132,7 +144,7 @@ fn profile_for(names: &[u8], covfun: &[u8]) -> Profile {
     merged(&[&RawFile::new(Shape::CURRENT, &functions).bytes()]).profile
 }
 
-fn known_names(blob: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn known_names(blob: &[u8]) -> Vec<Vec<u8>> {
     let mut cursor = Cursor::new(blob, 0, Endian::Little);
     let mut names = Vec::new();
     cursor.skip_zeros();
@@ -150,9 +162,14 @@ fn known_names(blob: &[u8]) -> Vec<Vec<u8>> {
     names
 }
 
-fn check_object(object: &[u8], profile: &Profile) {
+pub(crate) fn check_object(object: &[u8], profile: &Profile) {
     // It need not be an object, but looking must not panic.
     let _ = bincover_mapping::inspect(object);
+    let _ = bincover_mapping::build_id(object);
+    let _ = bincover_mapping::names(object);
+    let members = bincover_mapping::thin_members(object, b"/w/lib.a");
+    let room: usize = members.iter().map(|member| member.path.len()).sum();
+    assert!(room <= object.len() * MOST_OF_A_NAME, "{room} bytes");
     let mapping = match Mapping::parse(object) {
         Ok(mapping) => mapping,
         Err(error) => return check_error(&error, object),

@@ -2,15 +2,16 @@
 
 use std::num::NonZeroU64;
 
-use bincover_profile::{MAX_COUNT, Merged, WriteOptions, indexed};
+use bincover_profile::{Merged, WriteOptions, indexed};
 use bincover_testkit::raw::{Function, RawFile, Shape};
 
 use super::profile::{check_profile, merged, weighted};
+use super::recipe::Recipe;
 
 /// Makes raw files of one imagined binary by the recipe in `bytes` and merges them in every way
 /// that must not matter.
 pub fn merge(bytes: &[u8]) {
-    let mut recipe = Recipe(bytes);
+    let mut recipe = Recipe::new(bytes);
     let binary = recipe.binary();
     let runs: Vec<(Shape, Vec<Function>)> = (0..2 + recipe.below(3))
         .map(|_| recipe.run(&binary))
@@ -78,7 +79,7 @@ fn check_shapes(functions: &[Function]) {
     }
 }
 
-fn written(merged: &Merged) -> Vec<u8> {
+pub(crate) fn written(merged: &Merged) -> Vec<u8> {
     let refused = merged
         .ledger
         .entries
@@ -89,71 +90,4 @@ fn written(merged: &Merged) -> Vec<u8> {
         "a valid file was refused: {refused:?}"
     );
     indexed::write(&merged.profile, &WriteOptions::default())
-}
-
-/// Takes decisions from bytes; zeros when there are no more.
-struct Recipe<'a>(&'a [u8]);
-
-impl Recipe<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((&byte, rest)) = self.0.split_first() else {
-            return 0;
-        };
-        self.0 = rest;
-        byte
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::from(self.byte()) % bound
-    }
-
-    /// Up to eight functions, all counts zero. Different functions may share a hash.
-    fn binary(&mut self) -> Vec<Function> {
-        let count = 1 + self.below(8);
-        let function = |index: usize| {
-            let mut function =
-                Function::new(&format!("f{index}"), u64::from(self.byte()) << 56, []);
-            function.counts = vec![0; 1 + self.below(5)];
-            function.bitmap = vec![0; self.below(4)];
-            // Sizes of memory operations: the kind that needs no addresses.
-            function.values[1] = vec![Vec::new(); self.below(3)];
-            function
-        };
-        (0..count).map(function).collect()
-    }
-
-    /// A run: some of the functions, in any format.
-    fn run(&mut self, binary: &[Function]) -> (Shape, Vec<Function>) {
-        let shapes: Vec<Shape> = Shape::all().filter(Shape::has_bitmaps).collect();
-        let shape = shapes[self.below(shapes.len())];
-        let mask = self.byte();
-        let mut functions: Vec<Function> = binary
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| mask >> index & 1 == 0)
-            .map(|(_, function)| function.clone())
-            .collect();
-        for function in &mut functions {
-            function.counts.fill_with(|| self.count());
-            function.bitmap.fill_with(|| self.byte());
-            for site in &mut function.values[1] {
-                // Each value once: a real runtime counts a value in one place.
-                *site = (0..self.below(4))
-                    .map(|value| (value as u64, self.count()))
-                    .collect();
-                let turn = self.below(4).min(site.len());
-                site.rotate_left(turn);
-            }
-        }
-        (shape, functions)
-    }
-
-    /// Mostly small, now and then at one of the bounds; never one of the marks.
-    fn count(&mut self) -> u64 {
-        match self.byte() {
-            small @ ..0xf0 => u64::from(small),
-            near @ 0xf0..0xf8 => MAX_COUNT - u64::from(near - 0xf0),
-            near @ 0xf8.. => (1 << 56) + u64::from(near) - 0xfc,
-        }
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 use bincover_profile::indexed::{self, IndexedProfile};
-use bincover_profile::raw::{Frame, Identity, RawProfile, RawProfiles};
+use bincover_profile::raw::{Frame, Functions, Identity, RawHead, RawProfile, RawProfiles};
 use bincover_profile::{
     Cause, Chunks, Entry, Error, FileKind, Ledger, MAX_COUNT, MergeOptions, Merged, Merger,
-    Profile, ProfileKind, Result, Sums, Values, WriteOptions,
+    NameTable, Profile, ProfileKind, Result, Sums, Values, WriteOptions,
 };
 use bincover_testkit::raw::Shape;
 
@@ -35,32 +36,59 @@ fn raw_as_it_is(bytes: &[u8]) {
         check_offset(&error, bytes);
     }
     check_merge(bytes);
-    check_sums(bytes);
+    if let Some((frame, functions)) = Frame::of(bytes) {
+        assert_eq!(Identity::of(bytes).as_ref(), Some(frame.identity()));
+        let profile = RawProfile::parse(bytes, 0).unwrap();
+        let names = profile.names_of(&functions, &mut Chunks::default());
+        assert_eq!(names.is_ok(), profile.names().is_ok());
+        if let Ok(names) = names {
+            check_sums(&frame, &functions, &names, bytes);
+        }
+    }
+    check_total(bytes);
 }
 
-/// A file added twice as a sum is the file merged twice, if it is one for sums.
-fn check_sums(bytes: &[u8]) {
-    let Some((frame, functions)) = Frame::of(bytes) else {
+/// The two parts that a store keeps of a raw profile: a template, and counters that are added up.
+/// Together they are read as the file merged twice, if it is one for sums.
+fn check_total(bytes: &[u8]) {
+    let head = &bytes[..bytes.len().min(Identity::HEAD_BYTES)];
+    let Some(head) = RawHead::of(head, bytes.len() as u64) else {
         return;
     };
-    assert_eq!(Identity::of(bytes).as_ref(), Some(frame.identity()));
-    let profile = RawProfile::parse(bytes, 0).unwrap();
-    let names = profile.names_of(&functions, &mut Chunks::default());
-    assert_eq!(names.is_ok(), profile.names().is_ok());
-    let Ok(names) = names else {
-        return;
+    let part = |range: Range<u64>| {
+        let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap());
+        &bytes[start..end]
     };
+    let (counters, bitmaps) = (part(head.counters()), part(head.bitmaps()));
+    let mut total = bytes.to_vec();
+    head.strip(&mut total);
+    let mut sum = counters.to_vec();
+    if head.add_counters(&mut sum, counters).is_err() {
+        return;
+    }
+    let mut reached = vec![0; bitmaps.len()];
+    RawHead::add_bitmaps(&mut reached, bitmaps);
+    assert_eq!(reached, bitmaps);
+    head.put(&mut total, &sum, bitmaps);
+    if Frame::of(bytes).is_some() {
+        let [total, twice] = [merged(&[&total]), merged(&[bytes, bytes])];
+        assert_eq!(listed(&total.profile), listed(&twice.profile));
+    }
+}
+
+/// A file added twice as a sum is the file merged twice.
+fn check_sums(frame: &Frame, functions: &Functions, names: &NameTable, bytes: &[u8]) {
     let position = |at: u64| usize::try_from(at).unwrap();
     let part = &bytes[position(frame.part().start)..position(frame.part().end)];
     let mut sums = Sums::new();
     let mut merger = Merger::new();
-    let is_added = sums.add(&frame, part, 1).is_ok() && sums.add(&frame, part, 1).is_ok();
-    let anchor = merger.add_frame(&frame, &functions, &names);
+    let is_added = sums.add(frame, part, 1).is_ok() && sums.add(frame, part, 1).is_ok();
+    let anchor = merger.add_frame(frame, functions, names);
     let Some(anchor) = anchor.filter(|_| is_added) else {
         return;
     };
     assert!(merger.still_takes(frame.kind()));
-    let is_exact = merger.add_sums(&frame, &anchor, &sums);
+    let is_exact = merger.add_sums(frame, &anchor, &sums);
     let summed = merger.finish();
     let twice = merged(&[bytes, bytes]);
     assert_eq!(is_exact, twice.ledger.is_empty(), "{:?}", twice.ledger);
@@ -118,6 +146,10 @@ fn indexed_as_it_is(bytes: &[u8]) {
         check_offset(&error, bytes);
     }
     check_merge(bytes);
+    if let Some((frame, functions, names)) = Frame::of_indexed(bytes) {
+        assert_eq!(Identity::of_indexed(bytes).as_ref(), Some(frame.identity()));
+        check_sums(&frame, &functions, &names, bytes);
+    }
 }
 
 fn read_indexed(bytes: &[u8]) -> Result<()> {

@@ -118,6 +118,15 @@ pub fn cargo_bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     cargo::run(args)
 }
 
+/// What a `bincover.toml` of this text says: the options that each command gets, and their lines, as
+/// `bincover config` shows them.
+///
+/// # Errors
+/// What is wrong with it, in a message that begins with the file's name, the line and the column.
+pub fn config_options(text: &str) -> Result<String, String> {
+    config::shown_of(text).map_err(|config::Wrong(message)| message)
+}
+
 /// Help goes to standard output and is a success, a mistake to standard error.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_help = !error.use_stderr();

@@ -9,9 +9,9 @@ use object::{Architecture, Endianness, File, FileKind, Object};
 use bstr::{BStr, BString};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::MAX_NESTING;
+use crate::limits::{MAX_MEMBER_NAMES, MAX_NESTING};
 use crate::sections::Sections;
-use crate::thin::{Members, is_archive, member_path};
+use crate::thin::{Members, NameRoom, is_archive, member_path};
 use crate::{kept, test_container, wasm};
 
 /// How a file is read.
@@ -133,8 +133,20 @@ impl<'a> Opener<'a, '_> {
             Error::new(ErrorKind::NotAnObject, "a well-formed archive", error)
         };
         let archive = ArchiveFile::parse(bytes).map_err(bad)?;
+        let mut room = NameRoom::of(bytes);
         for member in archive.members() {
             let member = member.map_err(bad)?;
+            let outer_bytes = outer.as_ref().map_or(0, |outer| outer.len());
+            if !room.takes(outer_bytes + member.name().len()) {
+                let expected =
+                    format_args!("names of members of at most {MAX_MEMBER_NAMES} times its bytes");
+                return Err(Error::of(
+                    ErrorKind::NotAnObject,
+                    "archive",
+                    expected,
+                    "more",
+                ));
+            }
             let mut name = outer.clone().unwrap_or_default();
             if !name.is_empty() {
                 name.push(b'/');

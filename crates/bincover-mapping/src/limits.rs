@@ -18,3 +18,7 @@ pub(crate) const MAX_MCDC_STEPS: u64 = 1 << 29;
 
 /// Archives in archives and universal files.
 pub(crate) const MAX_NESTING: usize = 4;
+
+/// The names of an archive's members together take no more than this for each of its bytes. Members
+/// may have one long name, in 60 bytes each.
+pub(crate) const MAX_MEMBER_NAMES: usize = 64;

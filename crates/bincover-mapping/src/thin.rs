@@ -7,7 +7,7 @@ use bstr::{BStr, BString};
 use object::archive::{MAGIC, THIN_MAGIC};
 use object::read::archive::ArchiveFile;
 
-use crate::limits::MAX_NESTING;
+use crate::limits::{MAX_MEMBER_NAMES, MAX_NESTING};
 
 /// The bytes begin as an archive does, be it one of eight bytes, without members.
 pub(crate) fn is_archive(bytes: &[u8]) -> bool {
@@ -62,8 +62,12 @@ fn add(bytes: &[u8], path: &[u8], depth: usize, found: &mut Vec<ThinMember>) {
     let Ok(archive) = ArchiveFile::parse(bytes) else {
         return;
     };
+    let mut room = NameRoom::of(bytes);
     for member in archive.members().map_while(Result::ok) {
         let name = BStr::new(member.name());
+        if !room.takes(path.len() + name.len()) {
+            return;
+        }
         if member.is_thin() {
             found.push(ThinMember {
                 path: member_path(path, name),
@@ -72,6 +76,22 @@ fn add(bytes: &[u8], path: &[u8], depth: usize, found: &mut Vec<ThinMember>) {
         } else if let Ok(contents) = member.data(bytes) {
             add(contents, name, depth + 1, found);
         }
+    }
+}
+
+/// How many bytes the names of an archive's members may still take.
+pub(crate) struct NameRoom(usize);
+
+impl NameRoom {
+    pub(crate) fn of(archive: &[u8]) -> Self {
+        Self(archive.len().saturating_mul(MAX_MEMBER_NAMES))
+    }
+
+    /// Whether there is room for a name of so many bytes, which is then taken.
+    pub(crate) fn takes(&mut self, len: usize) -> bool {
+        let left = self.0.checked_sub(len);
+        self.0 = left.unwrap_or(0);
+        left.is_some()
     }
 }
 
@@ -99,6 +119,27 @@ mod tests {
         ];
         for (archive, name, expected) in table {
             assert_eq!(member_path(archive.as_bytes(), name.into()), expected);
+        }
+    }
+
+    /// Each member takes 60 bytes and may have the name that all others have: one of 50 kB, here.
+    #[test]
+    fn members_of_one_long_name_take_no_more_than_the_file() {
+        let name = "n".repeat(50_000);
+        let header = |name: &str, size: usize| {
+            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644)
+        };
+        let members = header("/0", 0).repeat(2_000);
+        for magic in ["!<thin>\n", "!<arch>\n"] {
+            let table = format!("{name}/\n");
+            let table = format!("{}{table}", header("//", table.len()));
+            let archive = format!("{magic}{table}{members}").into_bytes();
+            let found = thin_members(&archive, b"thin.a");
+            let room: usize = found.iter().map(|member| member.path.len()).sum();
+            assert!(room <= archive.len() * MAX_MEMBER_NAMES, "{room}");
+            let error = crate::Mapping::parse(&archive).expect_err("too much of it");
+            let is_thin = magic.contains("thin");
+            assert!(is_thin || error.to_string().contains("names"), "{error}");
         }
     }
 

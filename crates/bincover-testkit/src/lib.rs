@@ -1,6 +1,7 @@
 //! What bincover's own tests share: fixtures and where they lie, builders of valid files to break,
 //! seeded inputs. Never published.
 
+pub mod container;
 pub mod elf;
 pub mod mapping;
 pub mod mutate;

@@ -1,10 +1,9 @@
 //! What CI runs, so that a laptop can run it too.
 
-use std::process::{Command, ExitCode};
-use std::sync::Mutex;
-use std::time::Instant;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use crate::{Failure, command, instructions};
+use crate::{Failure, command, fuzz, instructions};
 
 /// One step: a name to ask for it by, and the commands.
 struct Step {
@@ -89,7 +88,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "fuzz",
-        run: fuzz,
+        run: || fuzz::all(FUZZ_TIME),
     },
 ];
 
@@ -117,60 +116,5 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
     command::run(command::cargo().args(args).envs(env.iter().copied()))
 }
 
-/// How long each target is fuzzed, in seconds.
-const FUZZ_SECONDS: u32 = 20;
-
-/// Each target for some seconds, from the fixtures on, two at a time: each is one thread. The compiler is
-/// nightly's, so rustup's `cargo` is asked.
-fn fuzz() -> Result<(), Failure> {
-    cargo(
-        &[
-            "run",
-            "--locked",
-            "--manifest-path",
-            "fuzz/Cargo.toml",
-            "--example",
-            "seed",
-        ],
-        &[],
-    )?;
-    let nightly = |args: &[&str]| {
-        let mut cargo = Command::new("cargo");
-        cargo
-            .args(["+nightly", "fuzz"])
-            .args(args)
-            .env_remove("RUSTUP_TOOLCHAIN")
-            .env_remove("CARGO");
-        command::run(&mut cargo)
-    };
-    nightly(&["build"])?;
-    let mut names = Vec::new();
-    for target in std::fs::read_dir("fuzz/fuzz_targets")? {
-        let path = target?.path();
-        names.push(
-            path.file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-        );
-    }
-    names.sort();
-    let names = Mutex::new(names.into_iter());
-    let seconds = format!("-max_total_time={FUZZ_SECONDS}");
-    let fuzz_next = || -> Result<(), String> {
-        loop {
-            let Some(name) = names.lock().ok().and_then(|mut names| names.next()) else {
-                return Ok(());
-            };
-            nightly(&["run", &name, "--", &seconds, "-print_final_stats=1"])
-                .map_err(|failure| failure.to_string())?;
-        }
-    };
-    std::thread::scope(|scope| {
-        let threads = [(); 2].map(|()| scope.spawn(fuzz_next));
-        threads
-            .into_iter()
-            .try_for_each(|thread| thread.join().unwrap_or(Err("a thread panicked".to_owned())))
-    })?;
-    Ok(())
-}
+/// How long all targets are fuzzed, together.
+const FUZZ_TIME: Duration = Duration::from_secs(110);

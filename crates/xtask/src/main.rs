@@ -4,6 +4,7 @@ mod bench_report;
 mod ci;
 mod command;
 mod fixtures;
+mod fuzz;
 mod instructions;
 
 use std::process::ExitCode;
@@ -32,6 +33,11 @@ const TASKS: &[Task] = &[
         name: "fixtures",
         help: "make testdata/ again with the oracles that are here: [CASE]... [--fresh] [--require-tools] [--list]",
         run: fixtures::run,
+    },
+    Task {
+        name: "fuzz",
+        help: "fuzz for so long in all, two targets at a time: --hours N | --minutes N | --seconds N, [TARGET]...",
+        run: fuzz::run,
     },
     Task {
         name: "instructions",

@@ -76,14 +76,24 @@ impl Config {
     pub(crate) fn read(path: &Path, here: &Path, sections: &[Section]) -> Result<Self, Wrong> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Wrong(format!("cannot read `{}`: {error}", path.display())))?;
+        Self::parse(&text, path, here, sections)
+    }
+
+    /// The same with the text of the file.
+    pub(super) fn parse(
+        text: &str,
+        path: &Path,
+        here: &Path,
+        sections: &[Section],
+    ) -> Result<Self, Wrong> {
         let folder = path.parent().filter(|folder| *folder != here);
         let mut config = Self {
             path: path.to_owned(),
             folder: folder.map(Path::to_owned),
             entries: Vec::new(),
         };
-        let source = Text { path, text: &text };
-        let table = DeTable::parse(&text).map_err(|error| {
+        let source = Text { path, text };
+        let table = DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             source.wrong(at, error.message())
         })?;

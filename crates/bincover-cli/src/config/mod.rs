@@ -9,6 +9,7 @@ mod schema;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::{ArgMatches, Command, CommandFactory};
 
@@ -174,13 +175,25 @@ pub(crate) fn shown(choice: &Choice<'_>) -> Result<String, Wrong> {
     let Some(config) = choice.load(&sections)? else {
         return Ok(format!("no {NAME} here or above, up to the repository\n"));
     };
+    Ok(list(&config, &sections))
+}
+
+/// What [`shown`] shows of a file of this text. The commands are looked at once for all texts.
+pub(crate) fn shown_of(text: &str) -> Result<String, Wrong> {
+    static SECTIONS: OnceLock<Vec<Section>> = OnceLock::new();
+    let sections = SECTIONS.get_or_init(sections);
+    let config = Config::parse(text, Path::new(NAME), Path::new(""), sections)?;
+    Ok(list(&config, sections))
+}
+
+fn list(config: &Config, sections: &[Section]) -> String {
     let mut text = format!("{}\n", config.path().display());
-    for section in &sections {
+    for section in sections {
         for (line, words) in config.options(section) {
             let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
             let place = format!("line {line}");
             text += &format!("  {place:<9} {:<9} {}\n", section.name, words.join(" "));
         }
     }
-    Ok(text)
+    text
 }

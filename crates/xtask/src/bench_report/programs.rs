@@ -89,9 +89,14 @@ const TESTS: &[(&str, &[&str])] = &[
     ("bincover", &["coverage-goldens", "same-binary"]),
     (
         "bincover-cli",
-        &["bad-input", "report-ledger", "fold", "salvage"],
+        &[
+            "bad-input",
+            "report-ledger",
+            "fold",
+            "salvage",
+            "fuzz-bodies",
+        ],
     ),
-    ("bincover-mapping", &["fuzz-bodies"]),
     (
         "bincover-profile",
         &["malformed", "merge-goldens", "merge-laws"],
