@@ -5,6 +5,7 @@ mod ci;
 mod command;
 mod fixtures;
 mod instructions;
+mod load;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,11 @@ const TASKS: &[Task] = &[
         name: "instructions",
         help: "count those of the hot paths, against benches/instructions.txt: [--bless]",
         run: instructions::run,
+    },
+    Task {
+        name: "load",
+        help: "how much is held, into a table: [LOAD]..., of profiles, store, object, line, functions",
+        run: load::run,
     },
 ];
 
