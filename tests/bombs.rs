@@ -1,5 +1,6 @@
 //! Files that ask for more than they are: with 512 MB of address space and 5 seconds of processor time,
-//! the readers of profiles, objects and Go's files end by themselves, and say what they found.
+//! the readers of profiles, objects, Go's files, reports, patches, options and stores end by themselves, and say
+//! what they found.
 
 use std::fs;
 use std::io::Write;
@@ -359,6 +360,512 @@ fn go_files_that_claim_much() {
             copy[at..at + 4].fill(0xff);
             fs::write(folder.join(&name), &copy).unwrap();
             bombs.run(&["go", "textfmt", "-i=data", "-o=out.txt"]);
+        }
+    }
+}
+
+/// Reports of others that claim much, or are nested, or have lines in great number.
+#[test]
+fn reports_that_claim_much() {
+    let bombs = Bombs::new();
+    let record = |inner: &str| format!("SF:a.c\n{inner}end_of_record\n");
+    let class = |lines: &str| {
+        format!(
+            "<coverage><packages><package><classes><class filename=\"a.c\"><lines>{lines}</lines></class>\
+             </classes></package></packages></coverage>"
+        )
+    };
+    let export = |data: &str| format!("{{\"type\":\"llvm.coverage.json.export\",\"data\":{data}}}");
+    let entities: String = (1..60)
+        .map(|level| format!("<!ENTITY a{level} \"&a{0};&a{0};\">", level - 1))
+        .collect();
+    let too_large = [
+        ("line.info", record("DA:1000000000,1\n"), "1 to 16777216"),
+        (
+            "line-2.info",
+            record("DA:18446744073709551616,1\n"),
+            "2^64 - 1",
+        ),
+        (
+            "last-lines.info",
+            record("DA:16777216,1\n").replace("a.c", "b.c").repeat(9),
+            "in all files",
+        ),
+        (
+            "line.xml",
+            class("<line number=\"4000000000\" hits=\"1\"/>"),
+            "1 to 16777216",
+        ),
+        (
+            "outcomes.xml",
+            class("<line number=\"1\" hits=\"1\" condition-coverage=\"0% (0/4000000000)\"/>"),
+            "no more than 4096",
+        ),
+        (
+            "entities.xml",
+            format!(
+                "<!DOCTYPE coverage [<!ENTITY a0 \"ha\">{entities}]><coverage><sources><source>&a59;</source></sources></coverage>"
+            ),
+            "XML's own",
+        ),
+        (
+            "deep.xml",
+            format!("<coverage>{}", "<packages>".repeat(1_000_000)),
+            "no more than 64",
+        ),
+        ("deep.json", export(&"[".repeat(1_000_000)), "JSON"),
+        (
+            "deep-2.json",
+            export(&format!("[{{\"x\":{}", "[{\"x\":".repeat(1_000_000))),
+            "JSON",
+        ),
+        (
+            "number.json",
+            export(&format!(
+                "[{{\"files\":[{{\"filename\":\"a.c\",\"segments\":[[{},1,1,true,true]]",
+                "9".repeat(10_000_000)
+            )),
+            "JSON",
+        ),
+    ];
+    let good = fixture("import/a.info");
+    for (name, text, words) in too_large {
+        bombs.add(name, text.as_bytes());
+        let args = [
+            "convert",
+            good.to_str().unwrap(),
+            name,
+            "--lcov",
+            "out.info",
+        ];
+        let (code, said) = bombs.run(&args);
+        assert_eq!(code, 92, "{name}: {said}");
+        assert!(
+            said.contains(name) && said.contains(words),
+            "{name}: {said}"
+        );
+    }
+
+    // As much as there may be. The time is linear in the file, and so is the memory.
+    let lines: String = (0..400_000)
+        .map(|line| format!("DA:{},1\n", line % 1000 + 1))
+        .collect();
+    let functions: String = (0..100_000)
+        .map(|number| format!("FN:1,f{number}\nFNDA:1,f{number}\n"))
+        .collect();
+    let outcomes: String = (0..200_000)
+        .map(|number| format!("BRDA:1,0,{number},1\n"))
+        .collect();
+    let words: String = (0..200_000)
+        .map(|number| format!("BRDA:1,0,x{number},1\n"))
+        .collect();
+    let files: String = (0..100_000)
+        .map(|number| format!("SF:a{number}\nDA:1,1\nend_of_record\n"))
+        .collect();
+    let xml_lines = "<line number=\"7\" hits=\"1\"/>".repeat(200_000);
+    let attributes: String = (0..200_000)
+        .map(|number| format!(" a{number}=\"\""))
+        .collect();
+    for (name, text) in [
+        ("lines.info", record(&lines)),
+        ("functions.info", record(&functions)),
+        ("outcomes.info", record(&outcomes)),
+        ("words.info", record(&words)),
+        ("files.info", files),
+        ("same.info", record("DA:1,1\n").repeat(200_000)),
+        (
+            "name.info",
+            record("DA:1,1\n").replace("a.c", &"a/".repeat(2_000_000)),
+        ),
+        ("lines.xml", class(&xml_lines)),
+        (
+            "attributes.xml",
+            class(&format!("<line number=\"1\" hits=\"1\"{attributes}/>")),
+        ),
+    ] {
+        bombs.add(name, text.as_bytes());
+        let (code, said) = bombs.run(&["convert", name, "--lcov", "out.info"]);
+        assert_eq!(code, 0, "{name}: {said}");
+    }
+    // Names are matched with patterns in time that is linear in them, too.
+    for pattern in ["**/x*y*/**/*.c", "*a*a*a*a*b", "**/**/**/**/b"] {
+        let args = [
+            "convert",
+            "name.info",
+            "--exclude-files",
+            pattern,
+            "--lcov",
+            "out.info",
+        ];
+        let (code, said) = bombs.run(&args);
+        assert_eq!(code, 0, "{pattern}: {said}");
+    }
+}
+
+/// A report of one small file, to compare with.
+fn small_report(bombs: &Bombs) -> [&'static str; 4] {
+    bombs.add("f.proftext", b"f\n7\n1\n1\n");
+    let mapping = mapping::function(&[(0, vec![Region::code(0, (1, 1), (9, 1))])]);
+    bombs.add("f.o", &object(&mapping));
+    ["--profile", "f.proftext", "--object", "f.o"]
+}
+
+#[test]
+fn patches_that_claim_much() {
+    let bombs = Bombs::new();
+    let inputs = small_report(&bombs);
+    let hunk = |range: &str, lines: &str| format!("--- a/a.c\n+++ b/a.c\n@@ {range} @@\n{lines}");
+    let one = hunk("-1,0 +1 @@ f\n+x\n@@ -2,0 +3", "+y\n");
+    let files: String = (0..300_000)
+        .map(|number| format!("diff --git a/{number} b/{number}\n--- a/{number}\n+++ b/{number}\n@@ -1,0 +1 @@\n+x\n"))
+        .collect();
+    let renames: String = (0..300_000)
+        .map(|number| format!("diff --git a/{number} b/x{number}\nsimilarity index 100%\nrename from {number}\nrename to x{number}\n"))
+        .collect();
+    let hunks: String = (0..300_000)
+        .map(|number| format!("@@ -{0},0 +{1} @@\n+x\n", number, number * 2 + 1))
+        .collect();
+    for (name, text, words) in [
+        (
+            "length.patch",
+            hunk("-1,1000000000 +1,1000000000", "-a\n+b\n"),
+            Some("length.patch"),
+        ),
+        (
+            "start.patch",
+            hunk("-4294967295,0 +4294967295,1", "+b\n"),
+            Some("line numbers"),
+        ),
+        (
+            "huge.patch",
+            hunk("-1,0 +99999999999999999999,1", "+b\n"),
+            Some("huge.patch"),
+        ),
+        (
+            "line.patch",
+            hunk("-0,0 +1", &format!("+{}\n", "x".repeat(50_000_000))),
+            None,
+        ),
+        (
+            "names.patch",
+            format!("diff --git a/{0} b/{0}\n", "x".repeat(50_000_000)),
+            Some("expected names of at most"),
+        ),
+        (
+            "garbage.patch",
+            "x".repeat(50_000_000),
+            Some("garbage.patch"),
+        ),
+        ("lines.patch", "\n".repeat(20_000_000) + &one, None),
+        ("files.patch", files, None),
+        ("renames.patch", renames, None),
+        (
+            "hunks.patch",
+            format!("--- a/a.c\n+++ b/a.c\n{hunks}"),
+            None,
+        ),
+        (
+            "binary.patch",
+            format!(
+                "diff --git a/a b/a\nindex 1..2\nGIT binary patch\nliteral 1000000000000\n{}",
+                "zzzzz\n".repeat(1_000_000)
+            ),
+            Some("binary.patch"),
+        ),
+    ] {
+        bombs.add(name, text.as_bytes());
+        let args = [&["diff", "--patch", name][..], &inputs].concat();
+        let (code, said) = bombs.run(&args);
+        match words {
+            Some(words) => {
+                assert_eq!(code, 1, "{name}: {said}");
+                assert!(said.contains(words), "{name}: {said}");
+            }
+            None => assert_eq!(code, 0, "{name}: {said}"),
+        }
+    }
+}
+
+#[test]
+fn baselines_and_ratchets_that_claim_much() {
+    let bombs = Bombs::new();
+    let inputs = small_report(&bombs);
+    bombs.add("a.patch", b"--- a/a.c\n+++ b/a.c\n@@ -1,0 +1 @@\n+x\n");
+    let (code, said) = bombs.run(&[&["report", "--json", "good.json"][..], &inputs].concat());
+    assert_eq!(code, 0, "{said}");
+    let good = fs::read_to_string(bombs.path("good.json")).unwrap();
+    let version = good.find("\"version\"").unwrap();
+    let version = good[version..].split([',', '}']).next().unwrap();
+    let report = |files: &str| {
+        format!(
+            "{{{version},\"totals\":{{\"lines\":{{\"covered\":1,\"total\":1}}}},\"files\":[{files}]}}"
+        )
+    };
+    let file = |lines: &str| report(&format!("{{\"name\":\"a.c\",\"lines\":[{lines}]}}"));
+    let ranges: Vec<String> = (0..500_000)
+        .map(|at| format!("[{0},{0},1]", 2 * at + 1))
+        .collect();
+    let files: Vec<String> = ["a".to_owned()]
+        .into_iter()
+        .chain((0..200_000).map(|number| number.to_string()))
+        .map(|name| format!("{{\"name\":\"{name}.c\",\"lines\":[[1,1,1]]}}"))
+        .collect();
+    for (name, text, is_good) in [
+        ("all.json", file("[1,4294967295,1]"), true),
+        ("ranges.json", file(&ranges.join(",")), true),
+        ("files.json", report(&files.join(",")), true),
+        ("deep.json", "[".repeat(1_000_000), false),
+        (
+            "number.json",
+            file(&format!("[{},1,1]", "9".repeat(10_000_000))),
+            false,
+        ),
+        ("backwards.json", file("[5,4,1]"), false),
+    ] {
+        bombs.add(name, text.as_bytes());
+        let args = [
+            &["diff", "--patch", "a.patch", "--baseline", name][..],
+            &inputs,
+        ]
+        .concat();
+        let (code, said) = bombs.run(&args);
+        assert_eq!(code == 0, is_good, "{name}: {code}: {said}");
+        assert!(is_good || said.contains(name), "{name}: {said}");
+    }
+
+    let lines: String = (0..200_000)
+        .map(|number| format!("\"{number}.c\" = [1, 2]\n"))
+        .collect();
+    for (name, text, is_good) in [
+        ("files.toml", format!("version = 1\n[files]\n{lines}"), true),
+        (
+            "numbers.toml",
+            format!("version = 1\n[files]\n\"a.c\" = [{0}, {0}]\n", i64::MAX),
+            true,
+        ),
+        (
+            "deep.toml",
+            format!("version = 1\nx = {}", "[".repeat(1_000_000)),
+            false,
+        ),
+        (
+            "tables.toml",
+            format!("version = 1\n[{}a]", "a.".repeat(100_000)),
+            false,
+        ),
+        (
+            "number.toml",
+            format!("version = {}", "9".repeat(10_000_000)),
+            false,
+        ),
+    ] {
+        bombs.add(name, text.as_bytes());
+        let (code, said) = bombs.run(&[&["ratchet", "--file", name][..], &inputs].concat());
+        // Coverage may have fallen since.
+        assert!(
+            code == 0 || code == if is_good { 90 } else { 1 },
+            "{name}: {code}: {said}"
+        );
+        assert!(is_good || said.contains(name), "{name}: {said}");
+    }
+}
+
+#[test]
+fn options_that_ask_for_much() {
+    let bombs = Bombs::new();
+    let inputs = small_report(&bombs);
+    for (name, text) in [
+        ("arrays.toml", format!("x = {}", "[".repeat(1_000_000))),
+        ("tables.toml", format!("x = {}", "{x=".repeat(1_000_000))),
+        ("dotted.toml", format!("{}x = 1", "x.".repeat(500_000))),
+        ("header.toml", format!("[{}x]\ny = 1", "x.".repeat(100_000))),
+        (
+            "keys.toml",
+            (0..200_000).map(|key| format!("k{key} = 1\n")).collect(),
+        ),
+        (
+            "string.toml",
+            format!("lcov = \"{}\"", "x".repeat(20_000_000)),
+        ),
+        (
+            "words.toml",
+            format!("[report]\nexclude-line = [{}]", "\"a\",".repeat(2000)),
+        ),
+        (
+            "regex.toml",
+            "[report]\nexclude-line = [\"(a{1000}){1000}\"]".to_owned(),
+        ),
+    ] {
+        bombs.add(name, text.as_bytes());
+        let args = [&["--config", name, "report"][..], &inputs].concat();
+        let (code, said) = bombs.run(&args);
+        assert!(code == 2 || name == "words.toml", "{name}: {code}: {said}");
+    }
+    // A source of one long line, and one of many, for markers and the user's expressions.
+    let long = format!("/* {} */", "a".repeat(8_000_000));
+    fs::write(bombs.path("a.c"), long.as_bytes()).unwrap();
+    let profile = bombs
+        .add("g.proftext", b"f\n7\n1\n1\n")
+        .display()
+        .to_string();
+    let functions = [Function::new("f", 7, [1])];
+    let files = ["a.c".to_owned()];
+    let folder = bombs.0.path().to_str().unwrap();
+    let one = mapping::function(&[(0, vec![Region::code(0, (1, 1), (9, 1))])]);
+    bombs.add(
+        "g.o",
+        &mapping::object(folder, &files, &functions, |_| one.clone()),
+    );
+    let inputs = ["--profile", &profile, "--object", "g.o"];
+    for (expression, is_good) in [
+        ("(a{1000}){1000}", false),
+        (
+            "((((((((((a{10}){10}){10}){10}){10}){10}){10}){10}){10}){10})",
+            false,
+        ),
+        ("(a|a)*(a|a)*(a|a)*b", true),
+        ("(a*)*(a*)*(a*)*b", true),
+        ("(?:a?){200}a{200}b", true),
+        (".*.*.*.*.*=.*", true),
+    ] {
+        for option in ["--exclude-line", "--exclude-start", "--exclude-branch-line"] {
+            let args = [
+                &["report", option, expression, "--lcov", "out.info"][..],
+                &inputs,
+            ]
+            .concat();
+            let (code, said) = bombs.run(&args);
+            let expected = if is_good { 0 } else { 2 };
+            assert_eq!(code, expected, "{option} {expression}: {said}");
+        }
+    }
+    let deep = "(".repeat(100_000);
+    let (code, said) = bombs.run(&[&["report", "--exclude-line", &deep][..], &inputs].concat());
+    assert_eq!(code, 2, "{said}");
+    for pattern in [
+        "**/".repeat(10_000) + "x",
+        "*a".repeat(10_000),
+        "[".repeat(10_000),
+    ] {
+        let args = [
+            &["report", "--exclude-files", &pattern, "--lcov", "out.info"][..],
+            &inputs,
+        ]
+        .concat();
+        let (code, said) = bombs.run(&args);
+        assert!(code == 0 || code == 2, "{code}: {said}");
+    }
+    let args = [
+        &[
+            "report",
+            "--markers",
+            "--lcov",
+            "out.info",
+            "--text",
+            "out.txt",
+            "--html",
+            "pages",
+        ][..],
+        &inputs,
+    ]
+    .concat();
+    let (code, said) = bombs.run(&args);
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A store that somebody exported.
+#[test]
+fn stores_that_inflate() {
+    let bombs = Bombs::new();
+    let folder = bombs.0.path();
+    let store = bincover::Store::new(folder.join("store"));
+    let args: Vec<std::ffi::OsString> = Vec::new();
+    store
+        .run("true".as_ref(), &args, None, |command| command)
+        .unwrap();
+    for (name, sql) in [
+        (
+            "rest.store",
+            "INSERT INTO rest (id, profile, profiles) VALUES (1, ?, 1)",
+        ),
+        (
+            "object.store",
+            "INSERT INTO object (key, sections) VALUES ('ab', ?)",
+        ),
+        (
+            "total.store",
+            "INSERT INTO total (id, key, template) VALUES (1, 'ab', ?)",
+        ),
+    ] {
+        let file = folder.join(name);
+        store.export(&file).unwrap();
+        let database = rusqlite::Connection::open(&file).unwrap();
+        database.execute(sql, [zeros(1 << 30)]).unwrap();
+        if name == "total.store" {
+            let counts =
+                "INSERT INTO counts (id, profiles, counters, bitmaps) VALUES (2, 1, x'', x'')";
+            database.execute(counts, []).unwrap();
+        }
+        if name == "object.store" {
+            let program = "INSERT INTO program (path, stamp, object_id, counters, relocatable, go, last_run_ms) \
+                           VALUES ('x', 'x', 1, 1, 1, 0, 1)";
+            database.execute(program, []).unwrap();
+        }
+        drop(database);
+        let (code, said) = bombs.run(&["store", "merge", name, "-o", "out.store"]);
+        let merged = code == 0;
+        assert!(merged || said.contains(name), "{name}: {said}");
+        let (code, said) = bombs.run(&["store", "merge", name, "--store", "other"]);
+        assert!(code == 0 || said.contains(name), "{name}: {said}");
+        let (code, said) = bombs.run(&["report", "--store", "other", "--lcov", "out.info"]);
+        assert_ne!(code, 0, "{name}: {said}");
+        let _ = fs::remove_dir_all(bombs.path("other"));
+    }
+}
+
+/// What can be named by an object of a stranger is a file or an error.
+#[test]
+fn a_thin_archive_names_a_pipe() {
+    let bombs = Bombs::new();
+    let pipe = bombs.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let mut thin = b"!<thin>\n".to_vec();
+    for (name, bytes) in [("//", 6), ("/0", 100)] {
+        let head = format!(
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{bytes:<10}`\n",
+            0, 0, 0, 644
+        );
+        thin.extend(head.into_bytes());
+        if name == "//" {
+            thin.extend(b"pipe/\n");
+        }
+    }
+    bombs.add("thin.a", &thin);
+    bombs.is_said_of("thin.a", "a regular file");
+    bombs.is_said_of("pipe", "a regular file");
+}
+
+#[test]
+fn universal_and_other_files_that_claim_much() {
+    let bombs = Bombs::new();
+    for object in [
+        "macho-universal/both.o",
+        "macho/both.dylib",
+        "coff/one.o",
+        "pe/both.dll",
+        "wasm/both.wasm",
+        "elf32-be/both.o",
+    ] {
+        let bytes = fixture_bytes(&format!("object/{object}"));
+        // Some of the first words, where counts and sizes are.
+        for at in (4..bytes.len().min(160)).step_by(8) {
+            let mut copy = bytes.clone();
+            copy[at..at + 4].fill(0xff);
+            bombs.add("claims.o", &copy);
+            let profile = fixture("raw/clang22-c/merged.profdata");
+            let profile = profile.to_str().unwrap();
+            bombs.run(&["report", "--profile", profile, "--object", "claims.o"]);
         }
     }
 }

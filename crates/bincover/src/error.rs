@@ -164,3 +164,19 @@ impl Error {
         Self::Write { path, source }
     }
 }
+
+/// Whether a file could not be opened or read for want of something that there may be enough of the
+/// next time: descriptors, or memory. That says nothing of the file, so it must not be given up.
+pub(crate) fn is_scarce(error: &io::Error) -> bool {
+    let scarce = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    let is_scarce = |code| scarce.contains(&code);
+    error.kind() == io::ErrorKind::OutOfMemory || error.raw_os_error().is_some_and(is_scarce)
+}
+
+/// The same error once more.
+pub(crate) fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
+}

@@ -73,7 +73,10 @@ pub fn write_atomically(
     }
     let mut file = beside.tempfile_in(folder_of(&target)).map_err(fail)?;
     emit(file.as_file_mut()).map_err(fail)?;
-    file.persist(&target).map_err(|error| fail(error.error))?;
+    let beside = file.into_temp_path();
+    std::fs::rename(&beside, &target).map_err(fail)?;
+    // It is not there any more, and need not be deleted.
+    let _ = beside.keep();
     Ok(())
 }
 
@@ -150,16 +153,30 @@ pub fn write_report_folder(
         beside.permissions(std::fs::Permissions::from_mode(0o777));
     }
     let beside = beside.tempdir_in(folder_of(&target)).map_err(fail)?;
-    let (new, old) = (beside.path().join("new"), beside.path().join("old"));
+    let new = beside.path().join("new");
     std::fs::create_dir(&new).map_err(fail)?;
     emit(&Folder { path: &new }).map_err(fail)?;
-    let was_there = std::fs::rename(&target, &old).is_ok();
-    std::fs::rename(&new, &target).map_err(|source| {
-        if was_there {
-            // It was there a moment ago.
-            let _ = std::fs::rename(&old, &target);
+    put_in_place(&new, &target, beside).map_err(fail)
+}
+
+/// Gives a folder in `beside` its place. What was there comes to lie in `beside`, which is deleted.
+fn put_in_place(new: &Path, target: &Path, beside: tempfile::TempDir) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        // In one step, so that there is a report at any moment, even if we are killed.
+        if renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(());
         }
-        fail(source)
+    }
+    // Nothing is there, or the file system cannot do that.
+    let old = beside.path().join("old");
+    let was_there = std::fs::rename(target, &old).is_ok();
+    std::fs::rename(new, target).inspect_err(|_| {
+        // It was there a moment ago. If it cannot be put back, it is not deleted at least.
+        if was_there && std::fs::rename(&old, target).is_err() {
+            let _ = beside.keep();
+        }
     })
 }
 

@@ -6,6 +6,7 @@ mod command;
 mod fixtures;
 mod fuzz;
 mod instructions;
+mod load;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,11 @@ const TASKS: &[Task] = &[
         name: "instructions",
         help: "count those of the hot paths, against benches/instructions.txt: [--bless]",
         run: instructions::run,
+    },
+    Task {
+        name: "load",
+        help: "how much is held, into a table: [LOAD]..., of profiles, store, object, line, functions",
+        run: load::run,
     },
 ];
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use bincover_profile::{Cause, Entry, Ledger, WriteOptions, indexed};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, again, is_scarce};
 use crate::merge::{FileMerge, ProfileInput, profiles_below};
 use in_use::{Use, use_of};
 use state::State;
@@ -216,6 +216,14 @@ fn merge(state: &State, number: u64, batch: &[PathBuf]) -> Result<Ledger> {
             });
         }
         merged.ledger.inputs -= 1;
+    }
+    // Those are no worse than others: the next fold takes them.
+    for entry in &merged.ledger.entries {
+        if let Cause::Inaccessible(reason) = &entry.cause
+            && is_scarce(reason)
+        {
+            return Err(Error::read(&entry.source, again(reason)));
+        }
     }
     let mut left_out = BTreeSet::new();
     for entry in &mut merged.ledger.entries {

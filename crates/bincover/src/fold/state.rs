@@ -211,27 +211,44 @@ fn flattened(path: &Path) -> OsString {
 
 /// The profiles inside a fold's folder that count or will count: the newest total, and what was
 /// taken since. Those that were left out are not among them.
+///
+/// Somebody may be folding. A profile goes from `waiting/` into a batch, under the same name, and from there
+/// into a total; they are looked at in this order, so that none is overlooked.
 pub(crate) fn profiles_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let there = |folder: &Path| match folder.is_dir() {
+        true => files_in(folder),
+        false => Ok(Vec::new()),
+    };
+    // One that was just there may be gone: what was in it is further on.
+    let gone_is_empty = |folder: &Path, listed: Result<Vec<PathBuf>>| match listed {
+        Err(_) if !folder.exists() => Ok(Vec::new()),
+        listed => listed,
+    };
+    let waiting = folder.join(WAITING);
+    let mut waiting = gone_is_empty(&waiting, there(&waiting))?;
+    let mut batches = Vec::new();
+    for (number, batch) in numbered(folder, BATCH)? {
+        let files = gone_is_empty(&batch, there(&batch))?;
+        batches.extend(files.into_iter().map(|path| (number, path)));
+    }
+    let moved: BTreeSet<_> = batches.iter().map(|(_, path)| path.file_name()).collect();
+    waiting.retain(|path| !moved.contains(&path.file_name()));
     let newest = newest_number(folder)?;
     let mut found = Vec::new();
-    found.extend(newest_profile(folder)?);
-    for (number, batch) in numbered(folder, BATCH)? {
-        if number > newest {
-            found.extend(files_in(&batch)?);
-        }
-    }
-    let waiting = folder.join(WAITING);
-    if waiting.is_dir() {
-        found.extend(files_in(&waiting)?);
-    }
+    found.extend(profile_of_total(folder, newest));
+    let later = batches.iter().filter(|(number, _)| *number > newest);
+    found.extend(later.map(|(_, path)| path.clone()));
+    found.extend(waiting);
     Ok(found)
 }
 
 pub(super) fn newest_profile(folder: &Path) -> Result<Option<PathBuf>> {
-    Ok(match newest_number(folder)? {
-        0 => None,
-        number => Some(folder.join(format!("{TOTAL}{number}")).join(PROFILE)),
-    })
+    Ok(profile_of_total(folder, newest_number(folder)?))
+}
+
+/// There is no total of the number 0.
+fn profile_of_total(folder: &Path, number: u64) -> Option<PathBuf> {
+    (number > 0).then(|| folder.join(format!("{TOTAL}{number}")).join(PROFILE))
 }
 
 pub(super) fn newest_record(folder: &Path) -> Result<Record> {

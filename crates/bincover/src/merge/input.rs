@@ -35,6 +35,7 @@ pub fn profiles_below(input: &Path) -> Result<Vec<PathBuf>> {
     }
     let mut found = Vec::new();
     let mut folders = vec![input.to_owned()];
+    let mut folded = Vec::new();
     while let Some(folder) = folders.pop() {
         let fail = |source| Error::read(&folder, source);
         for entry in std::fs::read_dir(&folder).map_err(fail)? {
@@ -43,13 +44,17 @@ pub fn profiles_below(input: &Path) -> Result<Vec<PathBuf>> {
             // Links to folders are not followed: they may lead back up.
             if entry.file_type().map_err(fail)?.is_dir() {
                 match entry.file_name() == STATE {
-                    true => found.extend(profiles_in(&path)?),
+                    true => folded.push(path),
                     false => folders.push(path),
                 }
             } else if is_profile_name(&path) {
                 found.push(path);
             }
         }
+    }
+    // Last, as a fold moves profiles there: one that is moved meanwhile is listed at least once.
+    for state in folded {
+        found.extend(profiles_in(&state)?);
     }
     found.sort();
     Ok(found)

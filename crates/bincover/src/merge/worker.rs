@@ -124,7 +124,10 @@ pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
     if !metadata.is_file() {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    Ok((File::open(path)?, metadata.len()))
+    let file = File::open(path)?;
+    // Of what was opened: there may be another file in its place by now.
+    let file_bytes = file.metadata()?.len();
+    Ok((file, file_bytes))
 }
 
 /// The identity of a profile, and whether others have it too: a binary is run again and again, while

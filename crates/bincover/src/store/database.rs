@@ -235,6 +235,8 @@ fn file_id(path: &Path) -> Option<FileId> {
 #[derive(Debug)]
 pub(super) enum Failure {
     Sql(rusqlite::Error),
+    /// What is wrong with something in it.
+    Damaged(String),
     Other(Error),
 }
 
@@ -254,6 +256,10 @@ impl Failure {
     pub(super) fn at(self, path: &Path) -> Error {
         match self {
             Self::Sql(error) => store_error(path, &error),
+            Self::Damaged(reason) => Error::Store {
+                path: path.to_owned(),
+                reason,
+            },
             Self::Other(error) => error,
         }
     }

@@ -11,7 +11,7 @@ use super::go_text;
 use super::record::{column_path, whole};
 use super::spool::original_name;
 use super::totals::{Added, compress, inflate};
-use crate::error::Error;
+use crate::error::{Error, is_scarce};
 use crate::go::{GoMerged, GoProgram};
 
 /// A program, being added to.
@@ -33,6 +33,7 @@ pub(super) fn add(
     let mut texts = Vec::new();
     for path in files {
         match std::fs::read(path) {
+            Err(error) if is_scarce(&error) => return Err(Error::read(*path, error).into()),
             Err(error) => leave_out(added, path, &Cause::Inaccessible(error)),
             Ok(bytes) if is_text(path) => match go_text::Total::parse(&bytes) {
                 Ok(total) => texts.push(total),

@@ -128,7 +128,7 @@ impl Store {
                 }
                 return Ok(added.left_out);
             }
-            let (note, _) = Note::parse(spool.note());
+            let (note, _) = Note::parse(spool.note()?);
             let run = note.into_run(spool.name(), None, added.profiles, false);
             let obtained = match added.profiles + profiles.in_use.len() as u64 {
                 0 => Obtained::None(Uncovered::Unusable),

@@ -28,7 +28,6 @@ mod spool;
 mod totals;
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read as _;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -281,9 +280,9 @@ impl Store {
         let mut waiting = Vec::new();
         for folder in spool::folders(&self.folder.join("runs"))? {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            let (note, outcome) = Note::parse(spool::note(&folder));
+            let (note, outcome) = Note::parse(spool::note(&folder).unwrap_or_default());
             if outcome.is_some() && database.ask(|from| batch_of_run(from, &name))?.is_none() {
-                let profiles = spool::open(&folder, None).len() as u64;
+                let profiles = spool::not_added(&folder, None).len() as u64;
                 waiting.push(note.into_run(&name, outcome.as_ref(), profiles, true));
             }
         }
@@ -384,12 +383,14 @@ impl Store {
         for folder in spool::folders(&self.folder.join("runs"))? {
             let run = folder.file_name().unwrap_or_default().to_string_lossy();
             let last = database.ask(|from| batch_of_run(from, &run))?;
-            for (path, mut file) in spool::open(&folder, last) {
-                let mut bytes = Vec::new();
-                if file.read_to_end(&mut bytes).is_ok() && !bytes.is_empty() {
-                    merger.add(&path.display().to_string(), &bytes, NonZeroU64::MIN);
+            spool::read_each(&folder, last, |path, read| {
+                let source = path.display().to_string();
+                match read {
+                    Ok(bytes) if bytes.is_empty() => {}
+                    Ok(bytes) => merger.add(&source, &bytes, NonZeroU64::MIN),
+                    Err(error) => merger.add_failure(&source, error),
                 }
-            }
+            });
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::database::Failure;
 use super::known::Known;
+use super::now_ms;
 use super::record::{Note, Text, column_path, path_column, whole};
 use super::totals::{compress, hex, inflate};
 use crate::input::map_object;
@@ -167,6 +168,19 @@ impl Program {
         Some(Copied { key, sections })
     }
 
+    /// When it was run, for comparison with other builds of the file. One of them that was run in the
+    /// future shows that the clock was put back, and this one is the newest all the same.
+    fn after_others(&self, from: &Connection, ran_ms: u64) -> rusqlite::Result<u64> {
+        let last: Option<i64> = from
+            .prepare_cached("SELECT max(last_run_ms) FROM program WHERE path = ? AND stamp <> ?")?
+            .query_row(params![path_column(&self.path), self.stamp], |row| {
+                row.get(0)
+            })?;
+        let last = last.and_then(|last| u64::try_from(last).ok());
+        let future = last.filter(|last| *last > now_ms());
+        Ok(future.map_or(ran_ms, |last| last.saturating_add(1)))
+    }
+
     /// Notes that it was run, and keeps the copy. Returns its row, and its object's key.
     pub(super) fn note(
         &self,
@@ -174,6 +188,7 @@ impl Program {
         copied: Option<&Copied>,
         now_ms: u64,
     ) -> Result<(i64, Option<String>), Failure> {
+        let now_ms = self.after_others(to, now_ms)?;
         let id = match self.id {
             None if self.is_known => {
                 let known = Self::known(to, &self.path, &self.stamp)?;

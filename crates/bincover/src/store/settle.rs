@@ -12,8 +12,15 @@ use super::spool::{self, Profiles, Spool};
 use super::{Store, has_any_bytes, now_ms, snapshot, totals};
 use crate::error::{Error, Result};
 
-/// So many runs are added in one transaction; each has a file open.
-const TOGETHER: usize = 256;
+/// No more runs than this are added in one transaction; each has a file open.
+const MOST_TOGETHER: usize = 256;
+
+/// So many runs are added in one transaction: a part of the files that this process may have open.
+fn together() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let part = limit.and_then(|limit| usize::try_from(limit / 4).ok());
+    part.map_or(MOST_TOGETHER, |part| part.clamp(1, MOST_TOGETHER))
+}
 
 impl Store {
     /// Adds the runs that were left to be added, those whose runners were killed, and what processes wrote
@@ -29,7 +36,7 @@ impl Store {
         // In our turn: whoever has the turn after us finds all in the totals that was to be added.
         let mut database = Database::write(&self.folder)?;
         spool::reset_ended(&self.folder).map_err(|source| Error::write(&self.folder, source))?;
-        for folders in folders.chunks(TOGETHER) {
+        for folders in folders.chunks(together()) {
             let mut spools = Vec::new();
             for folder in folders {
                 spools.extend(Spool::adopt(folder)?);
@@ -88,9 +95,13 @@ struct Settling<'a> {
 }
 
 impl<'a> Settling<'a> {
-    /// `None` if the run is going on without its runner.
+    /// `None` if the run is going on without its runner, or its note cannot be read now.
     fn of(database: &Database, spool: &'a Spool) -> Result<Option<Self>> {
-        let (note, outcome) = Note::parse(spool.note());
+        // Of a run that is added, the note is deleted.
+        let Ok(note) = spool.note() else {
+            return Ok(None);
+        };
+        let (note, outcome) = Note::parse(note);
         let known = database.ask(|from| batch_of_run(from, spool.name()))?;
         let profiles = spool.take(known.unwrap_or(0), &[])?;
         if known.is_none() && outcome.is_none() && !profiles.in_use.is_empty() {

@@ -4,17 +4,18 @@
 //! which runs have lost their runner. A profile is moved aside before it is asked whether anybody
 //! still writes to it: from then on nobody can open it by its name.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincover_gocover::FileName;
 use bincover_profile::raw::{Identity, RawHead};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_scarce};
 use crate::fold::in_use::{Use, use_of};
 use crate::merge::profiles_below;
 use crate::output::private_folder;
@@ -155,7 +156,7 @@ impl Spool {
     }
 
     /// What [`write_note`](Self::write_note) wrote.
-    pub(super) fn note(&self) -> Option<Vec<u8>> {
+    pub(super) fn note(&self) -> Result<Option<Vec<u8>>> {
         note(&self.folder)
     }
 
@@ -187,6 +188,7 @@ impl Spool {
             let aside = aside(&path).map_err(fail)?;
             match use_of(&aside) {
                 Ok(Use::Written) => profiles.in_use.push(aside),
+                Err(error) if is_scarce(&error) => return Err(Error::read(aside, error)),
                 // Where the file system does not tell: the run is over.
                 Ok(Use::Free) | Err(_) => {
                     let batch = to_batch(&aside, batch + 1).map_err(fail)?;
@@ -227,9 +229,14 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// What is written on a run in its folder.
-pub(super) fn note(folder: &Path) -> Option<Vec<u8>> {
-    std::fs::read(folder.join(NOTE)).ok()
+/// What is written on a run in its folder, if anything is.
+pub(super) fn note(folder: &Path) -> Result<Option<Vec<u8>>> {
+    let path = folder.join(NOTE);
+    match std::fs::read(&path) {
+        Ok(note) => Ok(Some(note)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::read(path, source)),
+    }
 }
 
 /// Whether this is the folder of a run.
@@ -330,25 +337,54 @@ fn aside(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Opens the profiles in a run's folder that are in no total; `last` is the run's last batch that is.
-/// Its processes and its runner may be at work there.
-pub(super) fn open(folder: &Path, last: Option<u64>) -> Vec<(PathBuf, File)> {
+/// The profiles in a run's folder that are in no total; `last` is the run's last batch that is.
+pub(super) fn not_added(folder: &Path, last: Option<u64>) -> Vec<PathBuf> {
     let is_added = |path: &PathBuf| batch_of(path).is_some_and(|batch| last >= Some(batch));
-    let attempt = || -> io::Result<Vec<(PathBuf, File)>> {
-        // The folder may be gone by now: then there was nothing more in it.
-        let paths = profiles_below(folder).unwrap_or_default();
-        let paths = paths.into_iter().filter(|path| !is_added(path));
-        let open = |path: PathBuf| match File::open(&path) {
-            Ok(file) => Some(Ok((path, file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Err(error)),
-            Err(_) => None,
-        };
-        paths.filter_map(open).collect()
-    };
-    // One that is not there was renamed after it was listed, by its runner or by the process.
+    // The folder may be gone by now: then there was nothing more in it.
+    let mut paths = profiles_below(folder).unwrap_or_default();
+    paths.retain(|path| !is_added(path));
+    paths
+}
+
+/// Reads those, one after another: there may be more of them than may be open at once. Its processes
+/// and its runner may be at work there.
+pub(super) fn read_each(
+    folder: &Path,
+    last: Option<u64>,
+    mut tell: impl FnMut(&Path, io::Result<Vec<u8>>),
+) {
+    /// One that is not there was renamed after it was listed, by its runner or by the process.
     const ATTEMPTS: usize = 100;
-    let mut attempts = std::iter::repeat_with(attempt).take(ATTEMPTS);
-    attempts.find_map(Result::ok).unwrap_or_default()
+    // By device and inode, which stay as they are when it is renamed.
+    let mut seen = HashSet::new();
+    let mut refused = HashSet::new();
+    for _ in 0..ATTEMPTS {
+        let mut is_renamed = false;
+        for path in not_added(folder, last) {
+            let mut read = || -> io::Result<Option<Vec<u8>>> {
+                let mut file = File::open(&path)?;
+                let metadata = file.metadata()?;
+                if !seen.insert((metadata.dev(), metadata.ino())) {
+                    return Ok(None);
+                }
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                Ok(Some(bytes))
+            };
+            match read() {
+                Ok(bytes) => bytes.into_iter().for_each(|bytes| tell(&path, Ok(bytes))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => is_renamed = true,
+                Err(error) => {
+                    if refused.insert(path.clone()) {
+                        tell(&path, Err(error));
+                    }
+                }
+            }
+        }
+        if !is_renamed {
+            break;
+        }
+    }
 }
 
 /// How many runs have ended since the last that was added, this one included: the length of a file

@@ -20,6 +20,7 @@ use super::database::Failure;
 use super::go;
 use super::record::whole;
 use super::spool::{is_go, original_name};
+use crate::error::{Error, is_scarce};
 
 /// What became of some profiles.
 #[derive(Debug, Default)]
@@ -98,8 +99,10 @@ impl Totals<'_> {
             let file_bytes = file.metadata()?.len();
             Ok((file, file_bytes))
         };
-        let Ok((file, file_bytes)) = read() else {
-            return Ok(Some(false));
+        let (file, file_bytes) = match read() {
+            Ok(found) => found,
+            Err(error) if is_scarce(&error) => return Err(Error::read(path, error).into()),
+            Err(_) => return Ok(Some(false)),
         };
         if file_bytes == 0 {
             return Ok(None);
@@ -286,6 +289,7 @@ fn add_rest(to: &Connection, files: &[&PathBuf], added: &mut Added) -> Result<()
                     cut.push((source, bytes));
                 }
             }
+            Err(error) if is_scarce(&error) => return Err(Error::read(*path, error).into()),
             Err(error) => merger.add_failure(&source, error),
         }
     }
@@ -393,16 +397,15 @@ pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
     /// The largest object or profile that is kept, in bytes.
     const MOST: u64 = 1 << 32;
     let mut out = Vec::new();
-    let read = ZlibDecoder::new(bytes).take(MOST).read_to_end(&mut out);
-    match read {
+    match ZlibDecoder::new(bytes).take(MOST + 1).read_to_end(&mut out) {
+        Ok(_) if out.len() as u64 > MOST => {
+            let reason = format!("expected data that inflate to at most {MOST} bytes, found more");
+            Err(Failure::Damaged(reason))
+        }
         Ok(_) => Ok(out),
         Err(error) => {
             let reason = format!("expected compressed data, found: {error}");
-            Err(crate::error::Error::Store {
-                path: PathBuf::from("store.db"),
-                reason,
-            }
-            .into())
+            Err(Failure::Damaged(reason))
         }
     }
 }
