@@ -18,3 +18,13 @@ pub(crate) const MAX_MCDC_STEPS: u64 = 1 << 29;
 
 /// Archives in archives and universal files.
 pub(crate) const MAX_NESTING: usize = 4;
+
+/// Conditions of a decision, and their ids as stored (LLVM: `int16_t`).
+pub(crate) const MAX_CONDITIONS: u64 = 32_766;
+
+/// How often a byte may be opened, on average: as part of a file, of an archive in that, and so on. Slices of a
+/// universal file may overlap, and a thin archive may name itself, so few bytes could be millions of archives.
+pub(crate) const MAX_OPENED: u64 = 2 * (MAX_NESTING as u64 + 1);
+
+/// What it costs to open something, in bytes: less than the header of an archive's member has, or nearly so.
+pub(crate) const COST_OF_OPENING: u64 = 64;
