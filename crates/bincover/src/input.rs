@@ -12,17 +12,23 @@ use crate::error::{Error, Result};
 /// nothing writes to them. Profiles, to which a live process may write, are read.
 #[expect(unsafe_code, reason = "mapping a file is unsafe; see SAFETY")]
 pub(crate) fn map_object(path: &Path) -> Result<Mmap> {
-    let file = File::open(path).map_err(|source| Error::read(path, source))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(Error::read(path, ErrorKind::IsADirectory.into()));
+    let fail = |source| Error::read(path, source);
+    let metadata = std::fs::metadata(path).map_err(fail)?;
+    if metadata.is_dir() {
+        return Err(fail(ErrorKind::IsADirectory.into()));
     }
+    // A thin archive names members and a store programs; opening a pipe would wait for its writer.
+    if !metadata.is_file() {
+        return Err(fail(std::io::Error::other("it is no regular file")));
+    }
+    let file = File::open(path).map_err(fail)?;
     // SAFETY: the mapping is private and read-only. If another process changes the file
     // meanwhile, we may read old bytes or new ones: every reader checks what it reads, but two
     // reads of one byte could differ. If another process truncates the file, touching what is
     // gone ends ours with SIGBUS. Compilers and linkers replace executables rather than truncate
     // them (a running one cannot be written at all), and reading a binary while it is being
     // linked is a mistake of its own.
-    unsafe { Mmap::map(&file) }.map_err(|source| Error::read(path, source))
+    unsafe { Mmap::map(&file) }.map_err(fail)
 }
 
 /// Lets go of the memory that a mapped object takes. What is needed again is read again.

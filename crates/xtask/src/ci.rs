@@ -88,6 +88,10 @@ const STEPS: &[Step] = &[
         },
     },
     Step {
+        name: "asan",
+        run: asan,
+    },
+    Step {
         name: "fuzz",
         run: fuzz,
     },
@@ -117,6 +121,31 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
     command::run(command::cargo().args(args).envs(env.iter().copied()))
 }
 
+/// Nightly's `cargo`, which rustup gives.
+fn nightly() -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .arg("+nightly")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO");
+    cargo
+}
+
+/// The files with unsafe code, under AddressSanitizer: mapping objects, leases, following processes. What it
+/// depends on is not optimised, since that takes longer than the tests do.
+fn asan() -> Result<(), Failure> {
+    let mut cargo = nightly();
+    cargo
+        .args(["test", "--locked", "--target", "x86_64-unknown-linux-gnu"])
+        .args(["--target-dir", "target/asan"])
+        .args(["--config", "profile.dev.package.'*'.opt-level=0"])
+        .args(["-p", "bincover-run", "-p", "bincover", "--lib"])
+        .env("RUSTFLAGS", "-Zsanitizer=address")
+        // Looking for leaks needs ptrace, too, and a process has one tracer.
+        .env("ASAN_OPTIONS", "detect_leaks=0");
+    command::run(&mut cargo)
+}
+
 /// How long each target is fuzzed, in seconds.
 const FUZZ_SECONDS: u32 = 20;
 
@@ -134,16 +163,8 @@ fn fuzz() -> Result<(), Failure> {
         ],
         &[],
     )?;
-    let nightly = |args: &[&str]| {
-        let mut cargo = Command::new("cargo");
-        cargo
-            .args(["+nightly", "fuzz"])
-            .args(args)
-            .env_remove("RUSTUP_TOOLCHAIN")
-            .env_remove("CARGO");
-        command::run(&mut cargo)
-    };
-    nightly(&["build"])?;
+    let fuzz = |args: &[&str]| command::run(nightly().arg("fuzz").args(args));
+    fuzz(&["build"])?;
     let mut names = Vec::new();
     for target in std::fs::read_dir("fuzz/fuzz_targets")? {
         let path = target?.path();
@@ -162,7 +183,7 @@ fn fuzz() -> Result<(), Failure> {
             let Some(name) = names.lock().ok().and_then(|mut names| names.next()) else {
                 return Ok(());
             };
-            nightly(&["run", &name, "--", &seconds, "-print_final_stats=1"])
+            fuzz(&["run", &name, "--", &seconds, "-print_final_stats=1"])
                 .map_err(|failure| failure.to_string())?;
         }
     };

@@ -10,6 +10,7 @@ mod schema;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use bincover::report::printable;
 use clap::{ArgMatches, Command, CommandFactory};
 
 use crate::args::Args;
@@ -174,12 +175,13 @@ pub(crate) fn shown(choice: &Choice<'_>) -> Result<String, Wrong> {
     let Some(config) = choice.load(&sections)? else {
         return Ok(format!("no {NAME} here or above, up to the repository\n"));
     };
-    let mut text = format!("{}\n", config.path().display());
+    let mut text = format!("{}\n", printable(&config.path().to_string_lossy()));
     for section in &sections {
         for (line, words) in config.options(section) {
             let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
             let place = format!("line {line}");
-            text += &format!("  {place:<9} {:<9} {}\n", section.name, words.join(" "));
+            let words = printable(&words.join(" "));
+            text += &format!("  {place:<9} {:<9} {words}\n", section.name);
         }
     }
     Ok(text)
