@@ -392,7 +392,7 @@ fn a_demo_or_a_store_in_the_place_of_a_file() {
     holds(
         &said,
         &[
-            "cannot write `file/runs`",
+            "cannot write `file`",
             "there will be no coverage of this run",
         ],
     );

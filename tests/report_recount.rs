@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
+use std::sync::Mutex;
 
 use bincover_mapping::{Mapping, evaluate};
 use bincover_model::{
@@ -687,12 +688,12 @@ fn badges() {
 }
 
 #[derive(Default)]
-struct Pages(BTreeMap<String, String>);
+struct Pages(Mutex<BTreeMap<String, String>>);
 
 impl Outputs for Pages {
-    fn file(&mut self, name: &str, contents: &[u8]) -> std::io::Result<()> {
+    fn file(&self, name: &str, contents: &[u8]) -> std::io::Result<()> {
         let text = String::from_utf8(contents.to_vec()).expect("pages are UTF-8");
-        self.0.insert(name.to_owned(), text);
+        self.0.lock().unwrap().insert(name.to_owned(), text);
         Ok(())
     }
 }
@@ -705,12 +706,13 @@ fn html() {
         .iter()
         .flat_map(|case| coverages(case).map(|coverage| (case, coverage)))
     {
-        let mut pages = Pages::default();
-        html::emit(&coverage, &Options::default(), &NoSources, &mut pages).unwrap();
+        let pages = Pages::default();
+        html::emit(&coverage, &Options::default(), &NoSources, &pages).unwrap();
+        let pages = pages.0.into_inner().unwrap();
 
         // The rows of the index.
         let mut sums = vec![Tally::default(); columns(&coverage.totals()).len()];
-        let rows = pages.0["index.html"]
+        let rows = pages["index.html"]
             .lines()
             .filter(|line| line.contains("<a href=f/"));
         for row in rows {
@@ -727,7 +729,7 @@ fn html() {
 
         // The lines of the pages: class m is a line that was not executed.
         let mut count = Count::default();
-        for (_, page) in pages.0.iter().filter(|(name, _)| name.starts_with("f/")) {
+        for (_, page) in pages.iter().filter(|(name, _)| name.starts_with("f/")) {
             for row in page.lines().filter(|line| line.starts_with("<tr id=L")) {
                 let cells: Vec<&str> = row.split("<td>").collect();
                 let is_missed = row.contains("class=m") || row.contains("class=\"m ");

@@ -463,7 +463,7 @@ fn there_is_an_error_for_what_is_no_store() {
     for (name, words) in [
         ("text", "not a database"),
         ("empty", "found an empty file"),
-        ("other", "no such table"),
+        ("other", "bincover's tables"),
         ("missing", "No such file"),
     ] {
         let error = combine_stores([path(name)], &path("out")).unwrap_err();

@@ -320,6 +320,217 @@ fn libraries_neither_print_nor_exit() {
     );
 }
 
+/// Limits that are no bounds on what is read: how much is shown, what LLVM's own sample keeps, how long a name is.
+const OTHER_LIMITS: &[&str] = &[
+    "crates/bincover-profile/src/traces.rs",
+    "crates/bincover-report/src/html",
+    "crates/bincover-report/src/markdown.rs",
+    "crates/bincover/src/fold/state.rs",
+];
+
+#[test]
+fn limits_have_a_file_in_each_crate() {
+    let mut wrong = Vec::new();
+    for path in &files(&["crates"], ".rs") {
+        let is_other = OTHER_LIMITS.iter().any(|other| path.starts_with(other));
+        if !is_other && !path.ends_with("limits.rs") {
+            wrong.extend(places(path, |line| line.contains("const MAX_")));
+        }
+    }
+    expect_none(
+        &wrong,
+        "Bounds on what is read are in the `limits.rs` of each crate, with their reasons, where they can be \
+         looked through together.",
+    );
+}
+
+#[test]
+fn no_shell_is_asked() {
+    let mut wrong = Vec::new();
+    let is_product = |path: &&PathBuf| {
+        let is_ours = !["crates/xtask", "crates/bincover-testkit"]
+            .iter()
+            .any(|other| path.starts_with(other));
+        is_ours && path.components().any(|part| part.as_os_str() == "src")
+    };
+    for path in files(&["crates"], ".rs").iter().filter(is_product) {
+        for (number, line) in read(path).lines().enumerate() {
+            let is_shell = [
+                "\"sh\"",
+                "\"bash\"",
+                "\"/bin/sh\"",
+                "\"cmd\"",
+                "\"cmd.exe\"",
+            ]
+            .iter()
+            .any(|shell| line.contains(&format!("Command::new({shell})")));
+            if is_shell && !line.trim_start().starts_with("//") {
+                wrong.push(format!(
+                    "{}:{}: {}",
+                    path.display(),
+                    number + 1,
+                    line.trim()
+                ));
+            }
+        }
+    }
+    expect_none(
+        &wrong,
+        "Programs are started with their arguments, each as it is: a shell would take a name for a command.",
+    );
+}
+
+/// What is built and tested, with all that it depends on, as the lock file has it. Nothing is downloaded.
+fn dependencies_of_all() -> Metadata {
+    let options = [
+        "--locked",
+        "--offline",
+        "--filter-platform",
+        "x86_64-unknown-linux-gnu",
+    ];
+    MetadataCommand::new()
+        .manifest_path(top().join("Cargo.toml"))
+        .other_options(options.map(str::to_owned))
+        .exec()
+        .expect("`cargo metadata` reads the lock file")
+}
+
+/// Whether a licence of an SPDX expression is one of these: `A OR (B AND C)`, or with `/` for `OR`, as old
+/// manifests have it.
+fn is_licensed(expression: &str, allowed: &[&str]) -> bool {
+    fn any<'w>(
+        words: &mut std::iter::Peekable<std::vec::IntoIter<&'w str>>,
+        is: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let mut holds = all(words, is);
+        while words.next_if(|word| ["OR", "/"].contains(word)).is_some() {
+            holds |= all(words, is);
+        }
+        holds
+    }
+    fn all<'w>(
+        words: &mut std::iter::Peekable<std::vec::IntoIter<&'w str>>,
+        is: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let mut holds = true;
+        loop {
+            holds &= match words.next() {
+                Some("(") => {
+                    let inner = any(words, is);
+                    words.next() == Some(")") && inner
+                }
+                Some(licence) if words.next_if(|word| *word == "WITH").is_some() => {
+                    let exception = words.next().unwrap_or_default();
+                    is(&format!("{licence} WITH {exception}"))
+                }
+                Some(licence) => is(licence),
+                None => false,
+            };
+            if words.next_if(|word| *word == "AND").is_none() {
+                return holds;
+            }
+        }
+    }
+    let spaced = expression
+        .replace('(', " ( ")
+        .replace(')', " ) ")
+        .replace('/', " / ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut words = words.into_iter().peekable();
+    any(&mut words, &|licence| allowed.contains(&licence)) && words.next().is_none()
+}
+
+#[test]
+fn licences_are_read() {
+    let allowed = ["MIT", "Zlib"];
+    for (expression, expected) in [
+        ("MIT", true),
+        ("GPL-3.0 OR MIT", true),
+        ("Unlicense/MIT", true),
+        ("MIT AND GPL-3.0", false),
+        ("(GPL-3.0 OR Zlib) AND MIT", true),
+        ("(GPL-3.0 AND Zlib) OR (MIT)", true),
+        ("MIT WITH some-exception", false),
+        ("", false),
+        ("MIT)", false),
+    ] {
+        assert_eq!(is_licensed(expression, &allowed), expected, "{expression}");
+    }
+}
+
+/// What `deny.toml` says of licences, sources and crates, for whoever has no `cargo deny`.
+#[test]
+fn dependencies_are_as_agreed() {
+    let agreed: toml::Table = read(Path::new("deny.toml")).parse().expect("TOML");
+    let list = |table: &str, key: &str| agreed[table][key].as_array().expect("a list").clone();
+    let allowed = list("licenses", "allow");
+    let allowed: Vec<&str> = allowed.iter().filter_map(toml::Value::as_str).collect();
+    let denied = list("bans", "deny");
+    let denied: Vec<&str> = denied
+        .iter()
+        .filter_map(|one| one["crate"].as_str())
+        .collect();
+    assert!(!allowed.is_empty() && !denied.is_empty());
+    let metadata = dependencies_of_all();
+    assert!(metadata.packages.len() > 100);
+    let mut wrong = Vec::new();
+    let mut needed: BTreeSet<&str> = BTreeSet::new();
+    for package in &metadata.packages {
+        let name = format!("{} {}", package.name, package.version);
+        let licence = package.license.clone().unwrap_or_default();
+        if !is_licensed(&licence, &allowed) {
+            wrong.push(format!("{name}: {licence}"));
+        }
+        let without = |left_out: &str| {
+            let others: Vec<&str> = allowed
+                .iter()
+                .copied()
+                .filter(|one| *one != left_out)
+                .collect();
+            !is_licensed(&licence, &others)
+        };
+        needed.extend(allowed.iter().copied().filter(|one| without(one)));
+        let is_registry =
+            |source: &str| source == "registry+https://github.com/rust-lang/crates.io-index";
+        if package
+            .source
+            .as_ref()
+            .is_some_and(|source| !is_registry(&source.repr))
+        {
+            wrong.push(format!(
+                "{name}: from {}",
+                package.source.as_ref().expect("it has one").repr
+            ));
+        }
+        if denied.contains(&package.name.as_str()) {
+            wrong.push(format!("{name}: denied"));
+        }
+        for one in &package.dependencies {
+            let is_ours = package.source.is_none() && one.path.is_none();
+            if is_ours && one.req == cargo_metadata::semver::VersionReq::STAR {
+                wrong.push(format!("{name}: any version of {}", one.name));
+            }
+        }
+    }
+    expect_none(
+        &wrong,
+        "deny.toml says what is taken from others: please take something else, or change it there with a reason.",
+    );
+    let unused: Vec<&&str> = allowed
+        .iter()
+        .filter(|one| !needed.contains(**one))
+        .collect();
+    // Either of these two would do for most.
+    let unused: Vec<_> = unused
+        .into_iter()
+        .filter(|one| !["MIT", "Apache-2.0"].contains(one))
+        .collect();
+    assert!(
+        unused.is_empty(),
+        "deny.toml allows licences that nobody needs: {unused:?}"
+    );
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     // Spelled so that this file does not find itself.

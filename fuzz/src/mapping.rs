@@ -1,6 +1,8 @@
 //! The body of `mapping`: three ways to a coverage mapping, and what must be true of whatever is
 //! evaluated.
 
+use std::num::NonZeroUsize;
+
 use bincover_mapping::{Evaluation, Mapping, evaluate};
 use bincover_profile::bytes::{Cursor, Endian};
 use bincover_profile::{Profile, decode_blob, md5_low64};
@@ -237,11 +239,14 @@ fn check_evaluation(evaluation: &Evaluation, function_count: usize) {
     }
     for format in FORMATS {
         let mut report = Vec::new();
-        let options = Options::default();
+        let options = Options {
+            threads: NonZeroUsize::new(1),
+            ..Options::default()
+        };
         let emitted = match format.emit {
             Emit::File(emit) => emit(coverage, &options, &mut report),
             Emit::Sourced(emit) => emit(coverage, &options, &NoSources, &mut report),
-            Emit::Folder(emit) => emit(coverage, &options, &NoSources, &mut Nowhere),
+            Emit::Folder(emit) => emit(coverage, &options, &NoSources, &Nowhere),
         };
         assert!(emitted.is_ok(), "{}: {emitted:?}", format.name);
     }
@@ -251,7 +256,7 @@ fn check_evaluation(evaluation: &Evaluation, function_count: usize) {
 struct Nowhere;
 
 impl Outputs for Nowhere {
-    fn file(&mut self, name: &str, _: &[u8]) -> std::io::Result<()> {
+    fn file(&self, name: &str, _: &[u8]) -> std::io::Result<()> {
         assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".." || part == "."));
         Ok(())
     }

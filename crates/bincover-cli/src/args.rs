@@ -327,7 +327,7 @@ const RUNS_EXAMPLES: &str = "\
 Examples:
   bincover runs
   bincover runs --uncovered        those that left no coverage, and why
-  bincover runs --json             with arguments, for other programs";
+  bincover runs --json --show-args with arguments, for other programs";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = RUNS_EXAMPLES)]
@@ -341,6 +341,9 @@ pub(crate) struct RunsArgs {
     /// As JSON; docs/store.md has the fields
     #[arg(long)]
     pub(crate) json: bool,
+    /// With the programs' arguments, which may hold secrets
+    #[arg(long)]
+    pub(crate) show_args: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }
@@ -371,6 +374,9 @@ pub(crate) struct StoreExportArgs {
     /// The file to write
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// With the programs' arguments, which may hold secrets
+    #[arg(long)]
+    pub(crate) with_args: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }

@@ -13,6 +13,7 @@ mod exit;
 mod front;
 mod go;
 mod ledger;
+mod limits;
 mod llvm;
 mod merge_args;
 mod patch_args;
@@ -130,6 +131,12 @@ pub fn config_options(text: &str) -> Result<String, String> {
 /// Help goes to standard output and is a success, a mistake to standard error.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_help = !error.use_stderr();
+    // It shows arguments, and a pattern may have put a file's name among them.
+    let mut shown = error.context().map(|(_, value)| value.to_string());
+    if let Some(value) = shown.find(|value| value.lines().any(|line| ui::tame(line) != line)) {
+        ui::say(format_args!("error: {}: {value}", error.kind()));
+        return Exit::Usage.into();
+    }
     // If nobody listens any more, there is nobody to tell.
     let _ = error.print();
     if is_help { Exit::Done } else { Exit::Usage }.into()
@@ -137,7 +144,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// A mistake in the configuration file is one of usage.
 fn misconfigured(command: &str, wrong: &config::Wrong) -> ExitCode {
-    ui::say(format_args!("{command}: error: {}", wrong.0));
+    ui::say_text(format_args!("{command}: error: {}", wrong.0));
     Exit::Usage.into()
 }
 

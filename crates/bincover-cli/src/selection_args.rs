@@ -2,7 +2,7 @@
 //! out. Commands that report flatten these.
 
 use bincover::model::{Coverage, ExcludedPart};
-use bincover::report::{FilePattern, Sources};
+use bincover::report::{FilePattern, Sources, printable};
 use bincover::{
     Error, ExclusionNote, Exclusions, PathMap, PathRules, PathTrace, Paths, Skip, excluded_by_rule,
 };
@@ -201,7 +201,7 @@ fn say(command: &str, coverage: &Coverage, selected: &Selected) {
     });
     for file in dropped.by_ref().take(SHOWN) {
         let name = file.name.to_str_lossy();
-        let name = name.replace(char::is_control, "\u{fffd}");
+        let name = printable(&name);
         ui::say(format_args!(
             "{command}: left out: {name}: there is no such file"
         ));

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bincover::mapping::Evaluation;
 use bincover::model::{Coverage, File};
 use bincover::profile::Ledger;
-use bincover::report::Options;
+use bincover::report::{Options, printable};
 use bincover::{Error, GoLedger, ImportEntry};
 use bstr::{BString, ByteSlice, ByteVec};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,16 +20,33 @@ pub(crate) const HOW_TO_INSTRUMENT: &str = "build it with coverage: RUSTFLAGS=\"
      -C llvm-args=-runtime-counter-relocation\" cargo build, or clang -fprofile-instr-generate \
      -fcoverage-mapping -mllvm -runtime-counter-relocation, or go build -cover";
 
-/// A line to standard error. If nobody listens any more, there is nobody to tell.
+/// A line to standard error, and no more than a line, whatever names are in it. If nobody listens any more,
+/// there is nobody to tell.
 pub(crate) fn say(line: impl Display) {
+    let line = printable(&line.to_string());
     let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// The same for messages that may have several lines, such as what a compiler said.
+pub(crate) fn say_text(text: impl Display) {
+    let text = tame(&text.to_string());
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Lines of text as a terminal may be given them.
+pub(crate) fn tame(text: &str) -> String {
+    let tame = |part: &str| {
+        let end = part.len() - usize::from(part.ends_with(['\n', '\t']));
+        printable(&part[..end]) + &part[end..]
+    };
+    text.split_inclusive(['\n', '\t']).map(tame).collect()
 }
 
 /// An error, with a hint where we have one.
 pub(crate) fn error(command: &str, error: &Error) {
-    say(format_args!("{command}: error: {error}"));
+    say_text(format_args!("{command}: error: {error}"));
     if let Some(hint) = hint(error) {
-        say(format_args!("  hint: {hint}"));
+        say_text(format_args!("  hint: {hint}"));
     }
 }
 
@@ -40,7 +57,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Error::Object { source, .. } if source.kind() == ErrorKind::NoCoverageData => {
             Some(HOW_TO_INSTRUMENT.to_owned())
         }
-        Error::NoFolder { folder, .. } => Some(format!("mkdir -p '{}'", folder.display())),
+        Error::NoFolder { folder, .. } => Some(format!("mkdir -p '{}'", printable(&folder.to_string_lossy()))),
         Error::Run(error) => error.hint().map(str::to_owned),
         Error::NoBase {
             is_shallow: true, ..
@@ -136,7 +153,7 @@ impl Progress {
 
     pub(crate) fn step(&self, what: impl Display) {
         match &self.0 {
-            Some(bar) => bar.set_message(what.to_string()),
+            Some(bar) => bar.set_message(printable(&what.to_string())),
             None => say(what),
         }
     }
@@ -174,7 +191,7 @@ impl Live {
 
     pub(crate) fn show(&self, what: impl Display) {
         if let Some(bar) = &self.0 {
-            bar.set_message(what.to_string());
+            bar.set_message(printable(&what.to_string()));
         }
     }
 
@@ -243,5 +260,19 @@ pub(crate) fn report_options() -> Options {
         colour: choice != anstream::ColorChoice::Never,
         timestamp: now.unwrap_or_default().as_secs(),
         ..Options::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_stay_and_nothing_else_moves() {
+        assert_eq!(tame("a\tb\n\nc"), "a\tb\n\nc");
+        assert_eq!(
+            tame("\x1b[2J\u{9b}x\r\n\u{202e}y"),
+            "\u{fffd}[2J\u{fffd}x\u{fffd}\n\u{fffd}y"
+        );
     }
 }

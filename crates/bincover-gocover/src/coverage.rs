@@ -14,7 +14,7 @@ use bincover_model::{
 };
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::limits::{MAX_LINE, MAX_LINES_OF_FILE};
+use crate::limits::{MAX_LINE, MAX_LINES, MAX_LINES_OF_BLOCK};
 use crate::listing::numbered;
 use crate::meta::Unit;
 use crate::profile::{Package, Profile};
@@ -60,12 +60,30 @@ pub fn coverage(
         );
     }
     let mut coverage = Coverage::default();
+    let blocks = files.values().map(|file| file.blocks.len() as u64).sum();
+    let mut left = Left::of(blocks);
     for (name, gathered) in files {
         let id = FileId(u32::try_from(coverage.files.len()).unwrap_or(u32::MAX));
-        let file = gathered.file(id, rule, &mut coverage.functions);
+        let file = gathered.file(id, rule, &mut left, &mut coverage.functions);
         coverage.files.push(File { name, ..file });
     }
     coverage
+}
+
+/// How many lines may still be looked at, of all files and of all functions.
+struct Left {
+    of_files: u64,
+    of_functions: u64,
+}
+
+impl Left {
+    fn of(blocks: u64) -> Self {
+        let lines = MAX_LINES.saturating_add(blocks.saturating_mul(MAX_LINES_OF_BLOCK));
+        Self {
+            of_files: lines,
+            of_functions: lines,
+        }
+    }
 }
 
 /// What lies in one file.
@@ -153,7 +171,13 @@ fn position(line: u32, column: u32) -> Position {
 }
 
 impl Gathered<'_> {
-    fn file(mut self, id: FileId, rule: LineRule, functions: &mut Vec<Function>) -> File {
+    fn file(
+        mut self,
+        id: FileId,
+        rule: LineRule,
+        left: &mut Left,
+        functions: &mut Vec<Function>,
+    ) -> File {
         self.check_source();
         self.name_loose();
         self.functions
@@ -168,7 +192,7 @@ impl Gathered<'_> {
             source: self.source.as_ref(),
             ends,
         };
-        let lines = rules.lines(&self.blocks);
+        let lines = rules.lines(&self.blocks, &mut left.of_files);
         let mut file = File {
             segments: segments(&regions(&self.blocks)),
             ..File::default()
@@ -191,7 +215,7 @@ impl Gathered<'_> {
             let summary = Summary {
                 functions: itself,
                 instantiations: itself,
-                lines: tally(&rules.lines(&one.units)),
+                lines: tally(&rules.lines(&one.units, &mut left.of_functions)),
                 ..summary(&one.units)
             };
             file.functions.push(function);
@@ -253,14 +277,18 @@ impl Gathered<'_> {
         let Some(source) = &self.source else {
             return;
         };
+        let known: HashSet<(u32, u32)> = self
+            .functions
+            .iter()
+            .map(|one| (one.declared.line, one.declared.column))
+            .collect();
         let mut found: BTreeMap<(u32, u32), Named<'_>> = BTreeMap::new();
         for &(unit, count) in &self.loose {
             let Some(declared) = source.function_at(unit.start_line, unit.start_column) else {
                 continue;
             };
             let start = position(declared.start.0, declared.start.1);
-            let known = self.functions.iter().any(|one| one.declared == start);
-            if known {
+            if known.contains(&declared.start) {
                 continue;
             }
             let one = found.entry(declared.start).or_insert_with(|| Named {
@@ -335,19 +363,21 @@ struct Rules<'s> {
 }
 
 impl Rules<'_> {
-    fn lines(&self, blocks: &[(Unit, u64)]) -> Vec<Line> {
+    /// `left` is how many lines may be looked at.
+    fn lines(&self, blocks: &[(Unit, u64)], left: &mut u64) -> Vec<Line> {
         let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut visited = 0;
         for (unit, count) in blocks {
             let lines = match self.rule {
                 LineRule::Sum => unit.start_line..unit.end_line.saturating_add(1),
                 LineRule::Max if unit.statements == 0 => continue,
                 LineRule::Max => self.extent(unit),
             };
-            visited += u64::from(lines.end.saturating_sub(lines.start));
-            if lines.end > MAX_LINE || visited > MAX_LINES_OF_FILE {
+            let more = u64::from(lines.end.saturating_sub(lines.start));
+            // One that is too much does not keep smaller ones from being listed.
+            if lines.end > MAX_LINE || more > *left {
                 continue;
             }
+            *left -= more;
             for line in lines {
                 if self.rule == LineRule::Sum {
                     let sum = counts.entry(line).or_default();
@@ -441,6 +471,24 @@ func f(x int) int {
         for text in [OLD, NEW] {
             assert_eq!(lines(text, Some(SOURCE), LineRule::Max), expected);
         }
+    }
+
+    /// These would be 2^33 lines, a few bytes for each 2^23 of them.
+    #[test]
+    fn few_bytes_do_not_make_many_lines() {
+        let mut text = String::from("mode: set\nm/a.go:1.1,65536.3 1 1\n");
+        for file in 0..1024 {
+            text += &format!("m/b{file:04}.go:1.1,8388608.3 1 1\n");
+        }
+        text += "m/z.go:1.1,2.9 1 1\n";
+        let coverage = evaluated(&text, None, LineRule::Max);
+        let lines = |file: &File| file.lines.len() as u64;
+        let all: u64 = coverage.files.iter().map(lines).sum();
+        assert!(all <= MAX_LINES + 1026 * MAX_LINES_OF_BLOCK, "{all}");
+        // What is not too much stays, wherever it comes.
+        assert_eq!(lines(&coverage.files[0]), 65536);
+        assert_eq!(lines(&coverage.files[1]), 0);
+        assert_eq!(lines(&coverage.files[1025]), 2);
     }
 
     #[test]

@@ -138,7 +138,8 @@ impl fmt::Display for Cause {
             Self::NoMetadata { name } => {
                 write!(
                     f,
-                    "expected metadata `{name}` beside these counters, found none"
+                    "expected metadata `{}` beside these counters, found none",
+                    name.escape_ascii()
                 )
             }
             Self::OtherMetadata => write!(
@@ -186,7 +187,8 @@ impl fmt::Display for Cause {
             Self::CounterOverflow => write!(f, "a counter overflowed and stays at its maximum"),
             Self::StatementMismatch { file, line, blocks } => write!(
                 f,
-                "{file}:{line}: another number of statements than in what was read before ({blocks} such blocks); the larger was kept"
+                "{}:{line}: another number of statements than in what was read before ({blocks} such blocks); the larger was kept",
+                file.escape_ascii()
             ),
             Self::ModesDiffer { mode } => {
                 write!(f, "mode lines differ; all was read as {mode}")

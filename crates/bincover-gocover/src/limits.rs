@@ -14,5 +14,9 @@ pub(crate) const LEAST_COUNTER_FILE: u64 = 68;
 /// keeps its statements and gives no lines.
 pub(crate) const MAX_LINE: u32 = 1 << 24;
 
-/// Lines that the blocks of one source file may cover, counted with repetition.
-pub(crate) const MAX_LINES_OF_FILE: u64 = 1 << 26;
+/// Lines that the blocks of all source files may cover, counted with repetition; and those of all functions: so
+/// many, and those below for each block. A block is a few bytes, and may be as long as a file can be.
+pub(crate) const MAX_LINES: u64 = 1 << 22;
+
+/// Blocks are some three lines long.
+pub(crate) const MAX_LINES_OF_BLOCK: u64 = 64;

@@ -27,8 +27,8 @@ pub struct Package {
     module: Text,
     functions: Vec<FunctionCounts>,
     index: HashMap<Function, usize>,
-    /// By file and place, the function and the block there.
-    places: HashMap<(Text, Place), (usize, usize)>,
+    /// By file and place, the function and the block there; `None` until a text profile asks.
+    places: Option<HashMap<(Text, Place), (usize, usize)>>,
     /// Blocks that only text profiles have, which know no functions.
     loose: BTreeMap<(Text, Place), Loose>,
 }
@@ -239,7 +239,7 @@ impl Package {
             }
         }
         // Only text profiles ask by place.
-        self.places.clear();
+        self.places = None;
         self.index.insert(function.clone(), at);
         self.functions.push(FunctionCounts {
             function: function.clone(),
@@ -250,16 +250,18 @@ impl Package {
 
     /// False if the block is known with another number of statements.
     fn add_loose(&mut self, mode: Mode, file: &Text, unit: &Unit, count: u64) -> bool {
-        if self.places.is_empty() && !self.functions.is_empty() {
+        let places = self.places.get_or_insert_with(|| {
+            let mut places = HashMap::new();
             for (at, one) in self.functions.iter().enumerate() {
                 for (index, unit) in one.function.units.iter().enumerate() {
                     let key = (one.function.file.clone(), place(unit));
-                    self.places.entry(key).or_insert((at, index));
+                    places.entry(key).or_insert((at, index));
                 }
             }
-        }
+            places
+        });
         let key = (file.clone(), place(unit));
-        if let Some(&(at, index)) = self.places.get(&key) {
+        if let Some(&(at, index)) = places.get(&key) {
             let one = &mut self.functions[at];
             one.counts[index] = added(mode, one.counts[index], count);
             return one.function.units[index].statements == unit.statements;

@@ -32,6 +32,7 @@ impl Source {
             text,
             at: 0,
             line: 1,
+            line_start: 0,
             source: Self::default(),
         };
         scanner.run();
@@ -54,8 +55,9 @@ impl Source {
             .and_then(|index| usize::try_from(index).ok());
         let code = index.and_then(|index| self.code.get(index));
         let code = code.map_or(&[][..], Vec::as_slice);
-        let overlaps = |one: &Range<u32>| one.start < columns.end && columns.start < one.end;
-        code.iter().any(overlaps)
+        // They lie one after another.
+        let first = code.partition_point(|one| one.end <= columns.start);
+        code.get(first).is_some_and(|one| one.start < columns.end)
     }
 
     /// The declaration that holds this place.
@@ -72,6 +74,8 @@ struct Scanner<'t> {
     text: &'t [u8],
     at: usize,
     line: u32,
+    /// Where that line begins.
+    line_start: usize,
     source: Source,
 }
 
@@ -93,8 +97,7 @@ impl Scanner<'_> {
         let mut open: Option<Open> = None;
         let mut is_line_start = true;
         let mut last_line = 0;
-        while let Some((token, range)) = self.next() {
-            let place = self.place(range.start);
+        while let Some((token, range, place)) = self.next() {
             if place.0 > last_line {
                 is_line_start = true;
                 // Where a line ends after a closing brace, so does the declaration.
@@ -128,7 +131,7 @@ impl Scanner<'_> {
                 });
             }
             is_line_start = is_end;
-            self.mark(&range, token);
+            self.mark(&range, token, place);
             last_line = self.line;
         }
         self.close(&mut open, depth);
@@ -153,21 +156,13 @@ impl Scanner<'_> {
         }
     }
 
-    /// Line and column of an offset on the line where the scanner was when it began the token.
-    fn place(&self, at: usize) -> (u32, u32) {
-        let start = self.text[..at].rfind_byte(b'\n').map_or(0, |at| at + 1);
-        let lines = self.text[at..self.at].iter().filter(|&&byte| byte == b'\n');
-        let lines = u32::try_from(lines.count()).unwrap_or(u32::MAX);
-        (self.line - lines, column(at - start))
-    }
-
-    /// Notes where the token is, on each of its lines.
-    fn mark(&mut self, range: &Range<usize>, token: Token) {
+    /// Notes where the token is, on each of its lines; `place` is that of its beginning.
+    fn mark(&mut self, range: &Range<usize>, token: Token, place: (u32, u32)) {
         let is_brace = matches!(token, Token::Open(b'{') | Token::Close(b'}'));
         if is_brace || self.text[range.clone()] == *b";" {
             return;
         }
-        let (mut line, first) = self.place(range.start);
+        let (mut line, first) = place;
         let mut start = first;
         for piece in self.text[range.clone()].split(|&byte| byte == b'\n') {
             let end = start + column(piece.len()) - 1;
@@ -183,8 +178,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// The next token; white space and comments are passed over.
-    fn next(&mut self) -> Option<(Token, Range<usize>)> {
+    /// The next token, and the line and column of its beginning; white space and comments are passed over.
+    fn next(&mut self) -> Option<(Token, Range<usize>, (u32, u32))> {
         loop {
             let rest = &self.text[self.at..];
             let &first = rest.first()?;
@@ -198,6 +193,7 @@ impl Scanner<'_> {
                 self.advance(len);
             } else {
                 let start = self.at;
+                let place = (self.line, column(start - self.line_start));
                 let (token, len) = match first {
                     b'`' => {
                         let end = rest[1..].find_byte(b'`');
@@ -213,7 +209,7 @@ impl Scanner<'_> {
                     _ => (Token::Other, 1),
                 };
                 self.advance(len);
-                return Some((token, start..self.at));
+                return Some((token, start..self.at, place));
             }
         }
     }
@@ -222,6 +218,7 @@ impl Scanner<'_> {
         for index in self.at..self.at + len {
             if self.text[index] == b'\n' {
                 self.line += 1;
+                self.line_start = index + 1;
                 self.source.code.push(Vec::new());
             }
         }
@@ -317,6 +314,19 @@ func (T) N() { }; func O() {}
 var g = func() {
 }
 ";
+
+    /// In time that is not quadratic in the length of a line: this one takes minutes then.
+    #[test]
+    fn a_long_line() {
+        let mut text = b"func f() { x = `\n`; ".to_vec();
+        text.extend(b"a + ".repeat(1 << 18));
+        let source = Source::parse(&text);
+        assert!(source.has_code(2, 1..2) && !source.has_code(2, 3..4));
+        for at in 0..1 << 17 {
+            assert!(source.has_code(2, 4 + 4 * at..5 + 4 * at));
+            assert!(!source.has_code(2, 5 + 4 * at..6 + 4 * at));
+        }
+    }
 
     #[test]
     fn where_code_is() {

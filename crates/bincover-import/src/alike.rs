@@ -3,19 +3,41 @@
 //! Counts of regions are sums of counters, so they add up as those do; segments, lines and totals are
 //! worked out again. The result is the report of the merged profiles.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bincover_model::{
     Branch, Coverage, File, Function, Group, LocalFile, Region, Segmenter, Summary, lines, segments,
 };
 
-/// Whether two reports are of one build, and all that is needed to add them up is there: functions
-/// with regions, and totals that follow from them.
+/// What reports of one build have in common, as a hash; `None` if not all is there that is needed to add such
+/// reports up: functions with regions, and totals that follow from them.
+pub(crate) fn shape(report: &Coverage) -> Option<u64> {
+    let has_regions = |function: &Function| !function.regions.is_empty();
+    if !report.functions.iter().any(has_regions) || !follows(report) {
+        return None;
+    }
+    let mut hasher = DefaultHasher::new();
+    for file in &report.files {
+        (&file.name, file.branches.len(), file.groups.len()).hash(&mut hasher);
+        file.summary.branches.total.hash(&mut hasher);
+    }
+    for function in &report.functions {
+        (&function.name, &function.files, function.main_file).hash(&mut hasher);
+        for region in &function.regions {
+            (region.kind, region.file, region.expanded).hash(&mut hasher);
+            (region.start, region.end).hash(&mut hasher);
+        }
+        for branch in &function.branches {
+            (branch.file, branch.start, branch.end).hash(&mut hasher);
+        }
+    }
+    Some(hasher.finish())
+}
+
+/// Whether two reports that have a [`shape`] are of one build.
 pub(crate) fn are_alike(one: &Coverage, other: &Coverage) -> bool {
     one.functions.len() == other.functions.len()
         && one.files.len() == other.files.len()
-        && one
-            .functions
-            .iter()
-            .any(|function| !function.regions.is_empty())
         && one
             .functions
             .iter()
@@ -26,8 +48,6 @@ pub(crate) fn are_alike(one: &Coverage, other: &Coverage) -> bool {
             .iter()
             .zip(&other.files)
             .all(|(one, other)| file(one, other))
-        && follows(one)
-        && follows(other)
 }
 
 fn all<T>(one: &[T], other: &[T], same: impl Fn(&T, &T) -> bool) -> bool {

@@ -23,7 +23,9 @@ use quick_xml::{Reader as Xml, XmlVersion};
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::gathered::Files;
 use crate::kind::MARK;
-use crate::limits::{MAX_DEPTH, MAX_LINE, MAX_LINES, MAX_OUTCOMES, MAX_OUTCOMES_OF_LINE};
+use crate::limits::{
+    MAX_DEPTH, MAX_LINE, MAX_LINES, MAX_LOOKS, MAX_OUTCOMES, MAX_OUTCOMES_OF_LINE, MAX_SOURCES,
+};
 
 /// Reads a report. `exists` is asked for files where there are several folders of sources.
 ///
@@ -45,6 +47,7 @@ pub fn read(bytes: &[u8], exists: &dyn Fn(&BStr) -> bool) -> Result<Coverage> {
         files: Files::default(),
         last_lines: 0,
         outcomes: 0,
+        looks_left: MAX_LOOKS,
     };
     let mark = bytes.len() - bytes.strip_prefix(MARK).unwrap_or(bytes).len();
     let mut xml = Xml::from_str(&text[mark..]);
@@ -171,6 +174,8 @@ struct Reader<'b> {
     files: Files,
     last_lines: u64,
     outcomes: u64,
+    /// How often it may still be asked whether a file exists.
+    looks_left: u64,
 }
 
 impl Reader<'_> {
@@ -408,7 +413,7 @@ impl Reader<'_> {
     }
 
     /// The file's name with its folder.
-    fn located(&self, file: BString, exists: &dyn Fn(&BStr) -> bool) -> BString {
+    fn located(&mut self, file: BString, exists: &dyn Fn(&BStr) -> bool) -> BString {
         if file.starts_with(b"/") {
             return file;
         }
@@ -419,14 +424,20 @@ impl Reader<'_> {
                 source => [source, b"/", &file].concat().into(),
             }
         };
+        let looks_left = &mut self.looks_left;
+        let mut exists = |name: &BString| {
+            let may_look = *looks_left > 0;
+            *looks_left = looks_left.saturating_sub(1);
+            may_look && exists(name.as_bstr())
+        };
         let mut all = self.sources.iter().map(below);
         let Some(first) = all.next() else {
             return file;
         };
-        if self.sources.len() == 1 || exists(first.as_bstr()) {
+        if self.sources.len() == 1 || exists(&first) {
             return first;
         }
-        all.find(|name| exists(name.as_bstr())).unwrap_or(first)
+        all.by_ref().take(MAX_SOURCES).find(exists).unwrap_or(first)
     }
 }
 

@@ -25,3 +25,10 @@ pub(crate) const MAX_FOUND: usize = 60;
 
 /// The same of what a parser says, in characters.
 pub(crate) const MAX_MESSAGE: usize = 300;
+
+/// Folders of sources in which a file is looked for besides the first.
+pub(crate) const MAX_SOURCES: usize = 1 << 10;
+
+/// How often it is asked for a report whether a file exists: there may be as many folders of sources as there are
+/// files. When no more is asked, files are in the first.
+pub(crate) const MAX_LOOKS: u64 = 1 << 18;

@@ -1,6 +1,6 @@
 //! Several reports as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bincover_model::{Coverage, File, FileId, Function, FunctionId, Outcome};
 use bstr::{BString, ByteSlice};
@@ -77,11 +77,24 @@ pub fn merge(reports: Vec<Coverage>) -> Coverage {
 /// Those of one build added up, where the first of them stood.
 fn of_one_build(reports: Vec<Coverage>) -> Vec<Coverage> {
     let mut sums: Vec<Coverage> = Vec::new();
+    // A file can hold a hundred thousand reports, so each is not compared with each.
+    let mut by_shape: HashMap<u64, Vec<usize>> = HashMap::new();
     for report in reports {
-        let mut known = sums.iter_mut();
-        match known.find(|sum| alike::are_alike(sum, &report)) {
-            Some(sum) => alike::add(sum, &report),
-            None => sums.push(report),
+        let Some(shape) = alike::shape(&report) else {
+            sums.push(report);
+            continue;
+        };
+        let known = by_shape.entry(shape).or_default();
+        let same = known
+            .iter()
+            .copied()
+            .find(|sum| alike::are_alike(&sums[*sum], &report));
+        match same {
+            Some(sum) => alike::add(&mut sums[sum], &report),
+            None => {
+                known.push(sums.len());
+                sums.push(report);
+            }
         }
     }
     sums

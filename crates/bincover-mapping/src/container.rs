@@ -9,7 +9,7 @@ use object::{Architecture, Endianness, File, FileKind, Object};
 use bstr::{BStr, BString};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{MAX_MEMBER_NAMES, MAX_NESTING};
+use crate::limits::{COST_OF_OPENING, MAX_MEMBER_NAMES, MAX_NESTING, MAX_OPENED};
 use crate::sections::Sections;
 use crate::thin::{Members, NameRoom, is_archive, member_path};
 use crate::{kept, test_container, wasm};
@@ -43,9 +43,11 @@ pub(crate) struct Found<'a> {
 /// The objects of a file that have coverage data, of which there is at least one.
 pub(crate) fn open<'a>(bytes: &'a [u8], options: &ParseOptions<'a>) -> Result<Vec<Found<'a>>> {
     let mut found = Vec::new();
+    let all = bytes.len() as u64 + options.members.map_or(0, Members::bytes);
     Opener {
         options,
         found: &mut found,
+        left: all.saturating_mul(MAX_OPENED) + COST_OF_OPENING,
     }
     .open(bytes, options.path, None, 0)?;
     if found.is_empty() {
@@ -57,6 +59,8 @@ pub(crate) fn open<'a>(bytes: &'a [u8], options: &ParseOptions<'a>) -> Result<Ve
 struct Opener<'a, 'o> {
     options: &'o ParseOptions<'a>,
     found: &'o mut Vec<Found<'a>>,
+    /// How many bytes may still be opened.
+    left: u64,
 }
 
 impl<'a> Opener<'a, '_> {
@@ -77,6 +81,11 @@ impl<'a> Opener<'a, '_> {
                 "more",
             ));
         }
+        let cost = bytes.len() as u64 + COST_OF_OPENING;
+        self.left = self.left.checked_sub(cost).ok_or_else(|| {
+            let expected = format_args!("no byte in more than {MAX_OPENED} members and slices");
+            Error::of(ErrorKind::Malformed, "archives", expected, "more")
+        })?;
         if kept::is_one(bytes) {
             self.found.append(&mut kept::read(bytes)?);
             return Ok(());

@@ -22,3 +22,13 @@ pub(crate) const MAX_NESTING: usize = 4;
 /// The names of an archive's members together take no more than this for each of its bytes. Members
 /// may have one long name, in 60 bytes each.
 pub(crate) const MAX_MEMBER_NAMES: usize = 64;
+
+/// Conditions of a decision, and their ids as stored (LLVM: `int16_t`).
+pub(crate) const MAX_CONDITIONS: u64 = 32_766;
+
+/// How often a byte may be opened, on average: as part of a file, of an archive in that, and so on. Slices of a
+/// universal file may overlap, and a thin archive may name itself, so few bytes could be millions of archives.
+pub(crate) const MAX_OPENED: u64 = 2 * (MAX_NESTING as u64 + 1);
+
+/// What it costs to open something, in bytes: less than the header of an archive's member has, or nearly so.
+pub(crate) const COST_OF_OPENING: u64 = 64;

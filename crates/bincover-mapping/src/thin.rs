@@ -27,6 +27,12 @@ impl<'a> Members<'a> {
         self.by_path.insert(path, contents);
     }
 
+    /// How many bytes they have together.
+    pub(crate) fn bytes(&self) -> u64 {
+        let contents = self.by_path.values().filter_map(|one| one.as_ref().ok());
+        contents.map(|contents| contents.len() as u64).sum()
+    }
+
     pub(crate) fn get(&self, path: &BStr) -> Result<&'a [u8], &str> {
         match self.by_path.get(path) {
             Some(Ok(contents)) => Ok(contents),

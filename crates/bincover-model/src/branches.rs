@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::limits::MAX_STEPS;
 use crate::{
     Branch, Coverage, Expansion, File, Function, LocalFile, Outcome, Position, Region, RegionKind,
     Tally,
@@ -185,11 +186,6 @@ impl Coverage {
         inside
     }
 }
-
-/// Positions that are gone through to list a file's branches. Expansions that multiply (each of a
-/// file's two expands to two others, and so on) could ask for more than there are atoms; what is
-/// beyond is not listed.
-const MAX_STEPS: u64 = 1 << 24;
 
 /// Finds branches inside the expansions of one function.
 struct NestedBranches<'f> {

@@ -29,6 +29,7 @@
 mod branches;
 mod coverage;
 mod exclude;
+mod limits;
 mod mcdc;
 mod rename;
 mod segments;

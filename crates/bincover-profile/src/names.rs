@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use md5::{Digest, Md5};
@@ -54,13 +55,22 @@ pub fn md5_low64(bytes: &[u8]) -> u64 {
         .fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 
-/// A hasher for keys that are hashes already.
+/// A hasher for keys that are hashes already, or claim to be: a file may have any numbers in their place. So
+/// they are mixed with a number that nobody knows beforehand, which costs a multiplication.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PassThrough(u64);
+pub struct Mixing(u64);
 
-impl Hasher for PassThrough {
+/// Another one in each process.
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+
+impl Hasher for Mixing {
     fn finish(&self) -> u64 {
-        self.0
+        // Odd, with as many ones as zeros: 2^64 divided by the golden ratio.
+        const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15;
+        let product = u128::from(self.0 ^ *SEED) * FACTOR;
+        let [low, high] = [product & u128::from(u64::MAX), product >> 64];
+        // Both are less than 2^64.
+        u64::try_from(low ^ high).unwrap_or_default()
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -74,9 +84,8 @@ impl Hasher for PassThrough {
     }
 }
 
-/// A map from MD5 hashes. They are good hashes by themselves: whoever makes them collide on
-/// purpose gets slow look-ups in a map of his own making.
-pub type HashedMap<K, V> = HashMap<K, V, BuildHasherDefault<PassThrough>>;
+/// A map from MD5 hashes. Its order is another one in each process.
+pub type HashedMap<K, V> = HashMap<K, V, BuildHasherDefault<Mixing>>;
 
 /// The names of one blob, by hash.
 #[derive(Clone, Debug, Default)]
@@ -501,6 +510,17 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// Numbers that differ in their upper halves alone. If they were their own hashes, all of them would be
+    /// in one place, and this would take minutes.
+    #[test]
+    fn crafted_hashes_do_not_meet() {
+        let mut map: HashedMap<NameRef, u64> = HashedMap::default();
+        for number in 0..1 << 18 {
+            map.insert(NameRef(number << 24), number);
+        }
+        assert_eq!(map.get(&NameRef(77 << 24)), Some(&77));
+    }
 
     fn packed_chunk(text: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());

@@ -12,14 +12,11 @@ use bincover_model::Coverage;
 use bstr::ByteSlice;
 use md5::{Digest, Md5};
 
+use crate::limits::MAX_LISTED_LINE;
 use crate::listed::{Rates, listed};
 use crate::paths::Names;
 use crate::quoted::quoted;
 use crate::{Options, Source, Sources};
-
-/// A file with a line beyond this is left without lines, because all lines before it would have to
-/// be written.
-const MAX_LINE: u32 = 1 << 22;
 
 /// Writes the document. Reads [`Options::repository`].
 ///
@@ -46,7 +43,7 @@ pub fn emit(
             write!(out, "\"")?;
         }
         let mut lines = listed(coverage, file);
-        if lines.iter().any(|line| line.line.number > MAX_LINE) {
+        if lines.iter().any(|line| line.line.number > MAX_LISTED_LINE) {
             lines.clear();
         }
         write!(out, ",\"coverage\":[")?;

@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 
 use bstr::{BStr, ByteSlice};
 
-/// A symbol that would be longer in source form than this keeps its mangled name. A few bytes of
-/// back references can stand for any length.
-const MAX_BYTES: usize = 1 << 16;
+use crate::limits::MAX_DEMANGLED_BYTES;
 
 /// A symbol's name in source form: Rust's, old and new mangling, without the hash that the
 /// compiler appends; C++'s (Itanium), with its parameters; any other name as it is. The file that
@@ -40,12 +38,12 @@ fn of_symbol(symbol: &BStr) -> Option<String> {
     Some(readable.0)
 }
 
-/// Text that does not grow beyond [`MAX_BYTES`].
+/// Text that does not grow beyond [`MAX_DEMANGLED_BYTES`].
 struct Bounded(String);
 
 impl fmt::Write for Bounded {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.0.len() + text.len() > MAX_BYTES {
+        if self.0.len() + text.len() > MAX_DEMANGLED_BYTES {
             return Err(fmt::Error);
         }
         self.0.push_str(text);
@@ -140,7 +138,7 @@ mod tests {
         ) {
             let name = start + &rest;
             let readable = demangled(name.as_bytes().as_bstr());
-            proptest::prop_assert!(readable.len() <= MAX_BYTES + name.len());
+            proptest::prop_assert!(readable.len() <= MAX_DEMANGLED_BYTES + name.len());
         }
     }
 }

@@ -1,8 +1,13 @@
 //! Text that is safe to show.
 
-/// Text that cannot move a terminal's cursor, change colours, turn the direction of writing or
-/// begin another line: such characters become U+FFFD.
-pub(crate) fn printable(text: &str) -> String {
+/// Text that is one line, whatever is in it: it cannot move a terminal's cursor, change colours, turn the direction of writing or
+/// begin another line. Characters that could become U+FFFD.
+///
+/// ```
+/// assert_eq!(bincover_report::printable("a\x1b[2Kb\n"), "a\u{fffd}[2Kb\u{fffd}");
+/// ```
+#[must_use]
+pub fn printable(text: &str) -> String {
     text.replace(is_harmful, "\u{fffd}")
 }
 

@@ -37,7 +37,8 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             pid,
-            reason: reason.to_string(),
+            // It may hold the path of a file.
+            reason: reason.to_string().replace(char::is_control, "\u{fffd}"),
         }))
     }
 

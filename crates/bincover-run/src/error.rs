@@ -67,7 +67,8 @@ impl Error {
     ) -> Self {
         Self(Box::new(Inner {
             kind,
-            action: action.to_string(),
+            // It holds a path, which may be any.
+            action: action.to_string().replace(char::is_control, "\u{fffd}"),
             reason: reason.to_string(),
             path: None,
             hint: None,

@@ -1,8 +1,9 @@
 //! What can fail between a program and its report.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use bincover_report::printable;
 use bstr::{BString, ByteSlice};
 
 /// A `Result` with this crate's [`Error`].
@@ -16,7 +17,7 @@ pub type CallbackError = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {source}", shown(path))]
     Read {
         /// Which.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file or folder could not be written. What was there before is as it was.
-    #[error("cannot write `{}`: {source}", path.display())]
+    #[error("cannot write `{}`: {source}", shown(path))]
     Write {
         /// Which.
         path: PathBuf,
@@ -32,7 +33,11 @@ pub enum Error {
         source: io::Error,
     },
     /// An output cannot be written because its folder does not exist.
-    #[error("cannot write `{}`: expected a folder `{}`, found none", path.display(), folder.display())]
+    #[error(
+        "cannot write `{}`: expected a folder `{}`, found none",
+        shown(path),
+        shown(folder)
+    )]
     NoFolder {
         /// The output.
         path: PathBuf,
@@ -40,7 +45,7 @@ pub enum Error {
         folder: PathBuf,
     },
     /// An object's coverage mapping could not be read.
-    #[error("cannot read the coverage mapping of `{}`: {source}", path.display())]
+    #[error("cannot read the coverage mapping of `{}`: {source}", shown(path))]
     Object {
         /// Which.
         path: PathBuf,
@@ -80,7 +85,7 @@ pub enum Error {
         source: CallbackError,
     },
     /// A test binary of Go does not run `main` as it was asked to.
-    #[error("cannot run `{}` as a test of main: {reason}", program.display())]
+    #[error("cannot run `{}` as a test of main: {reason}", shown(program))]
     TestMain {
         /// As it was called.
         program: PathBuf,
@@ -89,7 +94,7 @@ pub enum Error {
     },
     /// The total of earlier folds cannot be read. The profiles that were to be added to it are
     /// where they were.
-    #[error("cannot add to `{}`: {reason}", path.display())]
+    #[error("cannot add to `{}`: {reason}", shown(path))]
     Total {
         /// Which.
         path: PathBuf,
@@ -97,7 +102,7 @@ pub enum Error {
         reason: String,
     },
     /// There is nothing to compare with.
-    #[error("cannot compare with `{base}`: {reason}")]
+    #[error("cannot compare with `{}`: {reason}", printable(base))]
     NoBase {
         /// What was to be compared with.
         base: String,
@@ -115,7 +120,7 @@ pub enum Error {
         reason: String,
     },
     /// A patch or the report of an earlier version cannot be used.
-    #[error("cannot use `{}`: {reason}", path.display())]
+    #[error("cannot use `{}`: {reason}", shown(path))]
     Comparison {
         /// Which.
         path: PathBuf,
@@ -123,7 +128,7 @@ pub enum Error {
         reason: String,
     },
     /// A store's database cannot be used. What was in it is as it was.
-    #[error("cannot use the store `{}`: {reason}", path.display())]
+    #[error("cannot use the store `{}`: {reason}", shown(path))]
     Store {
         /// The database.
         path: PathBuf,
@@ -131,13 +136,18 @@ pub enum Error {
         reason: String,
     },
     /// A record of a run or of a fold is not one that this version writes.
-    #[error("cannot read the record `{}`: {reason}", path.display())]
+    #[error("cannot read the record `{}`: {reason}", shown(path))]
     Record {
         /// Which.
         path: PathBuf,
         /// What was wrong.
         reason: String,
     },
+}
+
+/// A path as messages show it: it cannot move a terminal's cursor or begin a line of its own.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 fn listed(places: &[(BString, u32, String)]) -> String {

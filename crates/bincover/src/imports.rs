@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bincover_model::Coverage;
 use bstr::{BStr, ByteSlice};
 
-/// A longer report is not read.
-const MAX_BYTES: u64 = 1 << 32;
+use crate::error::shown;
+use crate::limits::MAX_REPORT_BYTES;
 
 /// What was read, and what was left out.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub enum ImportCause {
 
 impl fmt::Display for ImportEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.cause)
+        write!(f, "{}: {}", shown(&self.path), self.cause)
     }
 }
 
@@ -79,12 +79,17 @@ impl Imported {
 fn read(path: &Path) -> Result<Coverage, ImportCause> {
     let mut bytes = Vec::new();
     let read = match path == Path::new("-") {
-        true => io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes),
-        false => File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)),
+        true => io::stdin()
+            .lock()
+            .take(MAX_REPORT_BYTES)
+            .read_to_end(&mut bytes),
+        false => {
+            File::open(path).and_then(|file| file.take(MAX_REPORT_BYTES).read_to_end(&mut bytes))
+        }
     };
     read.map_err(ImportCause::Inaccessible)?;
-    if bytes.len() as u64 >= MAX_BYTES {
-        let text = format!("expected less than {MAX_BYTES} bytes");
+    if bytes.len() as u64 >= MAX_REPORT_BYTES {
+        let text = format!("expected less than {MAX_REPORT_BYTES} bytes");
         return Err(ImportCause::Inaccessible(io::Error::other(text)));
     }
     let exists = |name: &BStr| name.to_path_lossy().is_file();

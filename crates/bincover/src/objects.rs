@@ -16,6 +16,7 @@ use memmap2::Mmap;
 use crate::error::{Error, Result};
 use crate::go::{GoMerged, GoModules};
 use crate::input::{map_object, release};
+use crate::limits::MAX_THIN_MEMBERS;
 
 /// Object files, opened; with those that thin archives among them name.
 #[derive(Debug)]
@@ -121,8 +122,10 @@ impl Objects {
         }
         // A member may be an archive itself, even one that names its own archive.
         let mut known: HashSet<ThinMember> = HashSet::new();
+        let mut named = needed.len();
         while let Some(member) = needed.pop() {
-            if !known.insert(member.clone()) {
+            // What is not looked at is not there for whoever reads the archive.
+            if known.len() >= MAX_THIN_MEMBERS || !known.insert(member.clone()) {
                 continue;
             }
             let bytes = match member.path.to_path() {
@@ -132,8 +135,12 @@ impl Objects {
                 }),
                 Err(error) => Err(io::Error::new(io::ErrorKind::InvalidFilename, error)),
             };
-            if let Ok(bytes) = &bytes {
-                needed.extend(thin_members(bytes, &member.name));
+            if let Ok(bytes) = &bytes
+                && named < MAX_THIN_MEMBERS
+            {
+                let more = thin_members(bytes, &member.name);
+                named += more.len();
+                needed.extend(more);
             }
             members.push((member.path, bytes));
         }

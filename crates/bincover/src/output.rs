@@ -9,10 +9,10 @@ use std::thread;
 use bincover_model::Coverage;
 use bincover_report::{Emit, Format, Options, Outputs, Sources};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// The folder in which `path` lies; `.` for a bare name.
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -22,7 +22,7 @@ fn folder_of(path: &Path) -> &Path {
 /// Checks that an output can be put at `path`, so that a mistake shows before the long work.
 ///
 /// # Errors
-/// If the folder does not exist, or `path` is itself a folder.
+/// If the folder does not exist, `path` is itself a folder, or it is a link that leads out of its folder.
 pub fn check_folder(path: &Path) -> Result<()> {
     let folder = folder_of(path);
     if !folder.is_dir() {
@@ -35,11 +35,41 @@ pub fn check_folder(path: &Path) -> Result<()> {
         let source = io::Error::from(io::ErrorKind::IsADirectory);
         return Err(Error::write(path, source));
     }
-    Ok(())
+    target_of(path).map(drop)
+}
+
+/// What has to be replaced for an output to be at `path`. A link to nothing is replaced itself; one to something in
+/// its own folder, or below, stays, and so do the system's, such as `/dev/stdout`.
+///
+/// # Errors
+/// If it is a link that leads out of its folder. A repository may have such links at the names that outputs
+/// usually have, and what they lead to is the user's.
+pub(crate) fn target_of(path: &Path) -> Result<PathBuf> {
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    let Ok(target) = std::fs::canonicalize(path) else {
+        return Ok(path.to_owned());
+    };
+    if !is_link {
+        return Ok(target);
+    }
+    let folder = std::fs::canonicalize(folder_of(path));
+    let folder = folder.map_err(|source| Error::write(path, source))?;
+    let is_systems = ["/dev", "/proc"].iter().any(|of| folder.starts_with(of));
+    match is_systems || target.starts_with(&folder) {
+        true => Ok(target),
+        false => {
+            let reason = format!(
+                "it is a link that leads out of its folder, to `{}`; if that is meant, name that",
+                shown(&target)
+            );
+            Err(Error::write(path, io::Error::other(reason)))
+        }
+    }
 }
 
 /// Writes a file beside `path` and renames it, so that there is the old file or the new one and
-/// never half of it. What is no regular file (a device, a pipe) is written to as it is.
+/// never half of it. What is no regular file (a device, a pipe) is written to as it is. A link to a file in
+/// its own folder, or below, stays a link.
 ///
 /// # Errors
 /// If it cannot be written; what was there is then as it was.
@@ -60,8 +90,7 @@ pub fn write_atomically(
             .map_err(fail)?;
         return emit(&mut file).map_err(fail);
     }
-    // A link stays a link: what it leads to is replaced.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = target_of(path)?;
     let mut beside = tempfile::Builder::new();
     beside.prefix(".bincover-");
     #[cfg(unix)]
@@ -109,6 +138,7 @@ pub fn check_report(format: &Format, path: &Path) -> Result<()> {
             folder: folder.to_owned(),
         });
     }
+    target_of(path)?;
     let refuse = |reason: &str| Err(Error::write(path, io::Error::other(reason.to_owned())));
     match std::fs::read_dir(path) {
         Ok(mut entries) => match entries.next().is_none() || is_earlier_report(path) {
@@ -143,16 +173,10 @@ pub fn write_report_folder(
 ) -> Result<()> {
     check_report(format, path)?;
     let fail = |source| Error::write(path, source);
-    // A link stays a link: what it leads to is replaced.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut beside = tempfile::Builder::new();
-    beside.prefix(".bincover-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        beside.permissions(std::fs::Permissions::from_mode(0o777));
-    }
-    let beside = beside.tempdir_in(folder_of(&target)).map_err(fail)?;
+    let target = target_of(path)?;
+    let beside = private_folder(".bincover-".as_ref())
+        .tempdir_in(folder_of(&target))
+        .map_err(fail)?;
     let new = beside.path().join("new");
     std::fs::create_dir(&new).map_err(fail)?;
     emit(&Folder { path: &new }).map_err(fail)?;
@@ -294,12 +318,74 @@ mod tests {
     #[test]
     fn no_file_of_a_report_lies_outside_it() {
         let folder = tempfile::tempdir().unwrap();
-        let mut out = Folder {
+        let out = Folder {
             path: folder.path(),
         };
         for name in ["../a", "/a", "a//b", "a/./b", "", "a\\b", "a b"] {
             assert!(out.file(name, b"").is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn links() {
+        use std::os::unix::fs::symlink;
+        let top = tempfile::tempdir().unwrap();
+        let (out, elsewhere) = (top.path().join("out"), top.path().join("elsewhere"));
+        std::fs::create_dir_all(elsewhere.join("pages")).unwrap();
+        std::fs::create_dir(&out).unwrap();
+        std::fs::write(elsewhere.join("theirs"), "theirs").unwrap();
+        let write = |name: &str| write_atomically(&out.join(name), |out| out.write_all(b"ours"));
+        let is_link = |name: &str| out.join(name).is_symlink();
+
+        // Out of the folder: refused, before the work and at its end.
+        symlink(elsewhere.join("theirs"), out.join("file")).unwrap();
+        symlink("../elsewhere/pages", out.join("pages")).unwrap();
+        let error = write("file").unwrap_err().to_string();
+        assert!(error.contains("leads out of its folder, to `/"), "{error}");
+        assert!(check_folder(&out.join("file")).is_err());
+        assert_eq!(std::fs::read(elsewhere.join("theirs")).unwrap(), b"theirs");
+        let html = Format::named("html").unwrap();
+        let written = write_report_folder(html, &out.join("pages"), |out| out.file("a", b""));
+        assert!(written.is_err() && check_report(html, &out.join("pages")).is_err());
+        assert_eq!(
+            std::fs::read_dir(elsewhere.join("pages")).unwrap().count(),
+            0
+        );
+
+        // Within the folder: the link stays. To nothing: it goes.
+        std::fs::write(out.join("latest-1"), "old").unwrap();
+        symlink("latest-1", out.join("latest")).unwrap();
+        write("latest").unwrap();
+        assert!(is_link("latest") && std::fs::read(out.join("latest-1")).unwrap() == b"ours");
+        symlink(elsewhere.join("nothing"), out.join("to-nothing")).unwrap();
+        write("to-nothing").unwrap();
+        assert!(!is_link("to-nothing") && !elsewhere.join("nothing").exists());
+    }
+
+    /// An earlier report in which somebody has put a link in a folder's place.
+    #[test]
+    fn links_inside_an_earlier_report_are_not_followed() {
+        let top = tempfile::tempdir().unwrap();
+        let (out, elsewhere) = (top.path().join("out"), top.path().join("elsewhere"));
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::write(elsewhere.join("theirs"), "theirs").unwrap();
+        let html = Format::named("html").unwrap();
+        let write = || {
+            write_report_folder(html, &out, |out| {
+                out.file(
+                    "index.html",
+                    b"<meta name=\"generator\" content=\"bincover 1\">",
+                )?;
+                out.file("f/theirs", b"ours")
+            })
+        };
+        write().unwrap();
+        std::fs::remove_dir_all(out.join("f")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, out.join("f")).unwrap();
+        write().unwrap();
+        assert_eq!(std::fs::read(elsewhere.join("theirs")).unwrap(), b"theirs");
+        assert_eq!(std::fs::read(out.join("f/theirs")).unwrap(), b"ours");
+        assert!(!out.join("f").is_symlink());
     }
 
     #[test]

@@ -8,8 +8,7 @@ use std::time::SystemTime;
 use bincover_report::{Source, Sources};
 use bstr::{BStr, ByteSlice};
 
-/// A larger file is not shown.
-const MAX_BYTES: u64 = 64 << 20;
+use crate::limits::MAX_SOURCE_BYTES;
 
 /// Sources as they lie on the disk now. A relative name is looked up in the working folder. What
 /// is no regular file is not opened, since a program may name anything.
@@ -40,24 +39,34 @@ impl Sources for SourceFiles {
     }
 }
 
+/// Reads a source file, which a profile or an object has named, and may name anything.
+pub(crate) fn read_source(path: &Path) -> Result<Vec<u8>, String> {
+    read_file(path).map(|(text, _)| text)
+}
+
+fn read_file(path: &Path) -> Result<(Vec<u8>, fs::Metadata), String> {
+    let words = |error: std::io::Error| error.to_string();
+    let metadata = fs::metadata(path).map_err(words)?;
+    if !metadata.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut text = Vec::new();
+    let file = fs::File::open(path).map_err(words)?;
+    file.take(MAX_SOURCE_BYTES + 1)
+        .read_to_end(&mut text)
+        .map_err(words)?;
+    if text.len() as u64 > MAX_SOURCE_BYTES {
+        return Err(format!(
+            "it has {} bytes, and no more than {MAX_SOURCE_BYTES} are shown",
+            metadata.len()
+        ));
+    }
+    Ok((text, metadata))
+}
+
 impl SourceFiles {
     fn try_read(&self, path: &Path) -> Result<Source, String> {
-        let words = |error: std::io::Error| error.to_string();
-        let metadata = fs::metadata(path).map_err(words)?;
-        if !metadata.is_file() {
-            return Err("it is no regular file".to_owned());
-        }
-        let mut text = Vec::new();
-        let file = fs::File::open(path).map_err(words)?;
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut text)
-            .map_err(words)?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(format!(
-                "it has {} bytes, and no more than {MAX_BYTES} are shown",
-                metadata.len()
-            ));
-        }
+        let (text, metadata) = read_file(path)?;
         let changed = metadata.modified().ok();
         Ok(Source::Text {
             text,
@@ -117,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let large = folder.path().join("large.c");
         let file = fs::File::create(&large).unwrap();
-        file.set_len(MAX_BYTES + 1).unwrap();
+        file.set_len(MAX_SOURCE_BYTES + 1).unwrap();
         assert!(reason(&name(&large)).starts_with("it has 67108865 bytes"));
     }
 }

@@ -87,6 +87,10 @@ const STEPS: &[Step] = &[
         },
     },
     Step {
+        name: "asan",
+        run: asan,
+    },
+    Step {
         name: "fuzz",
         run: || fuzz::all(FUZZ_TIME),
     },
@@ -118,3 +122,28 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
 
 /// How long all targets are fuzzed, together.
 const FUZZ_TIME: Duration = Duration::from_secs(110);
+
+/// Nightly's `cargo`, which rustup gives.
+fn nightly() -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .arg("+nightly")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO");
+    cargo
+}
+
+/// The files with unsafe code, under AddressSanitizer: mapping objects, leases, following processes. What it
+/// depends on is not optimised, since that takes longer than the tests do.
+fn asan() -> Result<(), Failure> {
+    let mut cargo = nightly();
+    cargo
+        .args(["test", "--locked", "--target", "x86_64-unknown-linux-gnu"])
+        .args(["--target-dir", "target/asan"])
+        .args(["--config", "profile.dev.package.'*'.opt-level=0"])
+        .args(["-p", "bincover-run", "-p", "bincover", "--lib"])
+        .env("RUSTFLAGS", "-Zsanitizer=address")
+        // Looking for leaks needs ptrace, too, and a process has one tracer.
+        .env("ASAN_OPTIONS", "detect_leaks=0");
+    command::run(&mut cargo)
+}

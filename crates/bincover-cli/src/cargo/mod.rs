@@ -92,9 +92,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn say(failure: &Failure) {
-    ui::say(format_args!("{NAME}: error: {}", failure.message));
+    ui::say_text(format_args!("{NAME}: error: {}", failure.message));
     if let Some(hint) = &failure.hint {
-        ui::say(format_args!("  hint: {hint}"));
+        ui::say_text(format_args!("  hint: {hint}"));
     }
 }
 

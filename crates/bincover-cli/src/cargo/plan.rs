@@ -60,6 +60,13 @@ impl Plan {
             None => Workspace::load(manifest).map_err(Error::from)?,
         };
         let folder = folder(&workspace.target_dir);
+        // A repository could have brought one along, and `clean` deletes what is in there.
+        for path in [folder.clone(), folder.join("store"), folder.join("tools")] {
+            if path.is_symlink() {
+                let source = std::io::Error::other("it is a link, which leads elsewhere");
+                return Err(Error::Write { path, source }.into());
+            }
+        }
         let targets = match needs_compiler {
             true => workspace.targets(&line.cargo_values("target", None)),
             false => Ok(Vec::new()),

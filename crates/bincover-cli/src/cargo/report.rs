@@ -14,7 +14,7 @@ use bincover::{
     Contents, Error, Obtained, SourceFiles, Store, check_folder, check_left, write_atomically,
     write_reports,
 };
-use bstr::BStr;
+use bstr::{BStr, ByteSlice};
 
 use super::args::{FailureMode, Line};
 use super::files::{self, Files};
@@ -255,6 +255,8 @@ fn show(
     let options = &line.options.report;
     let folder = plan.store.folder().with_file_name("show");
     let made = || -> std::io::Result<Vec<PathBuf>> {
+        // Whatever lies there is not written into; of a link it is the link that goes.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)?;
         let mut objects = Vec::new();
         for (number, (_, bytes)) in contents.objects.files().enumerate() {
@@ -380,7 +382,8 @@ fn missing_lines(coverage: &Coverage) -> String {
                 _ => span[0].to_string(),
             });
         let spans: Vec<String> = spans.collect();
-        text.push_str(&format!("{}: {}\n", file.name, spans.join(", ")));
+        let name = emitters::printable(&file.name.to_str_lossy());
+        text.push_str(&format!("{name}: {}\n", spans.join(", ")));
     }
     text
 }

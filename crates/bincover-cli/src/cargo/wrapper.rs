@@ -19,6 +19,6 @@ pub(super) fn run(program: &Path, args: &[OsString]) -> ExitCode {
         Ok(mut command) => format!("cannot execute the compiler: {}", command.exec()),
         Err(error) => error.to_string(),
     };
-    ui::say(format_args!("cargo-bincover: error: {error}"));
+    ui::say_text(format_args!("cargo-bincover: error: {error}"));
     Exit::Failure.into()
 }

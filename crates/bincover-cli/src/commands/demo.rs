@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use bincover::report::NoSources;
-use bincover::{CargoBuild, Collected, Collector, Error, RunRecord, Signal, write_reports};
+use bincover::{
+    CargoBuild, Collected, Collector, Error, RunRecord, Signal, write_atomically, write_reports,
+};
 
 use crate::args::DemoArgs;
 use crate::exit::Exit;
@@ -71,7 +73,7 @@ fn write_example(out: &Path) -> Result<PathBuf, Error> {
     std::fs::create_dir_all(&sources).map_err(|source| fail(&sources, source))?;
     let manifest = folder.join("Cargo.toml");
     for (path, text) in [(&manifest, MANIFEST), (&sources.join("main.rs"), SOURCE)] {
-        std::fs::write(path, text).map_err(|source| fail(path, source))?;
+        write_atomically(path, |out| out.write_all(text.as_bytes()))?;
     }
     Ok(manifest)
 }

@@ -12,12 +12,11 @@ use bstr::{BString, ByteSlice};
 use crate::args::DiffArgs;
 use crate::commands::report::{evaluated, left_out};
 use crate::exit::Exit;
+use crate::limits::MAX_PATCH_BYTES;
 use crate::patch_args::{ChangeArgs, PatchReports};
 use crate::ui;
 
 const NAME: &str = "bincover";
-/// A larger patch is not read.
-const MAX_BYTES: u64 = 1 << 30;
 /// Names of files that are listed in a note.
 const SHOWN: usize = 5;
 
@@ -111,15 +110,15 @@ impl Changes {
 
 fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    let read = from.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    let read = from.take(MAX_PATCH_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })?;
-    if bytes.len() as u64 > MAX_BYTES {
+    if bytes.len() as u64 > MAX_PATCH_BYTES {
         return Err(Error::Comparison {
             path: path.to_owned(),
-            reason: format!("expected a patch of at most {MAX_BYTES} bytes, found more"),
+            reason: format!("expected a patch of at most {MAX_PATCH_BYTES} bytes, found more"),
         });
     }
     Ok(bytes)

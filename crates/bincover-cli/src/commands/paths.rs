@@ -1,6 +1,6 @@
 //! `bincover paths explain`: which rule takes a file where.
 
-use bincover::report::Options;
+use bincover::report::{Options, printable};
 use bincover::{Error, Exclusions, PathTrace, SourceFiles};
 use bstr::{BStr, ByteSlice};
 
@@ -68,7 +68,7 @@ fn ends_with(name: &[u8], end: &BStr) -> bool {
 
 fn print(traces: &[PathTrace], options: &Options, out: &[(&BStr, &str)]) -> Result<Exit, Error> {
     let mut text = String::new();
-    let shown = |name: &[u8]| name.to_str_lossy().replace(char::is_control, "\u{fffd}");
+    let shown = |name: &[u8]| printable(&name.to_str_lossy());
     for trace in traces {
         text += &format!("{}\n", shown(&trace.original));
         for step in &trace.steps {
@@ -76,7 +76,7 @@ fn print(traces: &[PathTrace], options: &Options, out: &[(&BStr, &str)]) -> Resu
         }
         let rule = out.iter().find(|(name, _)| *name == trace.name);
         if let Some((_, rule)) = rule {
-            text += &format!("  left out by {rule}\n");
+            text += &format!("  left out by {}\n", printable(rule));
             continue;
         }
         if trace.is_dropped {

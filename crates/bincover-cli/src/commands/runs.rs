@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use bincover::report::printable;
 use bincover::{Error, Obtained, StoredRun};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -22,21 +23,28 @@ pub(crate) fn run(args: &RunsArgs) -> Result<Exit, Error> {
         is_of_context && (is_uncovered || !args.uncovered)
     });
     let text = match args.json {
-        true => json(&runs),
-        false => table(&runs),
+        true => json(&runs, args.show_args),
+        false => table(&runs, args.show_args),
     };
     ui::print(text.as_bytes())?;
     Ok(Exit::Done)
 }
 
+/// A longer cell has what comes after it further to the right, and not that of all rows.
+const WIDEST: usize = 60;
+
 /// A line for each run.
-fn table(runs: &[StoredRun]) -> String {
-    let rows: Vec<[String; 6]> = runs.iter().map(row).collect();
-    let heads = ["began", "took", "ended", "coverage", "context", "program"].map(str::to_owned);
-    let mut widths = [0; 6];
+fn table(runs: &[StoredRun], with_args: bool) -> String {
+    let rows: Vec<Vec<String>> = runs.iter().map(|run| row(run, with_args)).collect();
+    let mut heads = vec!["began", "took", "ended", "coverage", "context", "program"];
+    if with_args {
+        heads.push("arguments");
+    }
+    let heads: Vec<String> = heads.into_iter().map(str::to_owned).collect();
+    let mut widths = vec![0; heads.len()];
     for row in rows.iter().chain([&heads]) {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.chars().count().min(WIDEST));
         }
     }
     let mut text = String::new();
@@ -52,8 +60,8 @@ fn table(runs: &[StoredRun]) -> String {
     text
 }
 
-/// Arguments may hold secrets; they are in the JSON only.
-fn row(run: &StoredRun) -> [String; 6] {
+/// Arguments may hold secrets, so they are there if they were asked for.
+fn row(run: &StoredRun, with_args: bool) -> Vec<String> {
     let program = match (&run.program, run.argv.first()) {
         (Some(path), _) => path.to_string_lossy().into_owned(),
         (None, Some(name)) => name.to_string_lossy().into_owned(),
@@ -63,16 +71,21 @@ fn row(run: &StoredRun) -> [String; 6] {
         .ok()
         .and_then(|time| Timestamp::from_millisecond(time).ok())
         .map(|time| time.to_zoned(TimeZone::system()));
-    [
+    let mut cells = vec![
         began.map_or_else(String::new, |time| time.strftime("%F %T").to_string()),
         format!("{:.3} s", run.wall.as_secs_f64()),
         run.ended.to_string(),
         run.obtained.to_string(),
         run.context.clone().unwrap_or_default(),
         program,
-    ]
+    ];
+    if with_args {
+        let args = run.argv.iter().skip(1);
+        let args: Vec<_> = args.map(|arg| arg.to_string_lossy()).collect();
+        cells.push(args.join(" "));
+    }
     // Nothing that a name holds moves the terminal's cursor.
-    .map(|cell| cell.replace(|letter: char| letter.is_control(), "\u{fffd}"))
+    cells.iter().map(|cell| printable(cell)).collect()
 }
 
 /// A run as JSON; `docs/store.md` explains the fields.
@@ -81,7 +94,7 @@ struct Json<'a> {
     name: &'a str,
     context: Option<&'a str>,
     program: Option<String>,
-    argv: Vec<String>,
+    argv: Option<Vec<String>>,
     started_ms: u64,
     wall_us: u64,
     ended: String,
@@ -91,7 +104,7 @@ struct Json<'a> {
     profiles: u64,
 }
 
-fn json(runs: &[StoredRun]) -> String {
+fn json(runs: &[StoredRun], with_args: bool) -> String {
     let lossy = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
     let runs: Vec<Json<'_>> = runs
         .iter()
@@ -99,7 +112,7 @@ fn json(runs: &[StoredRun]) -> String {
             name: &run.name,
             context: run.context.as_deref(),
             program: run.program.as_ref().map(|path| lossy(path.as_os_str())),
-            argv: run.argv.iter().map(|arg| lossy(arg)).collect(),
+            argv: with_args.then(|| run.argv.iter().map(|arg| lossy(arg)).collect()),
             started_ms: run.started_ms,
             wall_us: u64::try_from(run.wall.as_micros()).unwrap_or(u64::MAX),
             ended: run.ended.to_string(),

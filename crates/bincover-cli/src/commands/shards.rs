@@ -12,7 +12,10 @@ pub(crate) fn run(action: &StoreAction) -> Result<Exit, Error> {
         StoreAction::Export(args) => {
             let store = store(&args.store)?;
             settle(&store)?;
-            store.export(&args.file)?;
+            match args.with_args {
+                true => store.export_with_arguments(&args.file)?,
+                false => store.export(&args.file)?,
+            }
             Ok(Exit::Done)
         }
         StoreAction::Merge(args) => merge(args),

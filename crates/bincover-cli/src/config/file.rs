@@ -1,15 +1,18 @@
 //! Reads a configuration file and checks it against the commands' definitions.
 
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use bincover::report::printable;
 use clap::error::ErrorKind;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{Key, Section, Shape, shared};
 use super::{VARIABLES, Wrong};
+use crate::limits::MAX_CONFIG_BYTES;
 
 /// A file, read and checked.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ struct Text<'t> {
 impl Text<'_> {
     fn wrong(&self, at: usize, message: impl std::fmt::Display) -> Wrong {
         let (line, column) = self.place(at);
-        let path = self.path.display();
+        let path = printable(&self.path.to_string_lossy());
         Wrong(format!("{path}:{line}:{column}: {message}"))
     }
 
@@ -71,11 +74,28 @@ fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<Item<'t, 'i>> {
     items
 }
 
+/// The file is read without being asked for, in whatever repository this is.
+fn read(path: &Path) -> std::io::Result<String> {
+    let other = |text: String| Err(std::io::Error::other(text));
+    if !std::fs::metadata(path)?.is_file() {
+        return other("it is no regular file".to_owned());
+    }
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > MAX_CONFIG_BYTES {
+        true => other(format!("expected no more than {MAX_CONFIG_BYTES} bytes")),
+        false => Ok(text),
+    }
+}
+
 impl Config {
     /// Reads and checks a file; all tables, whichever command is asked for.
     pub(crate) fn read(path: &Path, here: &Path, sections: &[Section]) -> Result<Self, Wrong> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Wrong(format!("cannot read `{}`: {error}", path.display())))?;
+        let text = read(path).map_err(|error| {
+            let path = printable(&path.to_string_lossy());
+            Wrong(format!("cannot read `{path}`: {error}"))
+        })?;
         Self::parse(&text, path, here, sections)
     }
 

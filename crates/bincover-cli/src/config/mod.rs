@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use bincover::report::printable;
 use clap::{ArgMatches, Command, CommandFactory};
 
 use crate::args::Args;
@@ -187,12 +188,13 @@ pub(crate) fn shown_of(text: &str) -> Result<String, Wrong> {
 }
 
 fn list(config: &Config, sections: &[Section]) -> String {
-    let mut text = format!("{}\n", config.path().display());
+    let mut text = format!("{}\n", printable(&config.path().to_string_lossy()));
     for section in sections {
         for (line, words) in config.options(section) {
             let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
             let place = format!("line {line}");
-            text += &format!("  {place:<9} {:<9} {}\n", section.name, words.join(" "));
+            let words = printable(&words.join(" "));
+            text += &format!("  {place:<9} {:<9} {words}\n", section.name);
         }
     }
     text

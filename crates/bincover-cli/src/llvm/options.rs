@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use crate::limits::MAX_RESPONSE_DEPTH;
+
 /// The tool as LLVM's messages name it.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -305,9 +307,6 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
     row[b.len()]
 }
 
-/// How deep response files may name each other.
-const MAX_DEPTH: u32 = 20;
-
 /// Replaces `@FILE` by the words in the file, as a shell would split them. A file that cannot be
 /// read is an ordinary argument.
 fn expand(args: Vec<OsString>, depth: u32) -> Vec<OsString> {
@@ -316,7 +315,7 @@ fn expand(args: Vec<OsString>, depth: u32) -> Vec<OsString> {
         let file = arg
             .as_bytes()
             .strip_prefix(b"@")
-            .filter(|_| depth < MAX_DEPTH);
+            .filter(|_| depth < MAX_RESPONSE_DEPTH);
         let path = file.map(|name| OsString::from_vec(name.to_vec()));
         match path.and_then(|path| std::fs::read(path).ok()) {
             Some(text) => expanded.extend(expand(words(&text), depth + 1)),

@@ -5,7 +5,7 @@ use bincover_profile::FunctionHash;
 use bincover_profile::bytes::{Cursor, Endian};
 
 use crate::error::{Error, Result};
-use crate::limits::MAX_LINE;
+use crate::limits::{MAX_CONDITIONS, MAX_LINE};
 
 /// What counts a region (LLVM: `Counter`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -285,9 +285,6 @@ fn bounded(cursor: &mut Cursor<'_>, what: &'static str, most: u64) -> Result<u32
         )),
     }
 }
-
-/// Conditions of a decision, and their ids as stored (LLVM: `int16_t`).
-const MAX_CONDITIONS: u64 = 32_766;
 
 /// MC/DC decision: bitmap index and number of conditions.
 fn decision(cursor: &mut Cursor<'_>) -> Result<DecisionBits> {

@@ -15,6 +15,8 @@ pub struct Ledger {
     pub records: u64,
     /// Inputs with an error of their own, as LLVM counts them.
     pub(super) failed: u64,
+    /// The entry after the one that was replaced last.
+    next: usize,
 }
 
 /// One thing that was left out.
@@ -132,7 +134,7 @@ impl fmt::Display for Cause {
                 }
                 write!(f, " functions")
             }
-            Self::Earlier(reason) => f.write_str(reason),
+            Self::Earlier(reason) => f.write_str(&reason.replace(char::is_control, "\u{fffd}")),
             Self::KindMismatch => write!(
                 f,
                 "counts something else than the profiles before (IR against front end, or function entries against blocks)"
@@ -169,7 +171,9 @@ impl fmt::Display for Cause {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.source, self.cause)
+        // A file may have any name.
+        let source = self.source.replace(char::is_control, "\u{fffd}");
+        write!(f, "{source}: {}", self.cause)
     }
 }
 
@@ -181,12 +185,28 @@ impl Ledger {
         });
     }
 
-    /// Replaces what was said of a whole file.
+    /// Replaces what was said of a whole file. Files come in the order of their entries, so each is looked for
+    /// after the one before.
     pub(super) fn replace(&mut self, source: &str, cause: Cause) {
-        let mut entries = self.entries.iter_mut();
-        let known = entries.rfind(|entry| entry.source == source && entry.cause.is_whole_file());
-        match known {
-            Some(entry) => entry.cause = cause,
+        let is_it = |entry: &&mut Entry| entry.source == source && entry.cause.is_whole_file();
+        let next = self.next.min(self.entries.len());
+        let (before, after) = self.entries.split_at_mut(next);
+        let (first, second) = (before.len(), 0);
+        let found = after
+            .iter_mut()
+            .zip(first..)
+            .find(|(entry, _)| is_it(entry));
+        let found = found.or_else(|| {
+            before
+                .iter_mut()
+                .zip(second..)
+                .find(|(entry, _)| is_it(entry))
+        });
+        match found {
+            Some((entry, at)) => {
+                entry.cause = cause;
+                self.next = at + 1;
+            }
             None => self.add(source, cause),
         }
     }

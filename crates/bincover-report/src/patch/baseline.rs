@@ -7,6 +7,7 @@ use bincover_model::Tally;
 use serde::Deserialize;
 
 use crate::json;
+use crate::printable::printable;
 
 /// Which lines were executed in an earlier version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +91,7 @@ impl Baseline {
             let mut next = 1;
             for (first, last, _) in &lines {
                 if *first < next || last < first {
+                    let name = printable(&name);
                     return Err(error(format!(
                         "expected lines from {next} on in `{name}`, found {first} to {last}"
                     )));

@@ -12,13 +12,8 @@ use bstr::{BStr, BString, ByteSlice};
 use diffy::patch_set::{FileOperation, FilePatch, ParseOptions, PatchKind, PatchSet};
 use diffy::{Hunk, Line};
 
+use crate::limits::{MAX_NAMES, MAX_QUOTED_NAMES};
 use crate::printable::printable;
-
-/// The longest `diff --git` line that is read: two names of the longest path of Linux, with
-/// prefixes. To find where the first name ends takes time that is quadratic in this.
-const MAX_NAMES: usize = 2 * 4096 + 64;
-/// The same of names in quotes, where a byte takes four.
-const MAX_QUOTED_NAMES: usize = 4 * MAX_NAMES;
 
 /// What changed between two versions of a tree, line by line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

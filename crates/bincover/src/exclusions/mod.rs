@@ -222,8 +222,7 @@ pub fn check_left(coverage: &Coverage) -> Result<()> {
 
 /// A name that shows as what it is on any terminal.
 pub(crate) fn shown(name: &BStr) -> String {
-    let text = name.to_str_lossy();
-    text.replace(char::is_control, "\u{fffd}")
+    bincover_report::printable(&name.to_str_lossy())
 }
 
 pub(crate) fn range(first: u32, last: u32, part: ExcludedPart, rule: &Arc<str>) -> ExcludedRange {

@@ -19,12 +19,9 @@ use syn::{
 };
 
 use super::{Skip, range};
+use crate::limits::{MAX_PARSED_BYTES, MAX_PARSED_DEPTH};
 
-/// A larger source is not parsed.
-const MAX_BYTES: usize = 16 << 20;
-/// How deep a source may be, in calls of the parser that are open at once at most.
-const MAX_DEPTH: usize = 8000;
-/// What such a call takes of the stack at most: more than eight times what was measured, with
+/// What an open call of the parser takes of the stack at most: more than eight times what was measured, with
 /// optimised dependencies. Pages that are not touched cost nothing.
 const STACK_PER_CALL: usize = 64 << 10;
 /// Calls that there are however flat a source is.
@@ -56,10 +53,10 @@ pub(super) struct RustFiles {
 
 /// Finds what is to be skipped. The error is in words.
 pub(super) fn read(text: &[u8], skip: &[Skip]) -> Result<Found, String> {
-    if text.len() > MAX_BYTES {
+    if text.len() > MAX_PARSED_BYTES {
         let len = text.len();
         return Err(format!(
-            "it has {len} bytes, and no more than {MAX_BYTES} are parsed"
+            "it has {len} bytes, and no more than {MAX_PARSED_BYTES} are parsed"
         ));
     }
     let text = text
@@ -74,9 +71,9 @@ pub(super) fn read(text: &[u8], skip: &[Skip]) -> Result<Found, String> {
     // The tokens are gone, and what is remembered of their places may go.
     proc_macro2::extra::invalidate_current_thread_spans();
     let depth = depth?;
-    if depth > MAX_DEPTH {
+    if depth > MAX_PARSED_DEPTH {
         return Err(format!(
-            "it is nested too deep: up to {depth} levels, and no more than {MAX_DEPTH} are parsed"
+            "it is nested too deep: up to {depth} levels, and no more than {MAX_PARSED_DEPTH} are parsed"
         ));
     }
     std::thread::scope(|scope| {

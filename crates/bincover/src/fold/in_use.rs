@@ -22,11 +22,11 @@ pub(crate) enum Use {
 /// # Errors
 /// If it cannot be opened, or the file system does not tell.
 pub(crate) fn use_of(path: &Path) -> io::Result<Use> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // A pipe is not opened, as that would wait for its writer.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    lease(&file)
+    lease(&File::open(path)?)
 }
 
 /// As in Linux's `asm-generic/fcntl.h`; the crate `libc` does not have it everywhere.

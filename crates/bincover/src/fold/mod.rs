@@ -237,14 +237,14 @@ fn merge(state: &State, number: u64, batch: &[PathBuf]) -> Result<Ledger> {
         entry.source = state::original(path).display().to_string();
     }
     let mut record = state.record()?;
-    record.files += batch.len() as u64;
+    record.files = record.files.saturating_add(batch.len() as u64);
     record.left_out = left_out;
     let (empty, entries): (Vec<&Entry>, Vec<&Entry>) = merged
         .ledger
         .entries
         .iter()
         .partition(|entry| matches!(entry.cause, Cause::Empty));
-    record.empty += empty.len() as u64;
+    record.empty = record.empty.saturating_add(empty.len() as u64);
     record
         .entries
         .extend(entries.iter().map(ToString::to_string));

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{STATE, sync_folder};
 use crate::error::{Error, Result};
+use crate::own;
 
 const WAITING: &str = "waiting";
 const LEFT_OUT: &str = "left-out";
@@ -53,16 +54,13 @@ impl State {
     /// Makes the folder if it is not there, and waits until nobody else folds.
     pub(super) fn open(profiles: &Path) -> Result<Self> {
         let folder = profiles.join(STATE);
+        own::folder(&folder)?;
         for name in [WAITING, LEFT_OUT] {
-            let path = folder.join(name);
-            fs::create_dir_all(&path).map_err(|source| Error::write(path, source))?;
+            own::folder(&folder.join(name))?;
         }
         let path = folder.join("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
+        let mut options = File::options();
+        let lock = own::open(options.create(true).truncate(false).write(true), &path)
             .and_then(|file| file.lock().map(|()| file))
             .map_err(|source| Error::write(&path, source))?;
         let mut folders = vec![folder.join(WAITING), folder.join(LEFT_OUT)];
@@ -70,7 +68,7 @@ impl State {
         let mut next = 0;
         for folder in folders {
             for path in files_in(&folder)? {
-                next = next.max(number_of(&path).map_or(0, |number| number.saturating_add(1)));
+                next = next.max(number_of(&path).map_or(0, |number| number + 1));
             }
         }
         Ok(Self {
@@ -131,7 +129,7 @@ impl State {
 
     pub(super) fn add_to_batch(&self, path: &Path, number: u64) -> Result<()> {
         let batch = self.folder.join(format!("{BATCH}{number}"));
-        fs::create_dir_all(&batch).map_err(|source| Error::write(&batch, source))?;
+        own::folder(&batch)?;
         rename(path, &batch.join(path.file_name().unwrap_or_default()))
     }
 
@@ -168,10 +166,12 @@ impl State {
     }
 }
 
-/// The number in front of the name of a profile that was taken.
+/// The number in front of the name of a profile that was taken. We never come to those that are near the end of
+/// what a number can be.
 fn number_of(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_string_lossy().into_owned();
-    name.split_once('-')?.0.parse().ok()
+    let number = name.split_once('-')?.0.parse().ok();
+    number.filter(|number| *number < u64::MAX / 2)
 }
 
 /// The name of a profile before it was taken.
@@ -215,7 +215,7 @@ fn flattened(path: &Path) -> OsString {
 /// Somebody may be folding. A profile goes from `waiting/` into a batch, under the same name, and from there
 /// into a total; they are looked at in this order, so that none is overlooked.
 pub(crate) fn profiles_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let there = |folder: &Path| match folder.is_dir() {
+    let there = |folder: &Path| match folder.is_dir() && !folder.is_symlink() {
         true => files_in(folder),
         false => Ok(Vec::new()),
     };
@@ -293,7 +293,10 @@ fn numbered(folder: &Path, prefix: &str) -> Result<Vec<(u64, PathBuf)>> {
         let entry = entry.map_err(fail)?;
         let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix(prefix));
-        if let Some(number) = number.and_then(|number| number.parse().ok()) {
+        // Nothing of ours is a link, or has a number that has no next one.
+        let is_folder = entry.file_type().map_err(fail)?.is_dir();
+        let number = number.and_then(|number| number.parse::<u64>().ok());
+        if let Some(number) = number.filter(|number| is_folder && *number < u64::MAX) {
             found.push((number, entry.path()));
         }
     }

@@ -9,6 +9,7 @@ use bincover_gocover::Located;
 use bstr::{BStr, BString};
 
 use super::modfile::{ModFile, escaped};
+use crate::sources::read_source;
 
 /// Where the sources of Go modules are.
 ///
@@ -140,7 +141,7 @@ impl GoModules {
         let candidates = self.candidates(file, module);
         candidates
             .into_iter()
-            .find_map(|path| std::fs::read(&path).ok().map(|source| (path, source)))
+            .find_map(|path| read_source(&path).ok().map(|source| (path, source)))
     }
 
     fn candidates(&self, file: &BStr, module: &BStr) -> Vec<PathBuf> {

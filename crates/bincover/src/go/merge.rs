@@ -17,6 +17,7 @@ use bstr::BStr;
 
 use super::inputs::{GoInputs, GoPod};
 use super::locate::GoModules;
+use crate::error::shown;
 
 /// Starting a thread costs about as much as reading this many small files.
 const FILES_PER_THREAD: usize = 16;
@@ -52,7 +53,7 @@ pub struct GoEntry {
 
 impl fmt::Display for GoEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.cause)
+        write!(f, "{}: {}", shown(&self.path), self.cause)
     }
 }
 

@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bincover_gocover::Mode;
+use bincover_report::printable;
 use bincover_run::{Command, Ending, Output, Stream};
 use bstr::ByteSlice;
 use serde::Deserialize;
@@ -59,10 +60,13 @@ impl TestMain {
             Error::TestMain { program, reason }
         };
         if let Some(arg) = unsuitable(before) {
+            // Its value may be a secret.
+            let arg = arg.to_string_lossy();
+            let option = arg.split('=').next().unwrap_or_default();
             return Err(fail(format!(
                 "the argument `{}` cannot be passed on, as another is empty or has white space at an \
                  end: expected a binary that `bincover go init` has helped to make",
-                arg.display()
+                printable(option)
             )));
         }
         let write = || -> std::io::Result<NamedTempFile> {

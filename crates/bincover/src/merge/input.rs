@@ -1,5 +1,6 @@
 //! Which files are merged.
 
+use std::fs::FileType;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ impl From<PathBuf> for ProfileInput {
     }
 }
 
-/// The files that an input stands for: itself, or the profiles (`.profraw`, `.profdata`,
+/// The files that an input stands for: itself, or the files with profiles (`.profraw`, `.profdata`,
 /// `.proftext`) in a folder and those below it, sorted by path. Of a folder that is
 /// [folded](crate::Folder), the total is among them.
 ///
@@ -41,13 +42,14 @@ pub fn profiles_below(input: &Path) -> Result<Vec<PathBuf>> {
         for entry in std::fs::read_dir(&folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let path = entry.path();
+            let kind = entry.file_type().map_err(fail)?;
             // Links to folders are not followed: they may lead back up.
-            if entry.file_type().map_err(fail)?.is_dir() {
+            if kind.is_dir() {
                 match entry.file_name() == STATE {
                     true => folded.push(path),
                     false => folders.push(path),
                 }
-            } else if is_profile_name(&path) {
+            } else if is_profile_name(&path) && is_file(kind, &path) {
                 found.push(path);
             }
         }
@@ -58,6 +60,15 @@ pub fn profiles_below(input: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Not a pipe, a socket, a device, or a link to one: opening it might never end.
+fn is_file(kind: FileType, path: &Path) -> bool {
+    let leads_to_other = || {
+        let metadata = std::fs::metadata(path);
+        metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+    };
+    kind.is_file() || (kind.is_symlink() && !leads_to_other())
 }
 
 fn is_profile_name(path: &Path) -> bool {

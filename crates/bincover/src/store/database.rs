@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Error, Result};
+use crate::own;
 
 const FILE: &str = "store.db";
 const LOCK: &str = "lock";
@@ -40,29 +41,71 @@ impl Database {
     /// Opens the database to read; `None` if there is none yet.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
-        match path.exists() {
-            true => Self::read_file(&path),
-            false => Ok(None),
+        if !path.exists() {
+            return Ok(None);
         }
-    }
-
-    /// Opens the database in this file to read; `None` if it is empty.
-    pub(super) fn read_file(path: &Path) -> Result<Option<Self>> {
         // A writer that was killed may have left something to roll back, so reading alone would
         // not do; where writing is not allowed, it has to.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Self::open(path, flags, None)?;
-        match database.version()? {
-            VERSION => Ok(Some(database)),
+        Self::open(&path, flags, None)?.if_made()
+    }
+
+    /// Opens a file that was [exported](super::Store::export), which nothing writes to; `None` if it is
+    /// empty. What lies beside it, such as a journal that somebody made for it, is not looked at.
+    pub(super) fn read_shard(path: &Path) -> Result<Option<Self>> {
+        for suffix in ["-journal", "-wal"] {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(suffix);
+            if std::fs::metadata(&beside).is_ok_and(|metadata| metadata.len() > 0) {
+                let reason = format!(
+                    "expected a store that was exported, found one that is written to: there is a `{suffix}` beside it"
+                );
+                let path = path.to_owned();
+                return Err(Error::Store { path, reason });
+            }
+        }
+        let absolute = std::path::absolute(path).map_err(|source| Error::read(path, source))?;
+        // <https://www.sqlite.org/uri.html>
+        let mut uri = String::from("file:");
+        for byte in absolute.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+                byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+                byte => uri.push_str(&format!("%{byte:02x}")),
+            }
+        }
+        uri.push_str("?immutable=1");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let fail = |error: rusqlite::Error| store_error(path, &error);
+        let connection = Connection::open_with_flags(uri, flags).map_err(fail)?;
+        make_safe(&connection).map_err(fail)?;
+        let database = Self {
+            connection,
+            path: path.to_owned(),
+            file: None,
+            turn: None,
+        };
+        database.if_made()
+    }
+
+    /// `None` if it has no tables yet.
+    fn if_made(self) -> Result<Option<Self>> {
+        match self.version()? {
+            VERSION => {
+                self.check_tables()?;
+                Ok(Some(self))
+            }
             // Somebody is making it just now.
             0 => Ok(None),
-            found => Err(database.unknown_version(found)),
+            found => Err(self.unknown_version(found)),
         }
     }
 
     /// Opens the database to write, and makes it if there is none. Waits until it is our turn.
     pub(super) fn write(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|source| Error::write(folder, source))?;
+        own::folder(folder)?;
         let turn = take_turn(folder)?;
         Self::create(&folder.join(FILE), Some(turn))
     }
@@ -90,7 +133,7 @@ impl Database {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut database = Self::open(path, flags, turn)?;
         match database.version()? {
-            VERSION => {}
+            VERSION => database.check_tables()?,
             0 => database.make_tables()?,
             found => return Err(database.unknown_version(found)),
         }
@@ -98,6 +141,8 @@ impl Database {
     }
 
     fn open(path: &Path, flags: OpenFlags, turn: Option<File>) -> Result<Self> {
+        own::check(path)?;
+        check_journal(path)?;
         let fail = |error: rusqlite::Error| store_error(path, &error);
         let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         connection
@@ -112,11 +157,7 @@ impl Database {
         connection
             .pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
             .map_err(fail)?;
-        // A file from somebody else is data, and nothing in it is run.
-        let defensive = DbConfig::SQLITE_DBCONFIG_DEFENSIVE;
-        let trusted = DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA;
-        connection.set_db_config(defensive, true).map_err(fail)?;
-        connection.set_db_config(trusted, false).map_err(fail)?;
+        make_safe(&connection).map_err(fail)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -145,6 +186,28 @@ impl Database {
             .pragma_update(None, "user_version", VERSION)
             .map_err(fail)?;
         transaction.commit().map_err(fail)
+    }
+
+    /// The tables are ours and there is nothing else: a file from somebody else could have a view or a
+    /// column in a table's place that is computed, without end or out of nothing.
+    fn check_tables(&self) -> Result<()> {
+        let fail = |error: rusqlite::Error| store_error(&self.path, &error);
+        let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL";
+        let mut statement = self.connection.prepare(sql).map_err(fail)?;
+        let found = statement.query_map([], |row| row.get::<_, String>(0));
+        let found = found.map_err(fail)?.collect::<rusqlite::Result<Vec<_>>>();
+        let found = found.map_err(fail)?;
+        let mut found: Vec<String> = found.iter().map(|sql| plain(sql)).collect();
+        let mut ours: Vec<String> = plain(SCHEMA).split_terminator(';').map(plain).collect();
+        found.sort();
+        ours.sort();
+        match found == ours {
+            true => Ok(()),
+            false => Err(Error::Store {
+                path: self.path.clone(),
+                reason: "expected bincover's tables and nothing else, found others".to_owned(),
+            }),
+        }
     }
 
     #[cold]
@@ -177,6 +240,53 @@ impl Database {
             Ok(result)
         };
         attempt().map_err(|failure: Failure| failure.at(path))
+    }
+}
+
+/// A file from somebody else is data, and nothing in it is run.
+fn make_safe(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    Ok(())
+}
+
+/// SQL without comments, with one space where there is any.
+fn plain(sql: &str) -> String {
+    let lines = sql.lines();
+    let code = lines.map(|line| line.split("--").next().unwrap_or_default());
+    let words: Vec<&str> = code.flat_map(str::split_whitespace).collect();
+    words.join(" ")
+}
+
+/// Checks that the journal of a writer that was killed, if there is one, speaks of this file alone. One of several
+/// files has the name of another journal at its end, and SQLite deletes that when it is done: it may be any
+/// file's name. <https://www.sqlite.org/fileformat.html#the_rollback_journal>
+fn check_journal(path: &Path) -> Result<()> {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    let journal = Path::new(&journal);
+    own::check(journal)?;
+    let end = || {
+        let file = File::open(journal).ok()?;
+        let at = file
+            .metadata()
+            .ok()?
+            .len()
+            .checked_sub(MAGIC.len() as u64)?;
+        let mut end = MAGIC;
+        file.read_exact_at(&mut end, at).ok()?;
+        (at > 0).then_some(end)
+    };
+    match end() == Some(MAGIC) {
+        false => Ok(()),
+        true => Err(Error::Store {
+            path: path.to_owned(),
+            reason: "expected a journal of this file alone, found one that names another"
+                .to_owned(),
+        }),
     }
 }
 
@@ -276,13 +386,11 @@ pub(super) fn store_error(path: &Path, error: &rusqlite::Error) -> Error {
 /// Waits until it is our turn to write to the store in this folder; it lasts as long as the file is
 /// open.
 pub(super) fn take_turn(folder: &Path) -> Result<File> {
+    own::check(folder)?;
     let path = &folder.join(LOCK);
     let lock = || -> std::io::Result<File> {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)?;
+        let mut options = File::options();
+        let file = own::open(options.create(true).truncate(false).write(true), path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => file.lock()?,

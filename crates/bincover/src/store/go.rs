@@ -171,6 +171,12 @@ pub(super) fn sum(a: Row, b: Row) -> Result<Row, Failure> {
         return go_text::sum(a, b);
     }
     let (mut a, b) = (read(a)?, read(b)?);
+    if a.program.bytes() != b.program.bytes() {
+        return Err(Failure::Other(Error::Store {
+            path: PathBuf::from("store.db"),
+            reason: "expected the same metadata of Go in two files, found two".to_owned(),
+        }));
+    }
     a.sums.join(&b.sums);
     let hash: Hash = a.program.meta().hash;
     let counters = counters::write(hash, &a.sums.args(), &a.sums.records(&a.program));
@@ -195,13 +201,14 @@ pub(super) fn read_all(from: &Connection) -> Result<(GoMerged, Vec<PathBuf>), Fa
         let (meta, counters): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
         if go_text::is_text(&meta)? {
             files.extend(column_path(row.get_ref(4)?));
-            merged.ledger.inputs += u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+            let profiles = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+            merged.ledger.inputs = merged.ledger.inputs.saturating_add(profiles);
             merged.add_text(hash.into(), inflate(&counters)?);
             continue;
         }
         let total = read((meta, counters, row.get(3)?))?;
         files.extend(column_path(row.get_ref(4)?));
-        merged.ledger.inputs += total.profiles;
+        merged.ledger.inputs = merged.ledger.inputs.saturating_add(total.profiles);
         merged.programs.push(GoProgram {
             path: PathBuf::from(format!("covmeta.{hash}")),
             program: total.program,

@@ -5,6 +5,8 @@
 //! either is another one by now, it is not found. It is a copy of what the database says; if it is
 //! gone or cannot be read, the database is asked.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::database;
 use super::record::Text;
+use crate::own;
 
 /// In the store's folder.
 const FOLDER: &str = "known";
@@ -41,9 +44,12 @@ impl Known {
         let write = || {
             let file = file(store, program, &self.stamp)?;
             let json = serde_json::to_vec(self).ok()?;
-            std::fs::create_dir_all(file.parent()?).ok()?;
+            own::folder(file.parent()?).ok()?;
             // Whoever reads half of it cannot make sense of it.
-            std::fs::write(file, json).ok()
+            let mut options = File::options();
+            let mut file =
+                own::open(options.create(true).write(true).truncate(true), &file).ok()?;
+            file.write_all(&json).ok()
         };
         let _ = write();
     }

@@ -20,6 +20,7 @@ use super::{Store, now_ms, totals};
 use crate::error::{Error, Result};
 use crate::fold::in_use::{Use, use_of};
 use crate::merge::profiles_below;
+use crate::own;
 
 /// What [`Store::add_loose`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Store {
     /// of ours ran, and records them as one run. They are gone from the folder then.
     ///
     /// # Errors
-    /// If the folder cannot be read, or the store not be written to. Nothing is lost then.
+    /// If the folder is a link or cannot be read, or the store not be written to. Nothing is lost then.
     pub fn add_loose(&self, folder: &Path, context: Option<&str>) -> Result<Loose> {
         let found = found_in(folder)?;
         if found.is_empty() {
@@ -104,6 +105,7 @@ impl Store {
 
     /// The folder of a run that nobody of ours runs.
     fn begin_loose(&self, context: Option<&str>) -> Result<Spool> {
+        own::folder(&self.folder)?;
         let spool = Spool::create(&self.folder.join("runs"), now_ms())?;
         let note = Note::new(None, &[], context, Mechanism::Continuous);
         spool.write_note(&note.to_line())?;
@@ -145,6 +147,7 @@ impl Store {
 }
 
 fn found_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    own::check(folder)?;
     match folder.is_dir() {
         true => profiles_below(folder),
         false => Ok(Vec::new()),

@@ -35,10 +35,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bincover_profile::{Cause, Entry, Merged, Merger};
 use bincover_run::{Command, Mechanism, Output};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::followed::{Followed, Rescuing, mechanism_for};
 use crate::go::GoMerged;
 use crate::objects::{Covered, Objects};
+use crate::own;
 use database::{Database, Idle};
 use programs::{Builds, Program};
 use record::{Note, Outcome};
@@ -231,6 +232,7 @@ impl Store {
             }
         }
         let started_ms = now_ms();
+        own::folder(&self.folder)?;
         let spool = Spool::create(&self.folder.join("runs"), started_ms)?;
         let instrumentation = program.as_ref().map(Program::instrumentation);
         let mechanism = mechanism_for(instrumentation.as_ref());
@@ -325,7 +327,7 @@ impl Store {
         let settled = self.settle();
         let _turn = database::take_turn(&self.folder);
         let Some(database) = Database::read(&self.folder)? else {
-            let reason = format!("no runs in `{}`", self.folder.display());
+            let reason = format!("no runs in `{}`", shown(&self.folder));
             return Err(Error::NothingToMeasure { reason });
         };
         let mut merger = Merger::new();
@@ -431,8 +433,9 @@ impl Store {
         for (path, _) in left_out {
             let name = format!("{}-{}", spool.name(), spool::original_name(path));
             // If this fails the file is deleted with the others; the store says what it was.
-            let _ = std::fs::create_dir_all(&folder);
-            let _ = std::fs::rename(path, folder.join(name));
+            if own::folder(&folder).is_ok() {
+                let _ = std::fs::rename(path, folder.join(name));
+            }
         }
     }
 }

@@ -290,6 +290,8 @@ pub(super) struct Builds {
     /// By the object's key: the file that it was.
     pub(super) newest: BTreeMap<String, PathBuf>,
     pub(super) superseded: Vec<Superseded>,
+    /// The keys of those.
+    old: BTreeSet<String>,
 }
 
 impl Builds {
@@ -317,14 +319,14 @@ impl Builds {
         older.retain(|old| !builds.newest.contains_key(&old.build));
         older.sort_by(|a, b| (&a.path, &a.build).cmp(&(&b.path, &b.build)));
         older.dedup();
+        builds.old = older.iter().map(|old| old.build.clone()).collect();
         builds.superseded = older;
         Ok(builds)
     }
 
     /// Profiles of this object count.
     pub(super) fn wants(&self, key: &str) -> bool {
-        let is_old = |old: &Superseded| old.build == key;
-        self.newest.contains_key(key) || !self.superseded.iter().any(is_old)
+        self.newest.contains_key(key) || !self.old.contains(key)
     }
 
     /// The sections of each, in order of their paths.

@@ -221,7 +221,7 @@ impl Ended {
     pub fn exit_code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
-            Self::Signal(number) => Some(128 + number),
+            Self::Signal(number) => Some(number.saturating_add(128)),
             Self::TimedOut(_) => Some(124),
             Self::Running | Self::Lost => None,
         }

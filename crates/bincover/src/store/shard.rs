@@ -9,29 +9,45 @@ use std::path::{Path, PathBuf};
 
 use bincover_profile::raw::{Identity, RawHead};
 use bincover_profile::{Merger, indexed};
+use bincover_report::printable;
 use rusqlite::{Connection, params};
 
 use super::Store;
 use super::database::{Database, Failure};
 use super::go;
 use super::record::{StoredRun, column_path, path_column};
-use super::totals::{compress, inflate};
-use crate::error::{Error, Result};
-use crate::output::check_folder;
+use super::totals::{compress, inflate, inflate_beside};
+use crate::error::{Error, Result, shown};
+use crate::output::{check_folder, folder_of, private_folder, target_of};
 
 impl Store {
-    /// Writes all that the store knows to one file.
+    /// Writes all that the store knows to one file, but for the arguments of its runs: the file goes to
+    /// other machines, and they may hold secrets.
     ///
     /// # Errors
     /// If there is no store, or it cannot be read, or the file cannot be written.
     pub fn export(&self, file: &Path) -> Result<()> {
+        self.export_whole(file, |run| run.argv.truncate(1))
+    }
+
+    /// The same with the arguments.
+    ///
+    /// # Errors
+    /// As [`export`](Self::export).
+    pub fn export_with_arguments(&self, file: &Path) -> Result<()> {
+        self.export_whole(file, |_| ())
+    }
+
+    fn export_whole(&self, file: &Path, change: impl Fn(&mut StoredRun)) -> Result<()> {
         check_folder(file)?;
         let _ = self.settle();
         let Some(database) = Database::read(&self.folder)? else {
-            let reason = format!("no runs in `{}`", self.folder.display());
+            let reason = format!("no runs in `{}`", shown(&self.folder));
             return Err(Error::NothingToMeasure { reason });
         };
-        database.ask(Whole::read)?.write_file(file)
+        let mut whole = database.ask(Whole::read)?;
+        whole.runs.values_mut().for_each(|(run, _)| change(run));
+        whole.write_file(file)
     }
 
     /// Adds what is in these files to the store. All of it is added, or nothing.
@@ -82,7 +98,7 @@ struct Whole {
     totals: BTreeMap<String, TotalRow>,
     /// By the hash of the metadata, with the key of the program.
     go_totals: BTreeMap<String, (go::Row, Option<ProgramKey>)>,
-    /// Indexed profiles, and how many profiles are in each.
+    /// Indexed profiles, compressed, and how many profiles are in each.
     rest: BTreeSet<(Vec<u8>, i64)>,
     left_out: BTreeSet<(String, String, String)>,
     snapshots: BTreeMap<(String, i64, i64), (i64, Vec<u8>)>,
@@ -101,11 +117,19 @@ struct ProgramRow {
 
 struct TotalRow {
     object_key: Option<String>,
-    /// Not compressed.
+    /// Compressed: a file can have many, and all of them are here at once.
     template: Vec<u8>,
     counters: Vec<u8>,
     bitmaps: Vec<u8>,
     profiles: i64,
+}
+
+impl TotalRow {
+    /// The template, not compressed.
+    fn inflated(&self) -> Result<Vec<u8>, Failure> {
+        let zeros = (self.counters.len() + self.bitmaps.len()) as u64;
+        inflate_beside(&self.template, zeros)
+    }
 }
 
 impl Whole {
@@ -161,7 +185,7 @@ impl Whole {
         while let Some(row) = rows.next()? {
             let total = TotalRow {
                 object_key: row.get(1)?,
-                template: inflate(&row.get::<_, Vec<u8>>(2)?)?,
+                template: row.get(2)?,
                 counters: row.get(3)?,
                 bitmaps: row.get(4)?,
                 profiles: row.get(5)?,
@@ -185,8 +209,7 @@ impl Whole {
         let mut statement = from.prepare("SELECT profile, profiles FROM rest")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let profile = inflate(&row.get::<_, Vec<u8>>(0)?)?;
-            self.rest.insert((profile, row.get(1)?));
+            self.rest.insert((row.get(0)?, row.get(1)?));
         }
         let mut statement = from.prepare("SELECT run, file, cause FROM left_out")?;
         let mut rows = statement.query([])?;
@@ -229,7 +252,7 @@ impl Whole {
         }
         for (key, total) in &self.totals {
             to.prepare_cached("INSERT INTO total (key, object_key, template) VALUES (?, ?, ?)")?
-                .execute(params![key, total.object_key, compress(&total.template)])?;
+                .execute(params![key, total.object_key, compress(&total.inflated()?)])?;
             to.prepare_cached(
                 "INSERT INTO counts (id, profiles, counters, bitmaps) VALUES (?, ?, ?, ?)",
             )?
@@ -250,7 +273,7 @@ impl Whole {
         for (profile, profiles) in &self.rest {
             to.execute(
                 "INSERT INTO rest (id, profile, profiles) VALUES (1, ?, ?)",
-                params![compress(profile), profiles],
+                params![compress(&inflate(profile)?), profiles],
             )?;
         }
         for (run, file, cause) in &self.left_out {
@@ -271,14 +294,9 @@ impl Whole {
     /// Writes a database beside the file and puts it in its place.
     fn write_file(&self, file: &Path) -> Result<()> {
         let fail = |source| Error::write(file, source);
-        let target = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        let folder = match target.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let beside = tempfile::Builder::new()
-            .prefix(".bincover-")
-            .tempdir_in(folder)
+        let target = target_of(file)?;
+        let beside = private_folder(".bincover-".as_ref())
+            .tempdir_in(folder_of(&target))
             .map_err(fail)?;
         let path = beside.path().join("store.db");
         let mut database = Database::create(&path, None)?;
@@ -309,8 +327,12 @@ struct Combined {
 
 impl Combined {
     fn add(&mut self, file: &Path) -> Result<()> {
-        std::fs::metadata(file).map_err(|source| Error::read(file, source))?;
-        let Some(database) = Database::read_file(file)? else {
+        let metadata = std::fs::metadata(file).map_err(|source| Error::read(file, source))?;
+        if !metadata.is_file() {
+            let source = std::io::Error::other("it is no regular file");
+            return Err(Error::read(file, source));
+        }
+        let Some(database) = Database::read_shard(file)? else {
             return Err(Error::Store {
                 path: file.to_owned(),
                 reason: "expected a store that was exported, found an empty file".to_owned(),
@@ -325,8 +347,8 @@ impl Combined {
             if let Some(before) = self.origins.insert(run.name.clone(), origin.to_owned()) {
                 let reason = format!(
                     "the run {} is also in `{}`, and would count twice",
-                    run.name,
-                    before.display()
+                    printable(&run.name),
+                    shown(&before)
                 );
                 let path = origin.to_owned();
                 return Err(Error::Store { path, reason }.into());
@@ -358,7 +380,7 @@ impl Combined {
         for (key, total) in other.totals {
             match self.all.totals.remove(&key) {
                 Some(known) => {
-                    let sum = self.sum(known, total);
+                    let sum = self.sum(known, total)?;
                     self.all.totals.insert(key, sum);
                 }
                 None => {
@@ -382,43 +404,52 @@ impl Combined {
 
     /// Two totals of one binary as one; if they are too large for that, one of them goes to the
     /// rest.
-    fn sum(&mut self, mut a: TotalRow, mut b: TotalRow) -> TotalRow {
-        if b.template < a.template {
+    fn sum(&mut self, mut a: TotalRow, mut b: TotalRow) -> Result<TotalRow, Failure> {
+        let (mut template, mut other) = (a.inflated()?, b.inflated()?);
+        if other < template {
             std::mem::swap(&mut a, &mut b);
+            std::mem::swap(&mut template, &mut other);
         }
-        let head = &a.template[..a.template.len().min(Identity::HEAD_BYTES)];
-        let head = RawHead::of(head, a.template.len() as u64);
-        let Some(head) = head else { return a };
+        let head = &template[..template.len().min(Identity::HEAD_BYTES)];
+        let head = RawHead::of(head, template.len() as u64);
+        let Some(head) = head else { return Ok(a) };
         if a.bitmaps.len() == b.bitmaps.len()
             && head.add_counters(&mut a.counters, &b.counters).is_ok()
         {
             RawHead::add_bitmaps(&mut a.bitmaps, &b.bitmaps);
-            a.profiles += b.profiles;
+            a.profiles = a.profiles.saturating_add(b.profiles);
             a.object_key = a.object_key.take().max(b.object_key);
-            return a;
+            return Ok(a);
         }
         if b.counters < a.counters {
             std::mem::swap(&mut a, &mut b);
+            std::mem::swap(&mut template, &mut other);
         }
-        head.put(&mut b.template, &b.counters, &b.bitmaps);
+        head.put(&mut other, &b.counters, &b.bitmaps);
         let mut merger = Merger::new();
-        merger.add("a total", &b.template, NonZeroU64::MIN);
+        merger.add("a total", &other, NonZeroU64::MIN);
         let bytes = indexed::write(&merger.finish().profile, &indexed::WriteOptions::default());
-        self.all.rest.insert((bytes, b.profiles));
-        a
+        self.all.rest.insert((compress(&bytes), b.profiles));
+        Ok(a)
     }
 
     /// The rest becomes one profile again.
     fn finish(mut self) -> Result<Whole, Failure> {
         if self.all.rest.len() > 1 {
             let mut merger = Merger::new();
-            let mut count = 0;
+            let mut count: i64 = 0;
+            let mut rest = Vec::new();
             for (profile, profiles) in &self.all.rest {
-                merger.add("the rest", profile, NonZeroU64::MIN);
-                count += profiles;
+                rest.push(inflate(profile)?);
+                count = count.saturating_add(*profiles);
+            }
+            // Their order is that of the profiles, whoever compressed them.
+            rest.sort();
+            for profile in rest {
+                merger.add("the rest", &profile, NonZeroU64::MIN);
             }
             let bytes = indexed::write(&merger.finish().profile, &indexed::WriteOptions::default());
-            self.all.rest = BTreeSet::from([(bytes, count)]);
+            self.all.rest = BTreeSet::from([(compress(&bytes), count)]);
         }
         Ok(self.all)
     }

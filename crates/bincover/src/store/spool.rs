@@ -19,6 +19,7 @@ use crate::error::{Error, Result, is_scarce};
 use crate::fold::in_use::{Use, use_of};
 use crate::merge::profiles_below;
 use crate::output::private_folder;
+use crate::own;
 
 /// Names of folders that are not yet locked begin with this, and others leave them alone.
 const NEW: &str = "new-";
@@ -61,7 +62,7 @@ pub(super) struct Profiles {
 impl Spool {
     /// Makes a folder in `runs`.
     pub(super) fn create(runs: &Path, started_ms: u64) -> Result<Self> {
-        std::fs::create_dir_all(runs).map_err(|source| Error::write(runs, source))?;
+        own::folder(runs)?;
         let create = || -> io::Result<Self> {
             // The name sorts by time.
             let prefix = format!("{NEW}{started_ms:013}-");
@@ -390,21 +391,20 @@ pub(super) fn read_each(
 /// How many runs have ended since the last that was added, this one included: the length of a file
 /// that each makes one byte longer.
 pub(super) fn count_ended(store: &Path) -> io::Result<u64> {
-    let mut file = File::options()
-        .create(true)
-        .append(true)
-        .open(store.join(ENDED))?;
+    let mut file = own::open(
+        File::options().create(true).append(true),
+        &store.join(ENDED),
+    )?;
     file.write_all(b".")?;
     Ok(file.metadata()?.len())
 }
 
 /// Begins to count anew.
 pub(super) fn reset_ended(store: &Path) -> io::Result<()> {
-    match File::options()
-        .write(true)
-        .truncate(true)
-        .open(store.join(ENDED))
-    {
+    match own::open(
+        File::options().write(true).truncate(true),
+        &store.join(ENDED),
+    ) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -413,6 +413,7 @@ pub(super) fn reset_ended(store: &Path) -> io::Result<()> {
 /// The folders of all runs that are going on, that were left to be added, or were not tidied up.
 pub(super) fn folders(runs: &Path) -> Result<Vec<PathBuf>> {
     let fail = |source| Error::read(runs, source);
+    own::check(runs)?;
     let entries = match std::fs::read_dir(runs) {
         Ok(entries) => entries,
         Err(error)

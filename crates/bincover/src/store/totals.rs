@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bincover_profile::raw::{Frame, Identity, RawHead};
-use bincover_profile::{Merger, Unfit, indexed};
+use bincover_profile::{Entry, Merger, Unfit, indexed};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
@@ -21,6 +21,7 @@ use super::go;
 use super::record::whole;
 use super::spool::{is_go, original_name};
 use crate::error::{Error, is_scarce};
+use crate::limits::{MAX_KEPT_ANYWAY, MAX_KEPT_RATIO};
 
 /// What became of some profiles.
 #[derive(Debug, Default)]
@@ -220,7 +221,8 @@ impl Totals<'_> {
     /// Writes the sums, also one of nothing: a total has its counts.
     fn write(&self) -> Result<(), Failure> {
         for sum in self.sums.values().filter(|sum| sum.is_changed) {
-            let first = 2 * sum.total_id;
+            // Ours are small, and no other total has counts.
+            let first = sum.total_id.saturating_mul(2);
             let free = match sum.counts_id {
                 Some(id) if id == first => first + 1,
                 _ => first,
@@ -297,11 +299,13 @@ fn add_rest(to: &Connection, files: &[&PathBuf], added: &mut Added) -> Result<()
         merger.salvage(&source, &bytes, NonZeroU64::MIN);
     }
     let merged = merger.finish();
+    let mut of: HashMap<&str, Vec<&Entry>> = HashMap::new();
+    for entry in &merged.ledger.entries {
+        of.entry(&entry.source).or_default().push(entry);
+    }
     let mut unused = 0;
     for path in files {
-        let source = path.display().to_string();
-        let entries = merged.ledger.entries.iter();
-        let entries: Vec<_> = entries.filter(|entry| entry.source == source).collect();
+        let entries = of.remove(&*path.display().to_string()).unwrap_or_default();
         if entries.iter().any(|entry| entry.cause.is_whole_file()) {
             unused += 1;
         }
@@ -315,7 +319,8 @@ fn add_rest(to: &Connection, files: &[&PathBuf], added: &mut Added) -> Result<()
     added.profiles += used;
     if used > 0 {
         let bytes = indexed::write(&merged.profile, &indexed::WriteOptions::default());
-        let profiles = before.map_or(0, |(_, profiles)| profiles) + whole(used);
+        let profiles = before.map_or(0, |(_, profiles)| profiles);
+        let profiles = profiles.saturating_add(whole(used));
         to.execute(
             "INSERT OR REPLACE INTO rest (id, profile, profiles) VALUES (1, ?, ?)",
             params![compress(&bytes), profiles],
@@ -330,14 +335,17 @@ fn template_of(from: &Connection, profile: &[u8]) -> Result<Option<Vec<u8>>, Fai
         return Ok(None);
     };
     let suffix = format!("%-{:016x}", xxh3_64(identity.as_bytes()));
-    let found: Option<Vec<u8>> = from
+    let found: Option<(Vec<u8>, i64)> = from
         .query_row(
-            "SELECT template FROM total WHERE key LIKE ?",
+            "SELECT template, length(counters) + length(bitmaps) FROM total JOIN counts \
+             ON counts.id BETWEEN 2 * total.id AND 2 * total.id + 1 WHERE key LIKE ?",
             [suffix],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
-    found.map(|template| inflate(&template)).transpose()
+    found
+        .map(|(template, zeros)| inflate_beside(&template, u64::try_from(zeros).unwrap_or(0)))
+        .transpose()
 }
 
 /// Adds all totals to a merge, except those of which `is_wanted` says otherwise by their object's
@@ -352,16 +360,18 @@ pub(super) fn merge_all(
          ON counts.id BETWEEN 2 * total.id AND 2 * total.id + 1 ORDER BY key",
     )?;
     let mut rows = statement.query([])?;
-    let mut unwanted = 0;
+    let mut unwanted: u64 = 0;
     while let Some(row) = rows.next()? {
         let object_key: Option<String> = row.get(1)?;
         if !object_key.is_none_or(|key| is_wanted(&key)) {
-            unwanted += u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
+            let profiles = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
+            unwanted = unwanted.saturating_add(profiles);
             continue;
         }
         let key: String = row.get(0)?;
         let (counters, bitmaps): (Vec<u8>, Vec<u8>) = (row.get(3)?, row.get(4)?);
-        let mut profile = inflate(&row.get::<_, Vec<u8>>(2)?)?;
+        let zeros = (counters.len() + bitmaps.len()) as u64;
+        let mut profile = inflate_beside(&row.get::<_, Vec<u8>>(2)?, zeros)?;
         let head_bytes = profile.len().min(Identity::HEAD_BYTES);
         if let Some(head) = RawHead::of(&profile[..head_bytes], profile.len() as u64) {
             head.put(&mut profile, &counters, &bitmaps);
@@ -394,20 +404,26 @@ pub(super) fn compress(bytes: &[u8]) -> Vec<u8> {
 
 /// Undoes [`compress`].
 pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
-    /// The largest object or profile that is kept, in bytes.
-    const MOST: u64 = 1 << 32;
+    inflate_beside(bytes, 0)
+}
+
+/// The same for what may hold so many zeros besides: the template of a total.
+pub(super) fn inflate_beside(bytes: &[u8], zeros: u64) -> Result<Vec<u8>, Failure> {
+    let most = (bytes.len() as u64)
+        .saturating_mul(MAX_KEPT_RATIO)
+        .max(MAX_KEPT_ANYWAY)
+        .saturating_add(zeros);
     let mut out = Vec::new();
-    match ZlibDecoder::new(bytes).take(MOST + 1).read_to_end(&mut out) {
-        Ok(_) if out.len() as u64 > MOST => {
-            let reason = format!("expected data that inflate to at most {MOST} bytes, found more");
-            Err(Failure::Damaged(reason))
-        }
-        Ok(_) => Ok(out),
-        Err(error) => {
-            let reason = format!("expected compressed data, found: {error}");
-            Err(Failure::Damaged(reason))
-        }
-    }
+    let mut limited = ZlibDecoder::new(bytes).take(most.saturating_add(1));
+    let reason = match limited.read_to_end(&mut out) {
+        Ok(_) if out.len() as u64 <= most => return Ok(out),
+        Ok(_) => format!(
+            "expected no more than {most} bytes in {} compressed ones, found more",
+            bytes.len()
+        ),
+        Err(error) => format!("expected compressed data, found: {error}"),
+    };
+    Err(Failure::Damaged(reason))
 }
 
 /// As people write build ids.

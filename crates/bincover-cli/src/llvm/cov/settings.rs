@@ -11,6 +11,7 @@ use regex::bytes::Regex;
 use super::filters::{AllowList, Filters, Name, Of, Percent};
 use super::{Console, Stop, paths, patterns, print, say, shown};
 use crate::exit::Exit;
+use crate::limits::MAX_FOLDER_DEPTH;
 use crate::llvm::options::{Parsed, Program, Spec, Takes, parse};
 use crate::llvm::os_words;
 
@@ -213,8 +214,6 @@ impl Settings {
 
     /// In the order in which the folder lists them, as LLVM does.
     fn collect_below(&mut self, folder: &[u8], depth: u32) {
-        /// Links may go round in circles.
-        const MAX_DEPTH: u32 = 64;
         let Ok(entries) = std::fs::read_dir(OsStr::from_bytes(folder)) else {
             return;
         };
@@ -223,7 +222,7 @@ impl Settings {
             paths::append(&mut path, entry.file_name().as_bytes());
             match std::fs::metadata(OsStr::from_bytes(&path)) {
                 Ok(metadata) if metadata.is_file() => self.add_source(&path),
-                Ok(metadata) if metadata.is_dir() && depth < MAX_DEPTH => {
+                Ok(metadata) if metadata.is_dir() && depth < MAX_FOLDER_DEPTH => {
                     self.collect_below(&path, depth + 1);
                 }
                 Ok(_) => {}

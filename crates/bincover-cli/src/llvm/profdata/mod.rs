@@ -105,7 +105,7 @@ pub(crate) fn run(program: &Program, args: impl Iterator<Item = OsString>) -> Ex
     match run_command(program, args.collect()) {
         Ok(()) => Exit::Done,
         Err(Failure(message)) => {
-            ui::say(message);
+            ui::say_text(message);
             Exit::Failure
         }
     }

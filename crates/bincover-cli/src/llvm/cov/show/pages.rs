@@ -28,13 +28,35 @@ pub(super) fn page_path(file: &[u8], extension: &str, is_top: bool) -> Vec<u8> {
     paths::native(&path)
 }
 
-/// Makes a page, and the folders above it.
+/// Makes a page, and the folders above it. LLVM's would also make one that lies elsewhere.
+///
+/// # Errors
+/// If it cannot be made, or the name of its source leads out of the folder.
 pub(super) fn create(folder: &Path, page: &[u8]) -> io::Result<BufWriter<File>> {
+    if !is_inside(page) {
+        return Err(io::Error::other("it would be outside of the output folder"));
+    }
     let path = folder.join(os(paths::relative(page)));
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
     File::create(path).map(BufWriter::new)
+}
+
+/// Each `..` of a relative path leaves a folder that it has entered before.
+fn is_inside(page: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    paths::relative(page)
+        .split(|byte| *byte == b'/')
+        .all(|part| {
+            let next = match part {
+                b"" | b"." => Some(depth),
+                b".." => depth.checked_sub(1),
+                _ => depth.checked_add(1),
+            };
+            depth = next.unwrap_or(0);
+            next.is_some()
+        })
 }
 
 /// The line under an index.
@@ -227,4 +249,33 @@ fn common_folder(files: &[(&[u8], FileId)], from: usize) -> usize {
     }
     let slash = prefix.iter().rposition(|byte| matches!(byte, b'/' | b'\\'));
     slash.map_or(prefix.len(), |slash| slash + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_lies_outside() {
+        let inside = |file: &str| is_inside(&page_path(file.as_bytes(), "html", false));
+        for file in [
+            "a.c",
+            "/etc/a.c",
+            "/../../a.c",
+            "../a.c",
+            "x/../../y/a.c",
+            "/a/..",
+        ] {
+            assert!(inside(file), "{file}");
+        }
+        for file in ["../../a.c", "..\\..\\a.c", "x/../../../y/a.c"] {
+            assert!(!inside(file), "{file}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        assert!(create(&out, &page_path(b"../../a.c", "html", false)).is_err());
+        create(&out, &page_path(b"../a.c", "html", false)).unwrap();
+        assert!(out.join("a.c.html").exists());
+        assert!(!folder.path().join("a.c.html").exists());
+    }
 }

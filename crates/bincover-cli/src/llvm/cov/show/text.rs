@@ -7,6 +7,7 @@ use bincover::model::{Branch, McdcRecord};
 use super::tree::{Instantiation, Node};
 use super::walk::{Frame, Line, Skin, print};
 use super::{Branches, Look, short_count};
+use crate::limits::MAX_GAP;
 use crate::llvm::cov::paths;
 
 const COUNT_WIDTH: usize = 7;
@@ -119,10 +120,6 @@ impl<'a> Text<'a> {
         }
     }
 }
-
-/// Spaces before a marker. A region may lie behind the end of its line, as when the source has
-/// changed, but none is a megabyte wide.
-const MAX_GAP: usize = 1 << 20;
 
 /// The share of a side.
 #[expect(

@@ -10,6 +10,7 @@ use bincover::model::{
 };
 
 use super::Shown;
+use crate::limits::{MAX_EXPANSION_DEPTH, MAX_EXPANSIONS};
 use crate::llvm::cov::load::{Loaded, os};
 use crate::llvm::cov::{Console, shown};
 use crate::llvm::os_words;
@@ -73,7 +74,14 @@ impl<'a> Sources<'a> {
         if let Some(known) = self.read.borrow().get(path) {
             return Some(Rc::clone(known));
         }
-        match std::fs::read(os(path)) {
+        // A name may be that of a pipe, or of a device that never ends.
+        let read = match std::fs::metadata(os(path)) {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                Err(std::io::Error::other("it is no regular file"))
+            }
+            _ => std::fs::read(os(path)),
+        };
+        match read {
             Ok(text) => {
                 let text: Rc<[u8]> = text.into();
                 self.read
@@ -90,12 +98,6 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// How many nested expansions one page may have: a few crafted bytes could ask for millions.
-const MAX_NODES: usize = 1 << 17;
-
-/// How deep expansions may lie in each other.
-const MAX_DEPTH: usize = 256;
-
 impl<'a> Shown<'a> {
     /// `None` if its source cannot be read, or nothing is known of it.
     pub(super) fn file_node(&self, id: FileId) -> Option<Node<'a>> {
@@ -105,7 +107,7 @@ impl<'a> Shown<'a> {
         if file.segments.is_empty() {
             return None;
         }
-        let mut budget = MAX_NODES;
+        let mut budget = MAX_EXPANSIONS;
         let mut node = self.node(&file.name, Rc::clone(&source), file.view(), 0, &mut budget);
         if !self.look.instantiations {
             return Some(node);
@@ -141,7 +143,7 @@ impl<'a> Shown<'a> {
             .sources
             .read(self.file_name(function, function.main_file?)?)?;
         let name = loaded.readable(function);
-        Some(self.node(name, source, view, 0, &mut { MAX_NODES }))
+        Some(self.node(name, source, view, 0, &mut { MAX_EXPANSIONS }))
     }
 
     fn file_name(&self, function: &Function, file: LocalFile) -> Option<&'a [u8]> {
@@ -200,7 +202,7 @@ impl<'a> Shown<'a> {
         let function = coverage.function(expansion.function);
         *budget = budget.checked_sub(1)?;
         let view = coverage.expansion_view(expansion);
-        if view.segments.is_empty() || depth >= MAX_DEPTH {
+        if view.segments.is_empty() || depth >= MAX_EXPANSION_DEPTH {
             return None;
         }
         let source = self

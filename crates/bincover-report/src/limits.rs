@@ -1,0 +1,17 @@
+//! Every bound on what is read here (patches, names to be demangled), and on what a few bytes of a model could ask
+//! to be written. How much of something is shown is beside what shows it.
+
+/// A symbol that would be longer in source form than this keeps its mangled name. A few bytes of
+/// back references can stand for any length.
+pub(crate) const MAX_DEMANGLED_BYTES: usize = 1 << 16;
+
+/// The longest `diff --git` line that is read: two names of the longest path of Linux, with
+/// prefixes. To find where the first name ends takes time that is quadratic in this.
+pub(crate) const MAX_NAMES: usize = 2 * 4096 + 64;
+
+/// The same of names in quotes, where a byte takes four.
+pub(crate) const MAX_QUOTED_NAMES: usize = 4 * MAX_NAMES;
+
+/// For Coveralls, a file with a line beyond this is left without lines, because all lines before it would have to
+/// be written.
+pub(crate) const MAX_LISTED_LINE: u32 = 1 << 22;
