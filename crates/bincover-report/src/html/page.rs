@@ -5,13 +5,14 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use bincover_model::{
-    Coverage, ExcludedPart, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
+    Coverage, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
 };
 use bstr::ByteSlice;
 use maud::{Markup, html};
 
 use super::source::{Text, Texts};
-use super::{Entry, cards, escape, frame, raw};
+use super::{Entry, Excluded, cards, escape, frame, raw};
+use crate::left_out::LeftOut;
 use crate::listed::{ListedLine, listed};
 use crate::missing::{Missing, group_name, missing};
 use crate::names::demangled;
@@ -55,10 +56,17 @@ pub(super) fn render(
             @for note in notes(file, &text) { p class="note" role="note" { (note) } }
             (places(coverage, file, &found))
             (functions(coverage, file))
+            (left_out(file, text.is_ok()))
             div class="tools js" {
                 button type="button" id="previous" title="Previous place (p)" { "↑" span class="hidden" { " previous place not covered" } }
                 button type="button" id="next" title="Next place (n)" { "↓" span class="hidden" { " next place not covered" } }
                 output id="at" {}
+            }
+            ul class="legend" aria-label="Legend" {
+                li class="h" { "executed" }
+                li class="p" { "executed, but not all of it" }
+                li class="m" { "not executed" }
+                @if !file.excluded.is_empty() { li class="e" { "out: left out on request" } }
             }
             div class="scroll" tabindex="0" role="region" aria-label="Source" {
                 (raw(Rows::of(coverage, file, &found, &text, texts)))
@@ -88,15 +96,6 @@ fn escaped(text: &str) -> String {
 fn notes(file: &File, text: &Rc<Result<Text, String>>) -> Vec<String> {
     let mut notes = Vec::new();
     let last = file.lines.last().map_or(0, |line| line.number);
-    let ranges = file.excluded.ranges.iter();
-    let lines = ranges.filter(|range| range.part != ExcludedPart::Branches);
-    match lines.map(|range| range.lines).sum() {
-        0u64 => {}
-        1 => notes.push("1 line was left out on request; the index has it.".to_owned()),
-        lines => notes.push(format!(
-            "{lines} lines were left out on request; the index lists them."
-        )),
-    }
     match &**text {
         Err(reason) => notes.push(format!("The source cannot be shown: {reason}.")),
         Ok(text) => {
@@ -186,6 +185,43 @@ fn functions(coverage: &Coverage, file: &File) -> Markup {
     }
 }
 
+/// What was left out on request, and by which rule. Lines are links if they are shown.
+fn left_out(file: &File, is_shown: bool) -> Markup {
+    let ranges = file.excluded.ranges.iter().map(|range| Excluded {
+        name: String::new(),
+        page: None,
+        range,
+    });
+    let ranges: Vec<Excluded<'_>> = ranges.collect();
+    let lines: u64 = ranges.iter().map(Excluded::lines).sum();
+    html! {
+        @if !ranges.is_empty() {
+            details class="list" {
+                summary { "Left out on request: " (lines) @if lines == 1 { " line" } @else { " lines" } }
+                table {
+                    thead { tr {
+                        th scope="col" { "What" } th scope="col" { "Lines with code" } th scope="col" { "Rule" }
+                    } }
+                    tbody {
+                        @for one in ranges.iter().take(MAX_LISTED) {
+                            tr {
+                                td {
+                                    @if is_shown {
+                                        a href=(format!("#L{}", one.range.first)) { (one.words()) }
+                                    } @else { (one.words()) }
+                                }
+                                td { (one.range.lines) }
+                                td { code { (raw(escaped(&one.range.rule))) } }
+                            }
+                        }
+                    }
+                }
+                @if ranges.len() > MAX_LISTED { p { (ranges.len() - MAX_LISTED) " more" } }
+            }
+        }
+    }
+}
+
 /// The table of lines, as it is written.
 struct Rows<'a> {
     coverage: &'a Coverage,
@@ -193,6 +229,8 @@ struct Rows<'a> {
     /// By line.
     listed: Vec<ListedLine>,
     has_branches: bool,
+    out_lines: LeftOut<'a>,
+    out_branches: LeftOut<'a>,
     html: String,
 }
 
@@ -263,11 +301,15 @@ impl<'a> Rows<'a> {
         texts: &mut Texts<'_>,
     ) -> String {
         let listed = listed(coverage, file);
+        let mut out_branches = LeftOut::branches(file);
+        let are_branches_out = !out_branches.is_done();
         let mut rows = Self {
             coverage,
             file,
-            has_branches: listed.iter().any(|line| !line.branches.is_empty()),
+            has_branches: are_branches_out || listed.iter().any(|line| !line.branches.is_empty()),
             listed,
+            out_lines: LeftOut::lines(file),
+            out_branches,
             html: String::new(),
         };
         let below = Below::new(coverage, file, found);
@@ -317,15 +359,18 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// A row up to its code. Its class says how the line is: hit, missed, partial; and `u` that a
-    /// place begins here that is not covered.
+    /// A row up to its code. Its class says how the line is: hit, missed, partial, excluded; and `u`
+    /// that a place begins here that is not covered.
     fn open(&mut self, number: u32, index: Option<usize>, below: &Below<'_>) {
         let line = index.and_then(|index| self.listed.get(index));
+        let out_line = self.out_lines.at(number).filter(|_| line.is_none());
+        let out_branches = self.out_branches.at(number);
         let is_partial = below.places.contains_key(&number);
         let state = match line.map(|line| line.line.count) {
             Some(0) => "m",
             _ if is_partial => "p",
             Some(_) => "h",
+            None if out_line.is_some() => "e",
             None => "",
         };
         let _ = write!(self.html, "<tr id=L{number}");
@@ -338,7 +383,11 @@ impl<'a> Rows<'a> {
                 let _ = write!(self.html, " class={state}");
             }
         }
-        let _ = write!(self.html, "><td>{number}<td>");
+        let _ = write!(self.html, "><td>{number}<td");
+        match out_line {
+            Some(range) => out(&mut self.html, "", &range.rule),
+            None => self.html.push('>'),
+        }
         if let Some(line) = line {
             let count = line.line.count;
             match count < 1000 {
@@ -349,10 +398,14 @@ impl<'a> Rows<'a> {
             }
         }
         if self.has_branches {
-            self.html.push_str("<td>");
-            if let Some(line) = line.filter(|line| !line.branches.is_empty()) {
-                let sides = line.conditions();
-                let _ = write!(self.html, "{}/{}", sides.covered, sides.total);
+            self.html.push_str("<td");
+            match (line, out_branches) {
+                (Some(line), _) if !line.branches.is_empty() => {
+                    let sides = line.conditions();
+                    let _ = write!(self.html, ">{}/{}", sides.covered, sides.total);
+                }
+                (Some(_), Some(range)) => out(&mut self.html, "branches ", &range.rule),
+                _ => self.html.push('>'),
             }
         }
         self.html.push_str("<td><code>");
@@ -480,6 +533,13 @@ impl<'a> Rows<'a> {
         }
         notes.push_str("</table></details>");
     }
+}
+
+/// The rest of a cell that says that something is out, and by which rule.
+fn out(html: &mut String, what: &str, rule: &str) {
+    let _ = write!(html, " title=\"{what}left out by ");
+    escape::push(html, rule.as_bytes());
+    html.push_str("\">out");
 }
 
 /// The first ranges of lines that were not executed.
