@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::OnceLock;
@@ -51,6 +51,26 @@ fn main() -> ExitCode {
         ),
         trial("benches_are_measured", &[], benches_are_measured),
         trial(
+            "features_are_put_together_as_llvm_cov",
+            ORACLE,
+            features_are_put_together_as_llvm_cov,
+        ),
+        trial(
+            "a_fuzzed_program_is_counted",
+            &["bash"],
+            a_fuzzed_program_is_counted,
+        ),
+        trial(
+            "ui_tests_of_macros_are_as_llvm_cov",
+            ORACLE,
+            ui_tests_of_macros_are_as_llvm_cov,
+        ),
+        trial(
+            "the_compiler_is_told_of_coverage",
+            &[],
+            the_compiler_is_told_of_coverage,
+        ),
+        trial(
             "dependencies_are_as_llvm_cov",
             ORACLE,
             dependencies_are_as_llvm_cov,
@@ -77,6 +97,7 @@ fn main() -> ExitCode {
         ),
         trial("no_llvm_tool_is_needed", &["cc"], no_llvm_tool_is_needed),
         trial("a_part_of_the_workspace", &[], a_part_of_the_workspace),
+        trial("what_changed_is_told", &["git"], what_changed_is_told),
         trial("archives_run_elsewhere", &[NEXTEST], archives_run_elsewhere),
         trial(
             "show_env_is_for_cargo_itself",
@@ -101,6 +122,9 @@ fn main() -> ExitCode {
             make_and_pytest,
         ),
     ];
+    let names: Vec<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+    let table = Trial::test("each_workflow_has_its_test", move || table_of_tests(&names));
+    let trials = trials.into_iter().chain([table]).collect();
     // They share a workspace and what is built of it.
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
@@ -120,7 +144,7 @@ fn shop() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cargo-bincover");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/workspaces/shop");
         let copy = folder.join("shop");
-        for part in ["crates", "target/bincover-target/store"] {
+        for part in ["crates", "target/bincover-target/store", ".git"] {
             let _ = fs::remove_dir_all(copy.join(part));
         }
         fs::create_dir_all(&copy).expect("a folder of our own");
@@ -624,6 +648,161 @@ fn a_part_of_the_workspace() -> Result<(), Failed> {
     })
 }
 
+/// Runs git in the workspace, which becomes a repository by it.
+fn git(args: &[&str]) -> Result<(), Failed> {
+    let mut git = command("git");
+    for setting in ["user.name=a", "user.email=a@b", "init.defaultBranch=main"] {
+        git.args(["-c", setting]);
+    }
+    ends(git.args(args), 0).map(drop)
+}
+
+/// The same as `bincover diff`, `missing` and `ratchet`, without tests and other people's code.
+fn what_changed_is_told() -> Result<(), Failed> {
+    let changed = ["crates/app/src/main.rs", "crates/app/tests/e2e.rs"];
+    let before = [read(changed[0])?, read(changed[1])?];
+    let mut told = git(&["init", "--quiet"]);
+    if told.is_ok() {
+        told = tell_what_changed(&before, changed);
+    }
+    // The workspace is no repository for other tests.
+    fs::remove_dir_all(shop().join(".git"))?;
+    for (name, text) in changed.iter().zip(before) {
+        fs::write(shop().join(name), text)?;
+    }
+    told
+}
+
+fn tell_what_changed(before: &[String; 2], names: [&str; 2]) -> Result<(), Failed> {
+    fs::write(shop().join(".git/info/exclude"), "/*\n!/crates/\n")?;
+    git(&["add", "crates"])?;
+    git(&["commit", "--quiet", "-m", "before"])?;
+    git(&["tag", "base"])?;
+    ends(&mut bincover("clean --profraw-only"), 0)?;
+    ends(&mut bincover("--no-report test -p shop"), 0)?;
+    let _ = fs::remove_file(shop().join("bincover-ratchet.toml"));
+    ends(
+        &mut bincover("report --also json=main.json --also markdown=main.md"),
+        0,
+    )?;
+    expect(read("main.md")?.contains("crates/app/src/main.rs"), || {
+        "no file".to_owned()
+    })?;
+    let said = ends(&mut bincover("ratchet"), 1)?;
+    expect(said.contains("`cargo bincover ratchet --update`"), || {
+        said.clone()
+    })?;
+    ends(&mut bincover("ratchet --update"), 0)?;
+    let said = ends(&mut bincover("ratchet"), 0)?;
+    expect(said.contains("the ratchet holds"), || said.clone())?;
+
+    // A line that is reached, a function that nobody calls, and what is no part of the report.
+    let source = before[0].replace("price(each, pieces);", "price(each, pieces) + 0;");
+    let source = source.replace(
+        "[\"serve\"] => serve(),",
+        "[\"serve\"] => serve(),\n        [\"version\"] => version(),",
+    );
+    let version = "\nfn version() -> ExitCode {\n    println!(\"1\");\n    ExitCode::SUCCESS\n}\n";
+    fs::write(shop().join(names[0]), source + version)?;
+    fs::write(shop().join(names[1]), format!("{}// end\n", before[1]))?;
+    ends(&mut bincover("clean --profraw-only"), 0)?;
+    ends(
+        &mut bincover("test -p shop --no-report -- it_prints_a_price"),
+        0,
+    )?;
+    let said = ends(
+        &mut bincover("diff --base base --fail-under-patch 80 --json"),
+        90,
+    )?;
+    for words in [
+        "crates/app/src/main.rs     1/6  16.6%",
+        "12     region not reached  shop::main",
+        "Changed, and not measured: crates/app/tests/e2e.rs",
+        "cargo-bincover: --fail-under-patch: line coverage of changed lines is 16.6% (1 of 6)",
+    ] {
+        expect(said.contains(words), || format!("`{words}`: {said}"))?;
+    }
+    let ours: serde_json::Value = serde_json::from_str(&read("diff.json")?)?;
+    expect(
+        ours["lines"] == serde_json::json!({"covered": 1, "total": 6}),
+        || ours.to_string(),
+    )?;
+    // The lines are those of lcov.
+    ends(&mut bincover("report --lcov --output-path ours.info"), 0)?;
+    let found = lines(&read("ours.info")?);
+    let texts = [
+        "+ 0;",
+        "[\"version\"] =>",
+        "fn version()",
+        "println!(\"1\")",
+    ];
+    let counts = texts.map(|text| {
+        let line = line_of(names[0], text).ok()?;
+        found
+            .get(&("main.rs".to_owned(), line))
+            .map(|count| *count > 0)
+    });
+    expect(
+        counts == [Some(true), Some(false), Some(false), Some(false)],
+        || format!("{counts:?}"),
+    )?;
+    // Beside tests and dependencies, `bincover diff` has the same.
+    let mut plain = in_store("diff --base base --json plain.json");
+    ends(&mut plain, 0)?;
+    let plain: serde_json::Value = serde_json::from_str(&read("plain.json")?)?;
+    let main = |json: &serde_json::Value| -> Option<serde_json::Value> {
+        let mut files = json["files"].as_array()?.iter();
+        files.find(|file| file["name"] == names[0]).cloned()
+    };
+    expect(main(&ours).is_some() && main(&ours) == main(&plain), || {
+        format!("{ours}\n{plain}")
+    })?;
+    let said = ends(
+        &mut bincover("diff --base base --baseline main.json --fail-lost-lines 0"),
+        90,
+    )?;
+    expect(
+        said.contains("lines that did not change lost coverage"),
+        || said.clone(),
+    )?;
+    let said = ends(&mut bincover("missing"), 0)?;
+    expect(
+        said.contains("function never entered  shop::version"),
+        || said.clone(),
+    )?;
+    expect(!said.contains("e2e.rs"), || said.clone())?;
+    let said = ends(
+        &mut bincover("missing --compact --exclude-files main.rs"),
+        0,
+    )?;
+    expect(
+        !said.contains("app/src/main.rs") && said.contains("pricing"),
+        || said.clone(),
+    )?;
+    let said = ends(&mut bincover("ratchet"), 90)?;
+    expect(
+        said.contains("line coverage of `crates/app/src/main.rs`"),
+        || said.clone(),
+    )?;
+    // What cannot be compared.
+    for (args, code, words) in [
+        ("diff", 2, "--base"),
+        ("diff --base nowhere", 1, "there is no such commit"),
+        ("diff --base base --lcov", 2, "--lcov"),
+        (
+            "diff --base base --json - --markdown -",
+            2,
+            "standard output",
+        ),
+        ("report --also nonsense=a", 2, "there are table,"),
+        ("report --also json=no/such/a", 1, "no/such"),
+    ] {
+        let said = ends(&mut bincover(args), code)?;
+        expect(said.contains(words), || format!("{args}: {said}"))?;
+    }
+    Ok(())
+}
+
 fn uncovered_items_are_counted() -> Result<(), Failed> {
     ends(&mut bincover("clean --workspace"), 0)?;
     ends(&mut bincover("build --workspace"), 0)?;
@@ -682,6 +861,195 @@ fn benches_are_measured() -> Result<(), Failed> {
         found.get(&("lib.rs".to_owned(), free)) == Some(&1000),
         || format!("{found:?}"),
     )
+}
+
+/// Each row of the table of workflows ends with tests that are here.
+fn table_of_tests(names: &[String]) -> Result<(), Failed> {
+    let page = include_str!("../docs/from-cargo-llvm-cov.md");
+    let rows = page.lines().skip_while(|line| !line.ends_with("| test |"));
+    let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+    expect(rows.len() > 20, || "the table is gone".to_owned())?;
+    for row in &rows[2..] {
+        let tests = row.trim_end_matches(" |").rsplit("| ").next().unwrap_or("");
+        // What is not there needs none.
+        for test in tests.split(", ").filter(|test| *test != "–") {
+            let name = test.trim_matches('`');
+            expect(names.iter().any(|known| known == name), || {
+                format!("{row}: no test has the name {test}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// One package built in two ways, and one report on both.
+fn features_are_put_together_as_llvm_cov() -> Result<(), Failed> {
+    let each = ["--features summer", "--features winter"];
+    let args = "--no-report -p shop-pricing --lib";
+    // It always counts macros.
+    let report = "report --ignore-filename-regex macros --lcov --output-path";
+    ends(&mut llvm_cov("clean --workspace")?, 0)?;
+    for features in each {
+        ends(&mut llvm_cov(&format!("{args} {features}"))?, 0)?;
+    }
+    ends(&mut llvm_cov(&format!("{report} theirs.info"))?, 0)?;
+    ends(&mut bincover("clean --workspace"), 0)?;
+    for features in each {
+        ends(&mut bincover(&format!("{args} {features}")), 0)?;
+    }
+    ends(&mut bincover(&format!("{report} ours.info")), 0)?;
+    let found = lines(&read("ours.info")?);
+    let pricing = "crates/pricing/src/lib.rs";
+    for (text, count) in [("    10", 1), ("    20", 1), ("fn few()", 2)] {
+        let place = ("lib.rs".to_owned(), line_of(pricing, text)?);
+        expect(found.get(&place) == Some(&count), || {
+            format!("{text}: {found:?}")
+        })?;
+    }
+    same((read("ours.info")?, read("theirs.info")?))
+}
+
+/// A command in a copy of one of the small packages.
+fn in_package(package: &str, files: &[&str], mut command: Command) -> Result<Command, Failed> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/workspaces");
+    let source = source.join(package);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(package);
+    for name in ["Cargo.toml", "Cargo.lock"].iter().chain(files) {
+        if let Some(inner) = folder.join(name).parent() {
+            fs::create_dir_all(inner)?;
+        }
+        let text = fs::read(source.join(name))?;
+        // What did not change need not be built anew.
+        if fs::read(folder.join(name)).ok().as_ref() != Some(&text) {
+            fs::write(folder.join(name), text)?;
+        }
+    }
+    command.current_dir(folder);
+    Ok(command)
+}
+
+/// A command in the package that is fuzzed.
+fn in_drill(program: &str, args: &str) -> Result<Command, Failed> {
+    let mut command = command(program);
+    command.args(words(args));
+    in_package("drill", &["src/main.rs"], command)
+}
+
+/// Tests of a macro, of which some are that the compiler refuses it: cargo is called by the tests, as
+/// trybuild and ui_test do.
+fn ui_tests_of_macros_are_as_llvm_cov() -> Result<(), Failed> {
+    let here = |command: Command| in_package("stencil", &["src/lib.rs", "tests/ui.rs"], command);
+    let mut theirs = here(llvm_cov("test --lcov --output-path theirs.info")?)?;
+    let folder = theirs.get_current_dir().ok_or("a folder")?.to_owned();
+    ends(&mut theirs, 0)?;
+    let args = "test --include-proc-macros --lcov --output-path ours.info";
+    // The second time, all is built.
+    for _ in 0..2 {
+        ends(&mut here(bincover(args))?, 0)?;
+        let [ours, theirs] =
+            ["ours.info", "theirs.info"].map(|name| fs::read_to_string(folder.join(name)));
+        let (ours, theirs) = (ours?, theirs?);
+        let found = lines(&ours);
+        let source = include_str!("workspaces/stencil/src/lib.rs");
+        for (text, count) in [
+            // Both are compared with it, and one with the next.
+            ("\"triangle\"", 2),
+            ("\"square\"", 1),
+            ("compile_error!", 1),
+        ] {
+            let index = source.lines().position(|line| line.contains(text));
+            let line = u32::try_from(index.ok_or(text)?)? + 1;
+            let there = found.get(&("lib.rs".to_owned(), line));
+            expect(there == Some(&count), || format!("{text}: {ours}"))?;
+        }
+        same((ours, theirs))?;
+    }
+    Ok(())
+}
+
+/// As cargo-llvm-cov's README has it for AFL, with a driver that does what `afl-fuzz` does: it talks
+/// to a server that forks for each input, kills what takes too long, and kills the server in the
+/// end. Processes that are killed count like others, so that the server needs no end of its own
+/// (`AFL_FUZZER_LOOPCOUNT`).
+fn a_fuzzed_program_is_counted() -> Result<(), Failed> {
+    let ours = env!("CARGO_BIN_EXE_cargo-bincover");
+    let printed = in_drill(ours, "bincover show-env --env-json")?.output()?;
+    let environment: BTreeMap<String, String> = serde_json::from_slice(&printed.stdout)?;
+    ends(&mut in_drill(ours, "bincover clean --workspace")?, 0)?;
+    ends(in_drill("cargo", "build --quiet")?.envs(&environment), 0)?;
+
+    let mut server = in_drill("bash", "-c")?;
+    server
+        .arg("exec target/debug/drill 198<&0 199>&1")
+        .envs(&environment)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let input = server.get_current_dir().ok_or("a folder")?.join("input");
+    let mut server = server.spawn()?;
+    let mut commands = server.stdin.take().ok_or("no input")?;
+    let mut answers = server.stdout.take().ok_or("no output")?;
+    let mut word = || -> Result<i32, Failed> {
+        let mut word = [0; 4];
+        answers.read_exact(&mut word)?;
+        Ok(i32::from_ne_bytes(word))
+    };
+    expect(word()? == 0, || "no server".to_owned())?;
+    let (abort, kill) = (6, 9);
+    for (text, signal) in [
+        ("fine", 0),
+        ("crash", abort),
+        ("ab", 0),
+        ("hang", kill),
+        ("crash", abort),
+        ("aacrash", abort),
+        ("hang", kill),
+    ] {
+        fs::write(&input, text)?;
+        commands.write_all(&[0; 4])?;
+        let child = word()?.to_string();
+        if signal == kill {
+            std::thread::sleep(Duration::from_millis(100));
+            Command::new("kill").args(["-KILL", &child]).status()?;
+        }
+        let status = word()?;
+        expect(status & 0x7f == signal, || format!("{text}: {status}"))?;
+    }
+    // It is to wait for the next input when it is killed, so that the same is counted each time.
+    std::thread::sleep(Duration::from_millis(100));
+    server.kill()?;
+    server.wait()?;
+
+    let report = in_drill(ours, "bincover report --lcov")?.output()?;
+    let lcov = String::from_utf8_lossy(&report.stdout).into_owned();
+    let found = lines(&lcov);
+    let source = include_str!("workspaces/drill/src/main.rs");
+    for (text, count) in [
+        ("while commands.read_exact", 8),
+        ("fn drill", 10),
+        // Those that come to a pattern: what crashed comes to no other.
+        ("b\"crash\" =>", 10),
+        ("b\"hang\" =>", 7),
+        ("std::thread::sleep", 2),
+        ("drill(rest)", 3),
+        ("_ => {}", 2),
+        ("cfg!(coverage)", 0),
+    ] {
+        let index = source.lines().position(|line| line.contains(text));
+        let line = u32::try_from(index.ok_or(text)?)? + 1;
+        let there = found.get(&("main.rs".to_owned(), line));
+        expect(there == Some(&count), || format!("{text}: {lcov}"))?;
+    }
+    Ok(())
+}
+
+fn the_compiler_is_told_of_coverage() -> Result<(), Failed> {
+    let ours = env!("CARGO_BIN_EXE_cargo-bincover");
+    for (option, expected) in [("", "true\n"), ("--no-cfg-coverage", "false\n")] {
+        let args = format!("bincover --no-report run {option} -- cfg");
+        let output = in_drill(ours, &args)?.output()?;
+        expect(output.stdout == expected.as_bytes(), || said(&output))?;
+    }
+    Ok(())
 }
 
 /// What the tests need from a registry, instead of the workspace's crates or beside them.
@@ -776,6 +1144,25 @@ fn reports_follow_the_tests() -> Result<(), Failed> {
     expect(read("ours.xml")?.contains("crates/app/src/main.rs"), || {
         "no file".to_owned()
     })?;
+    // GitLab takes the last group, of the last line that has what it looks for.
+    let page = include_str!("../docs/from-cargo-llvm-cov.md");
+    let after = page.split("coverage: '/").nth(1).unwrap_or_default();
+    let pattern = after.split("/'").next().unwrap_or_default();
+    let pattern = regex::bytes::Regex::new(pattern)?;
+    let said = ends(&mut bincover("report --workspace"), 0)?;
+    let found = said.lines().rev().find_map(|line| {
+        let groups = pattern.captures(line.as_bytes())?;
+        String::from_utf8(groups.get(1)?.as_bytes().to_owned()).ok()
+    });
+    let line_coverage = said.split("lines ").last().and_then(|rest| {
+        let rest = rest.split('(').nth(1)?;
+        rest.split(' ').next()?.parse::<f64>().ok()
+    });
+    let numbers = found.and_then(|found| Some((found.parse::<f64>().ok()?, line_coverage?)));
+    expect(
+        numbers.is_some_and(|(found, expected)| (found - expected).abs() < 0.11),
+        || format!("{numbers:?}: {said}"),
+    )?;
     // Words of theirs that change nothing here, or little.
     let said = ends(
         &mut bincover(

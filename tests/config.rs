@@ -240,6 +240,14 @@ fn cargo_has_a_table_too() -> Result<(), Failed> {
         0,
         &["export ", "elsewhere"],
     )?;
+    // A question has the options of its own table, and what it shares with the others.
+    let config = "markers = true\n[cargo]\nlcov = true\ntarget-dir = \"elsewhere\"\n\
+        [diff]\nbase = \"nowhere\"\n";
+    fs::write(project.path("bincover.toml"), config)?;
+    let output = project.run(cargo, ".", &["bincover", "diff"])?;
+    expect(&output, 1, &["git"])?;
+    let output = project.run(cargo, ".", &["diff", "--patch", "no-patch"])?;
+    expect(&output, 1, &["no-patch"])?;
     fs::write(project.path("bincover.toml"), "[cargo]\nlcvo = true\n")?;
     let output = project.run(cargo, ".", &["show-env"])?;
     expect(

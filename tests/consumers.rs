@@ -24,6 +24,7 @@ const SOURCE: &str = include_str!("programs/endings.rs");
 fn main() -> ExitCode {
     let trials = vec![
         trial("browser", browser_is_there(), browser),
+        trial("browser_at_size", browser_is_there(), browser_at_size),
         trial("xmllint", found(&["xmllint"]), xmllint),
         trial("genhtml", found(&["genhtml", "lcov"]), genhtml),
         trial("gcovr", found(&["gcovr"]), gcovr),
@@ -176,6 +177,8 @@ fn browser() -> Result<(), Failed> {
     args.extend(["--profile".into(), profile.into_os_string()]);
     args.extend(["--object".into(), other.into_os_string()]);
     args.extend(["--html".into(), "html".into()]);
+    // Nothing before it is missed, so the first place stays the same.
+    args.extend(["--exclude-line".into(), "^fn main".into()]);
     run(project.bincover().args(&args).env("BINCOVER_STORE", &store))?;
 
     let missing = run(project.bincover().arg("missing"))?;
@@ -194,6 +197,76 @@ fn browser() -> Result<(), Failed> {
     node.args([&project.folder().join("html"), &modules()]);
     node.arg(which::which("chromium")?);
     run(node.arg(&screenshots).args(["endings.rs", line]))?;
+    Ok(())
+}
+
+/// Files of the large report, beside a large one and odd ones.
+const FILES: u32 = 10_000;
+/// Lines of the large one.
+const LINES: u32 = 20_000;
+
+fn browser_at_size() -> Result<(), Failed> {
+    let scratch = tempfile::tempdir()?;
+    let folder = scratch.path();
+    let mut lcov = String::new();
+    for file in 0..FILES {
+        let (part, module) = (file / 200, file / 10 % 20);
+        lcov += &format!("SF:crates/part-{part}/src/module_{module}/some_file_{file}.rs\n");
+        for line in 1..=3 {
+            lcov += &format!("DA:{line},{}\n", file % (line + 1));
+        }
+        lcov += "end_of_record\n";
+    }
+    let mut source = String::new();
+    let mut missed = Vec::new();
+    lcov += "SF:src/large.rs\n";
+    for line in 1..=LINES {
+        let count = match line % 7 {
+            0 => 0,
+            rest => line / rest,
+        };
+        if count == 0 {
+            missed.push(line);
+        }
+        lcov += &format!("DA:{line},{count}\n");
+        if line % 10 == 0 && count > 0 {
+            lcov += &format!("BRDA:{line},0,0,{count}\nBRDA:{line},0,1,{count}\n");
+        }
+        source += &format!("    let value_{line} = \"text\".len() + {line}; // and why\n");
+    }
+    lcov += "end_of_record\n";
+    for name in ["gone", "empty", "other", "long"] {
+        lcov += &format!("SF:odd/{name}.c\nDA:1,1\n");
+        lcov += if name == "long" { "" } else { "DA:9,0\n" };
+        lcov += "end_of_record\n";
+    }
+    for name in ["src", "odd"] {
+        fs::create_dir(folder.join(name))?;
+    }
+    fs::write(folder.join("large.info"), lcov)?;
+    fs::write(folder.join("src/large.rs"), source)?;
+    fs::write(folder.join("odd/empty.c"), "")?;
+    fs::write(folder.join("odd/other.c"), "one\ntwo\n")?;
+    // A line of 50 MB.
+    fs::write(folder.join("odd/long.c"), vec![b'x'; 50 << 20])?;
+
+    let mut convert = Command::new(env!("CARGO_BIN_EXE_bincover"));
+    convert.args(["convert", "large.info", "--html", "html"]);
+    run(convert.current_dir(folder))?;
+    let size = fs::metadata(folder.join("html/index.html"))?.len();
+    equal("the index is small", size < 2_000_000, true)?;
+
+    let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    fs::create_dir_all(&screenshots)?;
+    let mut node = Command::new("node");
+    node.arg(top().join("tests/browser/large.mjs"));
+    node.args([&folder.join("html"), &modules()]);
+    node.arg(which::which("chromium")?).arg(&screenshots);
+    let [first, second, ..] = &missed[..] else {
+        return Err("no line is missed".into());
+    };
+    node.args([first.to_string(), second.to_string()]);
+    print!("{}", run(&mut node)?);
     Ok(())
 }
 

@@ -475,7 +475,7 @@ fn what_is_left_out_is_out_of_every_report_and_listed() {
     assert!(html.contains("Left out on request: 7 lines"), "{html}");
     let pages = fs::read_dir(folder.path().join("html/f")).unwrap();
     let pages = pages.map(|page| fs::read_to_string(page.unwrap().path()).unwrap());
-    let noted = pages.filter(|page| page.contains("7 lines were left out on request"));
+    let noted = pages.filter(|page| page.contains("Left out on request: 7 lines"));
     assert_eq!(noted.count(), 1);
     let lcov = fs::read_to_string(folder.path().join("a.info")).unwrap();
     assert!(lcov.starts_with("SF:src/main.c\n") && !lcov.contains("never_called"));

@@ -74,6 +74,7 @@ const UNSAFE: &[&str] = &[
     "crates/bincover/src/input.rs",
     "tests/fold.rs",
     "tests/programs/rescue.rs",
+    "tests/workspaces/drill/src/main.rs",
     "tests/workspaces/shop/crates/pricing/src/lib.rs",
 ];
 

@@ -85,11 +85,19 @@ for (const colorScheme of ["light", "dark"]) {
   await page.keyboard.press("/");
   await page.keyboard.type(wanted.toUpperCase());
   assert.deepEqual(await names(page), [wanted]);
-  assert.equal(await page.textContent("#found"), "1 files");
+  assert.equal(await page.textContent("#found"), "1 file");
 
   // The file, and the first place that is not covered.
   await page.getByRole("link", { name: wanted, exact: true }).click();
   await page.waitForURL(/\/f\//);
+  // A line that was left out has a colour, a word and its rule.
+  const out = page.locator("tr.e").first();
+  assert.equal(await out.locator("td").nth(1).textContent(), "out");
+  assert.match(await out.locator("td").nth(1).getAttribute("title"), /^left out by .*\^fn main/);
+  assert.ok(await page.locator(".legend .e").isVisible());
+  const colours = await page.$$eval("tr[id]:is(.e, .m, .h)", (rows) =>
+    rows.map((row) => row.className[0] + getComputedStyle(row.cells[1]).backgroundColor));
+  assert.equal(new Set(colours).size, 3, String([...new Set(colours)]));
   await accessible(page, `page, ${colorScheme}`);
   await page.keyboard.press("n");
   assert.equal(new URL(page.url()).hash, `#L${line}`);

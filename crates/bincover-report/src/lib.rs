@@ -46,6 +46,7 @@ pub mod gate;
 pub mod html;
 pub mod json;
 pub mod lcov;
+mod left_out;
 mod limits;
 mod listed;
 pub mod llvm_json;

@@ -2,15 +2,17 @@
 //! covered.
 //!
 //! Between count and source stands `!` if the line was not executed, `~` if it was, but not all of
-//! it, and a note below says what. Lines without code have no count.
+//! it, and a note below says what. Lines without code have no count, and `out` stands there for those
+//! that were left out on request; below the first of them stands by which rule.
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use anstyle::{AnsiColor, Style};
-use bincover_model::{Coverage, File};
+use bincover_model::{Coverage, ExcludedRange, File};
 use bstr::ByteSlice;
 
+use crate::left_out::LeftOut;
 use crate::missing::{Missing, missing};
 use crate::paths::Names;
 use crate::printable::printable;
@@ -36,6 +38,7 @@ pub fn emit(
     let look = Look {
         missed: style(AnsiColor::Red),
         partial: style(AnsiColor::Yellow),
+        left_out: style(AnsiColor::Cyan),
         aside: style(AnsiColor::BrightBlack),
     };
     for (index, file) in coverage.measured_files().enumerate() {
@@ -54,6 +57,7 @@ pub fn emit(
 struct Look {
     missed: Style,
     partial: Style,
+    left_out: Style,
     aside: Style,
 }
 
@@ -86,6 +90,8 @@ fn emit_file(
     let last = file.lines.last().map_or(0, |line| line.number);
     let mut lines = file.lines.iter().peekable();
     let mut notes = found.iter().filter(|one| one.lines.is_none()).peekable();
+    let mut left_out = LeftOut::lines(file);
+    let mut rule: Option<&ExcludedRange> = None;
     let mut number: u32 = 0;
     for source in text.lines() {
         number = number.saturating_add(1);
@@ -98,12 +104,20 @@ fn emit_file(
         while let Some(note) = notes.next_if(|note| note.start.line == number) {
             here.push(note);
         }
+        // What was executed on a line whose other part is out has its count.
+        let before = rule.map(|range| &range.rule);
+        rule = left_out.at(number).filter(|_| count.is_none());
         let (mark, style) = match count {
             Some(0) => ("!", look.missed),
             _ if !here.is_empty() => ("~", look.partial),
+            None if rule.is_some() => (" ", look.left_out),
             _ => (" ", Style::new()),
         };
-        let shown = count.map_or_else(String::new, short);
+        let shown = match (count, rule) {
+            (Some(count), _) => short(count),
+            (None, Some(_)) => "out".to_owned(),
+            (None, None) => String::new(),
+        };
         let aside = look.aside;
         let is_plain = source.iter().all(|byte| matches!(byte, b' '..=b'~'));
         let source = source.to_str_lossy();
@@ -118,6 +132,11 @@ fn emit_file(
         )?;
         for note in here {
             writeln!(out, "{:>15} {style}{}{style:#}", "", note.note())?;
+        }
+        if let Some(range) = rule.filter(|range| before != Some(&range.rule)) {
+            let style = look.left_out;
+            let by = printable(&range.rule);
+            writeln!(out, "{:>15} {style}left out by {by}{style:#}", "")?;
         }
     }
     if last > number {
@@ -154,6 +173,7 @@ pub(crate) fn short(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bincover_model::{ExcludedPart, FileId};
     use bstr::BStr;
 
     use super::*;
@@ -197,6 +217,45 @@ a.c  12/13 lines  92.3%
         let report = report(&source);
         let trimmed: Vec<&str> = report.lines().map(str::trim_end).collect();
         assert_eq!(trimmed.join("\n") + "\n", expected);
+    }
+
+    #[test]
+    fn what_was_left_out_has_a_word_and_its_rule() {
+        let mut coverage = one_of_everything();
+        let range = |first, last, part, rule: &str| ExcludedRange {
+            first,
+            last,
+            part,
+            rule: rule.into(),
+            lines: 0,
+        };
+        let id = FileId(0);
+        coverage.exclude([(
+            id,
+            vec![
+                range(1, 2, ExcludedPart::Lines, "LCOV_EXCL_START"),
+                range(4, 4, ExcludedPart::Lines, "--exclude-line i\u{1b}f"),
+            ],
+        )]);
+        let options = Options {
+            colour: true,
+            ..Options::default()
+        };
+        let source = One("#define\n\nstatic int inner(int x) {\n\tif (x > 2 && x < 9)\n");
+        let mut out = Vec::new();
+        emit(&coverage, &options, &source, &mut out).expect("a Vec takes everything");
+        let report = String::from_utf8(out).expect("text");
+        let cyan = "\u{1b}[36m";
+        for part in [
+            format!("    out {cyan}  #define"),
+            format!("{cyan}left out by LCOV_EXCL_START"),
+            format!("    out {cyan}      if (x > 2 && x < 9)"),
+            format!("{cyan}left out by --exclude-line i\u{fffd}f"),
+        ] {
+            assert!(report.contains(&part), "{part:?}\n{report:?}");
+        }
+        assert_eq!(report.matches("left out by").count(), 2, "{report}");
+        assert_eq!(report.matches(" out ").count(), 5, "{report}");
     }
 
     #[test]

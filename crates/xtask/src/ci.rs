@@ -1,6 +1,6 @@
 //! What CI runs, so that a laptop can run it too.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::{Failure, command, fuzz, instructions};

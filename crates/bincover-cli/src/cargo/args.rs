@@ -3,8 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args as _, Command, FromArgMatches as _};
+use bincover::report::{FORMATS, Format};
+use clap::{ArgAction, ArgGroup, ArgMatches, Args as _, Command, FromArgMatches as _};
 
+use crate::patch_args::{ChangeArgs, PatchFormatArgs, RatchetOptions};
 use crate::report_args::GateArgs;
 use crate::selection_args::SelectionArgs;
 
@@ -14,6 +16,7 @@ Examples:
   cargo bincover nextest --lcov --output-path lcov.info
   cargo bincover --no-report test && cargo bincover --no-report run -- --help
   cargo bincover report --html --open
+  cargo bincover diff --base origin/main --fail-under-patch 80
 
 All options of `cargo test`, `cargo nextest run` and so on can be given too.";
 
@@ -27,6 +30,9 @@ pub(crate) enum Action {
     NextestArchive,
     Bench,
     Report,
+    Diff,
+    Missing,
+    Ratchet,
     Clean,
     ShowEnv,
 }
@@ -52,6 +58,17 @@ const ACTIONS: &[(&str, Action, &str)] = &[
     ("bench", Action::Bench, "cargo bench, and a report"),
     ("build", Action::Build, "cargo build, instrumented"),
     ("report", Action::Report, "a report on what was run so far"),
+    ("diff", Action::Diff, "how much of what changed was reached"),
+    (
+        "missing",
+        Action::Missing,
+        "what was not reached, in which function, and why",
+    ),
+    (
+        "ratchet",
+        Action::Ratchet,
+        "fail if less is reached than a committed file says",
+    ),
     (
         "clean",
         Action::Clean,
@@ -87,9 +104,63 @@ impl Action {
             Self::Nextest => &["nextest", "run"],
             Self::NextestArchive => &["nextest", "archive"],
             Self::Bench => &["bench"],
-            Self::Report | Self::Clean | Self::ShowEnv => &[],
+            Self::Report
+            | Self::Diff
+            | Self::Missing
+            | Self::Ratchet
+            | Self::Clean
+            | Self::ShowEnv => &[],
         }
     }
+
+    /// Whether it asks something about what was run before, with options of its own.
+    pub(crate) fn is_question(self) -> bool {
+        matches!(self, Self::Diff | Self::Missing | Self::Ratchet)
+    }
+
+    /// Its own options, if it is a question.
+    fn augment(self, command: Command) -> Command {
+        match self {
+            Self::Diff => {
+                let command = ChangeArgs::augment_args(command);
+                let command = PatchFormatArgs::augment_args(command);
+                let one_of = ArgGroup::new("changes").required(true);
+                command.group(one_of.args(["base", "patch"]))
+            }
+            Self::Missing => MissingOptions::augment_args(command),
+            Self::Ratchet => RatchetOptions::augment_args(command),
+            _ => command,
+        }
+    }
+}
+
+/// What is asked about what was run before.
+#[derive(Debug)]
+pub(crate) enum Question {
+    Diff(Box<ChangeArgs>, PatchFormatArgs),
+    Missing(MissingOptions),
+    Ratchet(RatchetOptions),
+}
+
+impl Question {
+    fn of(action: Action, matches: &ArgMatches) -> Result<Option<Self>, clap::Error> {
+        Ok(Some(match action {
+            Action::Diff => {
+                let changes = ChangeArgs::from_arg_matches(matches)?;
+                Self::Diff(changes.into(), PatchFormatArgs::from_arg_matches(matches)?)
+            }
+            Action::Missing => Self::Missing(MissingOptions::from_arg_matches(matches)?),
+            Action::Ratchet => Self::Ratchet(RatchetOptions::from_arg_matches(matches)?),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct MissingOptions {
+    /// A line for each file
+    #[arg(long)]
+    pub(crate) compact: bool,
 }
 
 /// What is ours of a command line.
@@ -100,11 +171,35 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) report: ReportOptions,
     #[command(flatten)]
+    pub(crate) files: FileOptions,
+    #[command(flatten)]
     pub(crate) gates: GateArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) env: EnvOptions,
+}
+
+/// What questions share with the other commands.
+#[derive(Debug, Default, clap::Args)]
+struct CommonOptions {
+    #[command(flatten)]
+    measure: MeasureOptions,
+    #[command(flatten)]
+    files: FileOptions,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+impl From<CommonOptions> for Options {
+    fn from(common: CommonOptions) -> Self {
+        Self {
+            measure: common.measure,
+            files: common.files,
+            selection: common.selection,
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -217,27 +312,49 @@ pub(crate) struct ReportOptions {
     /// Write pages to the folder html, or text to the folder text, in this one
     #[arg(long, value_name = "DIR", conflicts_with = "output_path")]
     pub(crate) output_dir: Option<PathBuf>,
-    /// Leave out source files whose paths match this regular expression
-    #[arg(long, value_name = "REGEX")]
-    pub(crate) ignore_filename_regex: Option<String>,
-    /// Do not leave out tests, examples, benches and what is not of the workspace
-    #[arg(long)]
-    pub(crate) no_default_ignore_filename_regex: bool,
     /// List the lines that were not reached
     #[arg(long)]
     pub(crate) show_missing_lines: bool,
     /// Show each instantiation of a generic function by itself; with --text
     #[arg(long)]
     pub(crate) show_instantiations: bool,
-    /// Exit with 92 if any profile could not be used, or only if none could
-    #[arg(long, value_name = "WHEN", default_value = "any")]
-    pub(crate) failure_mode: FailureMode,
+    /// Also write a report of a format of `bincover report`, such as json, markdown or sonar; can be
+    /// repeated
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = also)]
+    pub(crate) also: Vec<(&'static Format, PathBuf)>,
     /// Write the merged profile to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) profdata: Option<PathBuf>,
     /// Not needed: what is in the archive is known
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) nextest_archive_file: Option<PathBuf>,
+}
+
+fn also(text: &str) -> Result<(&'static Format, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("expected FORMAT=FILE")?;
+    let format = Format::named(name).ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        format!("no format has this name; there are {}", names.join(", "))
+    })?;
+    match path.is_empty() {
+        true => Ok((format, format.default_file_name.into())),
+        false => Ok((format, path.into())),
+    }
+}
+
+/// Which files a report is on, and what it is made of.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Reports")]
+pub(crate) struct FileOptions {
+    /// Leave out source files whose paths match this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) ignore_filename_regex: Option<String>,
+    /// Do not leave out tests, examples, benches and what is not of the workspace
+    #[arg(long)]
+    pub(crate) no_default_ignore_filename_regex: bool,
+    /// Exit with 92 if any profile could not be used, or only if none could
+    #[arg(long, value_name = "WHEN", default_value = "any")]
+    pub(crate) failure_mode: FailureMode,
 }
 
 /// When profiles that could not be used are a failure.
@@ -299,6 +416,7 @@ const LACKING: &[(&str, &str)] = &[
 pub(crate) struct Line {
     pub(crate) action: Action,
     pub(crate) options: Options,
+    pub(crate) question: Option<Question>,
     /// What goes to cargo, up to `--`.
     pub(crate) cargo: Vec<OsString>,
     /// What comes after `--`, for the program.
@@ -322,17 +440,32 @@ pub(crate) fn command(action: Option<Action>) -> Command {
         .override_usage("cargo bincover [COMMAND] [OPTIONS] [CARGO'S OPTIONS] [-- ARGS]")
         .before_help(EXAMPLES)
         .after_help(format!("Commands:{commands}"));
-    Options::augment_args(command)
+    match action.filter(|action| action.is_question()) {
+        Some(question) => question.augment(CommonOptions::augment_args(command)),
+        None => Options::augment_args(command),
+    }
+}
+
+/// For `bincover.toml`: the options that a question shares with the other commands, and those of its
+/// own. Others have all of them.
+pub(crate) fn options_of_question(args: &[OsString]) -> Option<(Command, Command, Action)> {
+    let action = split(args.to_vec(), &known(None)).action;
+    let action = action.filter(|action| action.is_question())?;
+    let common = CommonOptions::augment_args(Command::new("common"));
+    let own = action.augment(Command::new(action.name()));
+    Some((common, own, action))
 }
 
 /// What one of our options takes.
 struct Known {
     names: Vec<String>,
     takes_value: bool,
+    /// Its value may be missing.
+    may_stand_alone: bool,
 }
 
-fn known() -> Vec<Known> {
-    let command = command(None);
+fn known(action: Option<Action>) -> Vec<Known> {
+    let command = command(action);
     let known = command.get_arguments().filter_map(|arg| {
         let names = arg.get_long_and_visible_aliases()?;
         let hidden = arg.get_all_aliases().unwrap_or_default();
@@ -340,24 +473,30 @@ fn known() -> Vec<Known> {
         Some(Known {
             names: names.collect(),
             takes_value: matches!(arg.get_action(), ArgAction::Set | ArgAction::Append),
+            may_stand_alone: arg.get_num_args().is_some_and(|few| few.min_values() == 0),
         })
     });
     known.collect()
 }
 
-/// Takes a command line apart, that begins behind the program's name. `is_cargos` says whether
-/// cargo has an option of this name for the command.
-pub(crate) fn parse(
-    args: Vec<OsString>,
-    is_cargos: impl Fn(Action, &str) -> bool,
-) -> Result<Line, clap::Error> {
-    let known = known();
+/// A command line's words.
+struct Words {
+    action: Option<Action>,
+    /// For clap, with a program's name before them.
+    ours: Vec<OsString>,
+    cargo: Vec<OsString>,
+    /// Names of options that are not ours.
+    strange: Vec<String>,
+    program: Vec<OsString>,
+}
+
+fn split(args: Vec<OsString>, known: &[Known]) -> Words {
     let mut ours = vec![OsString::from("cargo-bincover")];
     let mut cargo = Vec::new();
     let mut action = None;
     let mut strange = Vec::new();
     let mut may_be_action = true;
-    let mut args = args.into_iter();
+    let mut args = args.into_iter().peekable();
     while let Some(arg) = args.next() {
         if arg == "--" {
             break;
@@ -390,8 +529,12 @@ pub(crate) fn parse(
         {
             Some(known) => {
                 ours.push(arg);
+                let is_value = |next: &OsString| {
+                    let is_option = next != "-" && next.as_encoded_bytes().starts_with(b"-");
+                    !known.may_stand_alone || !is_option
+                };
                 if known.takes_value && !has_value {
-                    ours.extend(args.next());
+                    ours.extend(args.next_if(is_value));
                 }
             }
             None => {
@@ -401,10 +544,34 @@ pub(crate) fn parse(
             }
         }
     }
-    let action = action.unwrap_or(Action::Test);
+    Words {
+        action,
+        ours,
+        cargo,
+        strange,
+        program: args.collect(),
+    }
+}
+
+/// Takes a command line apart, that begins behind the program's name. `is_cargos` says whether
+/// cargo has an option of this name for the command.
+pub(crate) fn parse(
+    args: Vec<OsString>,
+    is_cargos: impl Fn(Action, &str) -> bool,
+) -> Result<Line, clap::Error> {
+    let mut known = self::known(None);
+    let mut words = split(args.clone(), &known);
+    if let Some(question) = words.action.filter(|action| action.is_question()) {
+        known = self::known(Some(question));
+        words = Words {
+            action: Some(question),
+            ..split(args, &known)
+        };
+    }
+    let action = words.action.unwrap_or(Action::Test);
     let mut clap = command(Some(action));
-    let matches = clap.try_get_matches_from_mut(&ours)?;
-    for name in strange {
+    let matches = clap.try_get_matches_from_mut(&words.ours)?;
+    for name in words.strange {
         let lacking = LACKING.iter().find(|(lacking, _)| *lacking == name);
         if let Some((_, instead)) = lacking {
             let message = format!("'--{name}' is not supported\n\n  tip: {instead}\n");
@@ -447,9 +614,13 @@ pub(crate) fn parse(
     }
     Ok(Line {
         action,
-        options: Options::from_arg_matches(&matches)?,
-        cargo,
-        program: args.collect(),
+        options: match action.is_question() {
+            true => CommonOptions::from_arg_matches(&matches)?.into(),
+            false => Options::from_arg_matches(&matches)?,
+        },
+        question: Question::of(action, &matches)?,
+        cargo: words.cargo,
+        program: words.program,
     })
 }
 
@@ -513,6 +684,29 @@ mod tests {
     #[test]
     fn the_definitions_are_consistent() {
         command(None).debug_assert();
+        for (_, action, _) in ACTIONS {
+            command(Some(*action)).debug_assert();
+        }
+    }
+
+    #[test]
+    fn questions_have_options_of_their_own() {
+        let found = line("diff --json --base main -p one --exclude-files x --markdown -").unwrap();
+        assert_eq!(found.action, Action::Diff);
+        assert_eq!(words(&found.cargo), ["-p", "one"]);
+        assert_eq!(found.options.selection.exclusions.exclude_files.len(), 1);
+        let Some(Question::Diff(changes, formats)) = &found.question else {
+            panic!("{found:?}")
+        };
+        assert_eq!(changes.base.as_deref(), Some("main"));
+        assert_eq!(formats.json, Some("diff.json".into()));
+        assert_eq!(formats.markdown, Some("-".into()));
+        assert!(line("diff --lcov --base main").is_err());
+        assert!(line("diff").is_err(), "nothing to compare with");
+        assert!(line("missing --compact").is_ok());
+        assert!(line("ratchet --update --lower --file x").is_ok());
+        // Of the others, `--json` takes no value.
+        assert!(line("report --json --output-path x").is_ok());
     }
 
     #[test]

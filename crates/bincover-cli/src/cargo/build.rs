@@ -21,7 +21,7 @@ use signal_hook::iterator::Signals;
 use super::args::{Action, Line};
 use super::plan::Plan;
 use super::report::runs_so_far;
-use super::runner::SAYS_VARIABLE;
+use super::runner::{NESTED_TARGET_VARIABLE, NESTED_WRAPPER_VARIABLE, SAYS_VARIABLE};
 use super::{Failure, NAME};
 use crate::ui::{self, Live};
 
@@ -192,6 +192,11 @@ fn cargo(
     }
     if runs == Runs::InRunners {
         command.args(plan.runner_options()?);
+        if let Some(wrapper) = plan.nested_wrapper()? {
+            command.env(NESTED_WRAPPER_VARIABLE, wrapper);
+            // What is built there without us is no place for it.
+            command.env(NESTED_TARGET_VARIABLE, plan.target_dir.join("nested"));
+        }
     }
     // What is compiled runs while others are: rustc with macros, build scripts, doctests.
     match plan.measures_builds {

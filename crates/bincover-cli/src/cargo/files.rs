@@ -32,15 +32,15 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn new(plan: &Plan, line: &Line) -> Result<Self, Failure> {
-        let report = &line.options.report;
+        let options = &line.options.files;
         let mut text = Vec::new();
-        if let Some(own) = &report.ignore_filename_regex {
+        if let Some(own) = &options.ignore_filename_regex {
             check(own)?;
             text.push(format!("({own})"));
         }
         let mut dependencies = None;
         let mut members = Vec::new();
-        if !report.no_default_ignore_filename_regex {
+        if !options.no_default_ignore_filename_regex {
             match &plan.wrapper.scope {
                 Scope::Packages(_) => dependencies = Some(plan.dependencies.clone()),
                 Scope::All => text.extend(outside(plan, false)),

@@ -5,6 +5,7 @@
 //! their own names, with a file beside them that says what is to be done.
 
 pub(crate) mod args;
+mod ask;
 mod build;
 mod ffi;
 mod files;
@@ -117,6 +118,7 @@ fn perform(line: &Line) -> Result<Exit, Failure> {
     report::check(line)?;
     match line.action {
         Action::Report => report_only(&plan, line),
+        Action::Diff | Action::Missing | Action::Ratchet => ask::answer(&plan, line),
         Action::Clean => clean(&plan, line),
         Action::ShowEnv => show_env::show(&plan, line),
         Action::Build | Action::NextestArchive => {

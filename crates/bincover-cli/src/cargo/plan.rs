@@ -46,7 +46,8 @@ impl Plan {
             base.join("bincover-target")
         };
         let manifest = manifest.as_deref().map(Path::new);
-        let needs_compiler = !matches!(line.action, Action::Report | Action::Clean);
+        let is_question = line.action.is_question();
+        let needs_compiler = !is_question && !matches!(line.action, Action::Report | Action::Clean);
         // What was built is known. Names of packages are looked up in the workspace as it is.
         let names_packages = !line.cargo_values("package", Some('p')).is_empty()
             || !measure.exclude.is_empty()
@@ -247,6 +248,22 @@ impl Plan {
             options.push(format!("target.{target}.runner=[{link}]").into());
         }
         Ok(options)
+    }
+
+    /// The wrapper for cargo when tests of macros call it, whose projects are no members of the
+    /// workspace: it knows the workspace's crates by name. None if macros are not measured.
+    pub(super) fn nested_wrapper(&self) -> Result<Option<PathBuf>, Failure> {
+        if !self.wrapper.proc_macros || self.wrapper.scope != Scope::Workspace {
+            return Ok(None);
+        }
+        let members = self.workspace.members.iter();
+        let mut nested = Wrapper {
+            scope: Scope::Packages(members.map(|member| member.name.clone()).collect()),
+            ..self.wrapper.clone()
+        };
+        nested.inner = self.workspace.rustc_wrapper(nested.variable());
+        let installed = nested.install(&self.tools(), &this_program()?);
+        Ok(Some(installed.map_err(Error::from)?))
     }
 
     /// `LLVM_PROFILE_FILE` for what is run by nobody in our name.

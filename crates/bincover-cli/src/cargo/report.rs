@@ -11,8 +11,8 @@ use bincover::model::{Coverage, FileId, Tally};
 use bincover::profile::indexed::{self, WriteOptions};
 use bincover::report::{self as emitters, NoSources, Parts, Source, Sources, lcov, llvm_json};
 use bincover::{
-    Contents, Error, Obtained, SourceFiles, Store, check_folder, check_left, write_atomically,
-    write_reports,
+    Contents, Covered, Error, Obtained, SourceFiles, Store, check_folder, check_left, check_report,
+    write_atomically, write_reports,
 };
 use bstr::{BStr, ByteSlice};
 
@@ -29,6 +29,9 @@ pub(super) fn check(line: &Line) -> Result<(), Failure> {
     for path in report.output_path.iter().chain(&report.profdata) {
         check_folder(path)?;
     }
+    for (format, path) in &report.also {
+        check_report(format, path)?;
+    }
     if report.text && !line.options.selection.is_empty() {
         return Err(Failure::usage(
             "--text shows all lines, as `llvm-cov show` does, and nothing can be left out of it"
@@ -36,7 +39,7 @@ pub(super) fn check(line: &Line) -> Result<(), Failure> {
             "--html shows the sources too",
         ));
     }
-    if let Some(expression) = &report.ignore_filename_regex {
+    if let Some(expression) = &line.options.files.ignore_filename_regex {
         files::check(expression)?;
     }
     if let Some(path) = &report.output_path
@@ -53,8 +56,46 @@ pub(super) fn check(line: &Line) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
-    let options = &line.options.report;
+/// What was run, for the files that are wanted.
+pub(super) struct Evaluated {
+    pub(super) contents: Contents,
+    files: Files,
+    covered: Covered,
+    /// Something is missing that was to be in the report.
+    pub(super) has_losses: bool,
+}
+
+impl Evaluated {
+    pub(super) fn coverage(&self) -> &Coverage {
+        &self.covered.evaluation.coverage
+    }
+
+    pub(super) fn sources(&self) -> SourceFiles {
+        SourceFiles::of(self.contents.objects.files().map(|(path, _)| path))
+    }
+
+    /// Functions of another build than the profile's.
+    pub(super) fn say_mismatches(&self) {
+        ui::mismatches(NAME, &self.covered.evaluation, None);
+    }
+
+    /// That nothing was reached is no 0 %.
+    pub(super) fn check_reached(&self) -> Result<(), Failure> {
+        let totals = self.coverage().totals();
+        if totals.regions.covered > 0 || totals.lines.covered > 0 {
+            return Ok(());
+        }
+        Err(nothing(Error::NothingToMeasure {
+            reason: match totals.lines.total {
+                0 => "no source file is left to report on".to_owned(),
+                lines => format!("none of {lines} lines was reached"),
+            },
+        }))
+    }
+}
+
+/// Merges and evaluates, and says what is left out.
+pub(super) fn evaluated(plan: &Plan, line: &Line) -> Result<Evaluated, Failure> {
     // Programs that cargo did not build for us, but in our environment.
     let mut folders = vec![plan.target_dir.clone(), plan.workspace.target_dir.clone()];
     folders.dedup();
@@ -91,34 +132,46 @@ pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
     let selection = &line.options.selection;
     selection.apply(NAME, &mut covered.evaluation.coverage, &sources)?;
     check_left(&covered.evaluation.coverage)?;
-    let coverage = &covered.evaluation.coverage;
+    let is_failure = line.options.files.failure_mode == FailureMode::Any;
+    let has_losses = ledger.has_losses() && is_failure
+        || !covered.without_mapping.is_empty()
+        || !covered.damaged.is_empty();
+    Ok(Evaluated {
+        contents,
+        files,
+        covered,
+        has_losses,
+    })
+}
+
+pub(super) fn report(plan: &Plan, line: &Line) -> Result<Exit, Failure> {
+    let options = &line.options.report;
+    let evaluated = evaluated(plan, line)?;
+    let Evaluated {
+        contents, files, ..
+    } = &evaluated;
+    let coverage = evaluated.coverage();
     let mut written = Vec::new();
-    written.extend(write(plan, line, &contents, coverage, &files)?);
+    written.extend(write(plan, line, contents, coverage, files)?);
+    written.extend(also(plan, line, &evaluated)?);
     if let Some(path) = &options.profdata {
-        write_profile(&contents, path)?;
+        write_profile(contents, path)?;
         written.push(path.clone());
     }
     if options.show_missing_lines {
         ui::print(missing_lines(coverage).as_bytes())?;
     }
-    ui::mismatches(NAME, &covered.evaluation, None);
+    evaluated.say_mismatches();
     say_runs(&plan.store)?;
     say_totals(coverage, &written);
-    let totals = coverage.totals();
-    if totals.regions.covered == 0 && totals.lines.covered == 0 {
-        return Err(nothing(Error::NothingToMeasure {
-            reason: match totals.lines.total {
-                0 => "no source file is left to report on".to_owned(),
-                lines => format!("none of {lines} lines was reached"),
-            },
-        }));
-    }
+    evaluated.check_reached()?;
     if !line.options.gates.check(NAME, coverage) {
         return Ok(Exit::Threshold);
     }
-    let has_losses = ledger.has_losses() && options.failure_mode == FailureMode::Any;
-    let left_out = has_losses || !covered.without_mapping.is_empty() || !covered.damaged.is_empty();
-    Ok(if left_out { Exit::LeftOut } else { Exit::Done })
+    Ok(match evaluated.has_losses {
+        true => Exit::LeftOut,
+        false => Exit::Done,
+    })
 }
 
 fn nothing(error: Error) -> Failure {
@@ -190,6 +243,23 @@ fn write(
         }
     }
     Ok(options.output_path.clone())
+}
+
+/// The reports of other formats that were asked for besides.
+fn also(plan: &Plan, line: &Line, evaluated: &Evaluated) -> Result<Vec<PathBuf>, Failure> {
+    let coverage = evaluated.coverage();
+    let chosen = emitters::Options {
+        repository: ui::repository(coverage),
+        width: None,
+        colour: false,
+        ..ui::report_options()
+    };
+    let sources = OfWorkspace {
+        files: evaluated.sources(),
+        root: &plan.workspace.root,
+    };
+    let reports = line.options.report.also.iter().cloned();
+    Ok(write_reports(coverage, &chosen, &sources, reports)?)
 }
 
 fn write_profile(contents: &Contents, path: &Path) -> Result<(), Failure> {

@@ -21,6 +21,11 @@ const NAME: &str = "cargo-bincover";
 /// were so far.
 pub(super) const SAYS_VARIABLE: &str = "CARGO_BINCOVER_SAYS";
 
+/// Set where procedural macros are measured: the wrapper, and the target folder, for cargo when a test
+/// calls it, as trybuild does.
+pub(super) const NESTED_WRAPPER_VARIABLE: &str = "CARGO_BINCOVER_NESTED_WRAPPER";
+pub(super) const NESTED_TARGET_VARIABLE: &str = "CARGO_BINCOVER_NESTED_TARGET_DIR";
+
 /// Runs a program. `runner` is the path by which this was called.
 pub(super) fn run(runner: &Path, args: Vec<OsString>) -> ExitCode {
     match attempt(runner, args) {
@@ -42,6 +47,16 @@ fn attempt(runner: &Path, args: Vec<OsString>) -> Result<Output, Error> {
         .args(words)
         .inherit()
         .stdin(Stdin::Inherit);
+    let command = match std::env::var_os(NESTED_WRAPPER_VARIABLE) {
+        None => command,
+        Some(wrapper) => {
+            let command = command.env_remove("RUSTC_WORKSPACE_WRAPPER");
+            let target = std::env::var_os(NESTED_TARGET_VARIABLE).unwrap_or_default();
+            command
+                .env("RUSTC_WRAPPER", wrapper)
+                .env("CARGO_TARGET_DIR", target)
+        }
+    };
     let binaries = binaries_of_test();
     let context = context(argv.first().map(PathBuf::from).as_deref());
     let begun = store

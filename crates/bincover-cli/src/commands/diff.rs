@@ -28,12 +28,12 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Error> {
             return Ok(Exit::Usage);
         }
     };
-    let changes = Changes::read(&args.changes)?;
+    let changes = Changes::read(NAME, &args.changes)?;
     let evaluated = evaluated(&args.inputs, None)?;
     let covered = &evaluated.covered;
     let sources = SourceFiles::of(covered.objects.iter().map(PathBuf::as_path));
     let coverage = &covered.evaluation.coverage;
-    let is_reached = report(&args.changes, reports, changes, coverage, &sources)?;
+    let is_reached = report(NAME, &args.changes, reports, changes, coverage, &sources)?;
     Ok(match (is_reached, left_out(&evaluated)) {
         (false, _) => Exit::Threshold,
         (true, true) => Exit::LeftOut,
@@ -50,17 +50,18 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn read(args: &ChangeArgs) -> Result<Self, Error> {
+    /// `command` says who speaks.
+    pub(crate) fn read(command: &str, args: &ChangeArgs) -> Result<Self, Error> {
         let mut untracked = Vec::new();
         let (path, bytes) = match (&args.base, &args.patch) {
             (Some(base), _) => {
                 let changes = GitChanges::since(Path::new("."), base)?;
                 for warning in &changes.warnings {
-                    ui::say(format_args!("{NAME}: git: {warning}"));
+                    ui::say(format_args!("{command}: git: {warning}"));
                 }
                 let commit = changes.base.get(..12).unwrap_or(&changes.base);
                 ui::say(format_args!(
-                    "{NAME}: changes since {commit}, which HEAD and {base} have in common"
+                    "{command}: changes since {commit}, which HEAD and {base} have in common"
                 ));
                 untracked = changes.untracked;
                 (PathBuf::from("git diff"), changes.patch)
@@ -126,6 +127,7 @@ fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Writes the reports; true if no gate is missed.
 pub(crate) fn report(
+    command: &str,
     args: &ChangeArgs,
     reports: PatchReports<'_>,
     changes: Changes,
@@ -163,6 +165,7 @@ pub(crate) fn report(
     let new = measured_names(coverage, &options, &patch, &untracked);
     let new: Vec<String> = new.iter().map(|name| name.to_str_lossy().into()).collect();
     note(
+        command,
         &new,
         "not known to git and not counted (--include-untracked)",
     );
@@ -175,15 +178,16 @@ pub(crate) fn report(
         });
         let newer: Vec<String> = newer.map(|file| file.name.clone()).collect();
         note(
+            command,
             &newer,
             "newer than the program, whose lines may have been others",
         );
     }
-    Ok(check(args, &found))
+    Ok(check(command, args, &found))
 }
 
 /// One line for files of which there is the same to say.
-fn note(names: &[String], what: &str) {
+fn note(command: &str, names: &[String], what: &str) {
     let shown = names.iter().take(SHOWN).map(String::as_str);
     let shown: Vec<&str> = shown.collect();
     let more = match names.len().saturating_sub(SHOWN) {
@@ -192,27 +196,27 @@ fn note(names: &[String], what: &str) {
     };
     if !shown.is_empty() {
         let names = shown.join(", ");
-        ui::say(format_args!("{NAME}: note: {what}: {names}{more}"));
+        ui::say(format_args!("{command}: note: {what}: {names}{more}"));
     }
 }
 
 /// Says which gates are missed; true if none is.
-fn check(args: &ChangeArgs, found: &PatchCoverage) -> bool {
+fn check(command: &str, args: &ChangeArgs, found: &PatchCoverage) -> bool {
     let mut is_reached = true;
     if let Some(percent) = args.fail_under_patch {
         if let Some(missed) = found.check(percent) {
-            ui::say(format_args!("{NAME}: --fail-under-patch: {missed}"));
+            ui::say(format_args!("{command}: --fail-under-patch: {missed}"));
             is_reached = false;
         } else if found.lines.total == 0 {
             ui::say(format_args!(
-                "{NAME}: --fail-under-patch: passed, since no changed line holds code that is measured"
+                "{command}: --fail-under-patch: passed, since no changed line holds code that is measured"
             ));
         }
     }
     if let Some(most) = args.fail_lost_lines
         && let Some(missed) = found.check_lost(most)
     {
-        ui::say(format_args!("{NAME}: --fail-lost-lines: {missed}"));
+        ui::say(format_args!("{command}: --fail-lost-lines: {missed}"));
         is_reached = false;
     }
     is_reached

@@ -20,10 +20,10 @@ const NAME: &str = "bincover";
 const SHOWN: usize = 20;
 
 pub(crate) fn run(args: &RatchetArgs) -> Result<Exit, Error> {
-    let ratchet = read(&args.ratchet)?;
+    let ratchet = read(NAME, &args.ratchet)?;
     let evaluated = evaluated(&args.inputs, None)?;
     let coverage = &evaluated.covered.evaluation.coverage;
-    let holds = check(&args.ratchet, ratchet, coverage)?;
+    let holds = check(NAME, &args.ratchet, ratchet, coverage)?;
     Ok(match (holds, left_out(&evaluated)) {
         (false, _) => Exit::Threshold,
         (true, true) => Exit::LeftOut,
@@ -31,8 +31,10 @@ pub(crate) fn run(args: &RatchetArgs) -> Result<Exit, Error> {
     })
 }
 
-/// Checks and updates, as was asked for, and says what is found; true if nothing is missed.
+/// Checks and updates, as was asked for, and says what is found; true if nothing is missed. `command`
+/// says who speaks.
 pub(crate) fn check(
+    command: &str,
     args: &RatchetOptions,
     ratchet: Option<Ratchet>,
     coverage: &Coverage,
@@ -52,29 +54,30 @@ pub(crate) fn check(
     };
     if args.update {
         let updated = ratchet.updated(coverage, &options, &exists, args.lower);
-        write(&args.file, &updated.to_string())?;
+        write(command, &args.file, &updated.to_string())?;
     } else {
-        say_of_files("new, held together", &found.new);
-        say_of_files("not there any more", &found.deleted);
+        say_of_files(command, "new, held together", &found.new);
+        say_of_files(command, "not there any more", &found.deleted);
         say_of_files(
+            command,
             "not worse than the ratchet, with other numbers",
             &found.changed,
         );
         let some = [&found.new, &found.deleted, &found.changed];
         if some.iter().any(|names| !names.is_empty()) {
-            ui::say(format_args!("{NAME}: note: --update takes that over"));
+            ui::say(format_args!("{command}: note: --update takes that over"));
         }
     }
     let is_lowered = args.update && args.lower;
     if !found.holds() && !is_lowered {
-        say_misses(&found);
+        say_misses(command, &found);
         return Ok(false);
     }
     if !args.update {
         let (total, files) = (ratchet.total(), ratchet.len());
         let noun = if files == 1 { "file" } else { "files" };
         ui::say(format_args!(
-            "{NAME}: the ratchet holds: {} of {} lines covered in {files} {noun}, or better",
+            "{command}: the ratchet holds: {} of {} lines covered in {files} {noun}, or better",
             total.covered, total.total
         ));
     }
@@ -82,19 +85,19 @@ pub(crate) fn check(
 }
 
 /// Writes the file, unless it is the same.
-fn write(path: &Path, text: &str) -> Result<(), Error> {
+fn write(command: &str, path: &Path, text: &str) -> Result<(), Error> {
     let file = path.display();
     if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
-        ui::say(format_args!("{NAME}: {file} stays as it is"));
+        ui::say(format_args!("{command}: {file} stays as it is"));
         return Ok(());
     }
     write_atomically(path, |out| out.write_all(text.as_bytes()))?;
-    ui::say(format_args!("{NAME}: wrote {file}"));
+    ui::say(format_args!("{command}: wrote {file}"));
     Ok(())
 }
 
 /// The ratchet; `None` if there is none yet, and one is to be made.
-pub(crate) fn read(args: &RatchetOptions) -> Result<Option<Ratchet>, Error> {
+pub(crate) fn read(command: &str, args: &RatchetOptions) -> Result<Option<Ratchet>, Error> {
     check_folder(&args.file)?;
     let unusable = |reason: String| Error::Comparison {
         path: args.file.clone(),
@@ -104,9 +107,10 @@ pub(crate) fn read(args: &RatchetOptions) -> Result<Option<Ratchet>, Error> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && args.update => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(unusable(
-                "there is no ratchet yet; `bincover ratchet --update` makes one".to_owned(),
-            ));
+            let words = words(command);
+            return Err(unusable(format!(
+                "there is no ratchet yet; `{words} ratchet --update` makes one"
+            )));
         }
         Err(source) => {
             return Err(Error::Read {
@@ -119,7 +123,12 @@ pub(crate) fn read(args: &RatchetOptions) -> Result<Option<Ratchet>, Error> {
     Ok(Some(ratchet.map_err(|error| unusable(error.to_string()))?))
 }
 
-fn say_of_files(what: &str, names: &[String]) {
+/// As the command is typed.
+fn words(command: &str) -> String {
+    command.replace('-', " ")
+}
+
+fn say_of_files(command: &str, what: &str, names: &[String]) {
     if names.is_empty() {
         return;
     }
@@ -129,29 +138,30 @@ fn say_of_files(what: &str, names: &[String]) {
         more => format!(" and {more} more"),
     };
     let names = shown.join(", ");
-    ui::say(format_args!("{NAME}: note: {what}: {names}{more}"));
+    ui::say(format_args!("{command}: note: {what}: {names}{more}"));
 }
 
-fn say_misses(found: &Findings) {
+fn say_misses(command: &str, found: &Findings) {
     for fallen in found.fallen.iter().take(SHOWN) {
-        ui::say(format_args!("{NAME}: ratchet: {fallen}"));
+        ui::say(format_args!("{command}: ratchet: {fallen}"));
     }
     if found.fallen.len() > SHOWN {
         let more = found.fallen.len() - SHOWN;
-        ui::say(format_args!("{NAME}: ratchet: {more} more files"));
+        ui::say(format_args!("{command}: ratchet: {more} more files"));
     }
     for name in found.unmeasured.iter().take(SHOWN) {
         ui::say(format_args!(
-            "{NAME}: ratchet: `{name}` is there and not measured any more"
+            "{command}: ratchet: `{name}` is there and not measured any more"
         ));
     }
     if found.unmeasured.len() > SHOWN {
         let more = found.unmeasured.len() - SHOWN;
         ui::say(format_args!(
-            "{NAME}: ratchet: {more} more files are not measured any more"
+            "{command}: ratchet: {more} more files are not measured any more"
         ));
     }
     ui::say(format_args!(
-        "  hint: if that is meant, `bincover ratchet --update --lower` takes it over"
+        "  hint: if that is meant, `{} ratchet --update --lower` takes it over",
+        words(command)
     ));
 }

@@ -15,6 +15,7 @@ use bincover::report::printable;
 use clap::{ArgMatches, Command, CommandFactory};
 
 use crate::args::Args;
+use crate::cargo;
 use keys::{Section, sections};
 
 pub(crate) use file::Config;
@@ -135,11 +136,33 @@ pub(crate) fn with_cargo_options(args: Vec<OsString>) -> Result<Vec<OsString>, W
     let (Some(config), Some(section)) = (config, section) else {
         return Ok(args);
     };
-    let given = |section: &Section, id: &str| {
+    let typed = |section: &Section, id: &str| {
         let mut keys = section.keys().filter(|key| key.arg.get_id() == id);
         keys.any(|key| ours().any(|arg| is_option(arg, key.name)))
     };
-    let mut words = config.words(section, &given);
+    let mut words = match cargo::args::options_of_question(&args) {
+        None => config.words(section, &typed),
+        // A question has some of cargo's options, and others of the command that it is named after.
+        Some((common, own, action)) => {
+            let is_of = |command: &Command, id: &str| {
+                let mut known = command.get_arguments();
+                known.any(|arg| arg.get_id() == id)
+            };
+            let lacks_common =
+                |section: &Section, id: &str| typed(section, id) || !is_of(&common, id);
+            let mut words = config.words(section, &lacks_common);
+            let lacks_own = |section: &Section, id: &str| typed(section, id) || !is_of(&own, id);
+            let named = sections
+                .iter()
+                .find(|section| section.name == action.name());
+            words.extend(
+                named
+                    .into_iter()
+                    .flat_map(|section| config.words(section, &lacks_own)),
+            );
+            words
+        }
+    };
     words.extend(args);
     Ok(words)
 }

@@ -5,13 +5,14 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use bincover_model::{
-    Coverage, ExcludedPart, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
+    Coverage, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
 };
 use bstr::ByteSlice;
 use maud::{Markup, Render, html};
 
 use super::source::{Text, Texts};
-use super::{Entry, cards, escape, frame, raw};
+use super::{Entry, Excluded, cards, escape, frame, raw};
+use crate::left_out::LeftOut;
 use crate::listed::{ListedLine, listed};
 use crate::missing::{GroupNames, Missing, missing};
 use crate::names::demangled;
@@ -51,10 +52,17 @@ pub(super) fn render(coverage: &Coverage, file: &File, entry: &Entry, texts: &Te
             @for note in notes(file, &text) { p class="note" role="note" { (note) } }
             (places(&groups, &found))
             (functions(&groups, file))
+            (left_out(file, text.is_ok()))
             div class="tools js" {
                 button type="button" id="previous" title="Previous place (p)" { "↑" span class="hidden" { " previous place not covered" } }
                 button type="button" id="next" title="Next place (n)" { "↓" span class="hidden" { " next place not covered" } }
                 output id="at" {}
+            }
+            ul class="legend" aria-label="Legend" {
+                li class="h" { "executed" }
+                li class="p" { "executed, but not all of it" }
+                li class="m" { "not executed" }
+                @if !file.excluded.is_empty() { li class="e" { "out: left out on request" } }
             }
             div class="scroll" tabindex="0" role="region" aria-label="Source" {
                 (Written(|html: &mut String| Rows::push(coverage, file, &found, &text, texts, html)))
@@ -84,15 +92,6 @@ fn escaped(text: &str) -> String {
 fn notes(file: &File, text: &Rc<Result<Text, String>>) -> Vec<String> {
     let mut notes = Vec::new();
     let last = file.lines.last().map_or(0, |line| line.number);
-    let ranges = file.excluded.ranges.iter();
-    let lines = ranges.filter(|range| range.part != ExcludedPart::Branches);
-    match lines.map(|range| range.lines).sum() {
-        0u64 => {}
-        1 => notes.push("1 line was left out on request; the index has it.".to_owned()),
-        lines => notes.push(format!(
-            "{lines} lines were left out on request; the index lists them."
-        )),
-    }
     match &**text {
         Err(reason) => notes.push(format!("The source cannot be shown: {reason}.")),
         Ok(text) => {
@@ -191,6 +190,43 @@ impl<F: Fn(&mut String)> Render for Written<F> {
     }
 }
 
+/// What was left out on request, and by which rule. Lines are links if they are shown.
+fn left_out(file: &File, is_shown: bool) -> Markup {
+    let ranges = file.excluded.ranges.iter().map(|range| Excluded {
+        name: String::new(),
+        page: None,
+        range,
+    });
+    let ranges: Vec<Excluded<'_>> = ranges.collect();
+    let lines: u64 = ranges.iter().map(Excluded::lines).sum();
+    html! {
+        @if !ranges.is_empty() {
+            details class="list" {
+                summary { "Left out on request: " (lines) @if lines == 1 { " line" } @else { " lines" } }
+                table {
+                    thead { tr {
+                        th scope="col" { "What" } th scope="col" { "Lines with code" } th scope="col" { "Rule" }
+                    } }
+                    tbody {
+                        @for one in ranges.iter().take(MAX_LISTED) {
+                            tr {
+                                td {
+                                    @if is_shown {
+                                        a href=(format!("#L{}", one.range.first)) { (one.words()) }
+                                    } @else { (one.words()) }
+                                }
+                                td { (one.range.lines) }
+                                td { code { (raw(escaped(&one.range.rule))) } }
+                            }
+                        }
+                    }
+                }
+                @if ranges.len() > MAX_LISTED { p { (ranges.len() - MAX_LISTED) " more" } }
+            }
+        }
+    }
+}
+
 /// The table of lines, as it is written.
 struct Rows<'a, 'h> {
     coverage: &'a Coverage,
@@ -198,6 +234,8 @@ struct Rows<'a, 'h> {
     /// By line.
     listed: Vec<ListedLine>,
     has_branches: bool,
+    out_lines: LeftOut<'a>,
+    out_branches: LeftOut<'a>,
     html: &'h mut String,
 }
 
@@ -267,11 +305,15 @@ impl<'a, 'h> Rows<'a, 'h> {
         html: &'h mut String,
     ) {
         let listed = listed(coverage, file);
+        let mut out_branches = LeftOut::branches(file);
+        let are_branches_out = !out_branches.is_done();
         let mut rows = Self {
             coverage,
             file,
-            has_branches: listed.iter().any(|line| !line.branches.is_empty()),
+            has_branches: are_branches_out || listed.iter().any(|line| !line.branches.is_empty()),
             listed,
+            out_lines: LeftOut::lines(file),
+            out_branches,
             html,
         };
         let told = by_line(coverage, file, found);
@@ -325,14 +367,17 @@ impl<'a, 'h> Rows<'a, 'h> {
         }
     }
 
-    /// A row up to its code. Its class says how the line is: hit, missed, partial; and `u` that a
-    /// place begins here that is not covered.
+    /// A row up to its code. Its class says how the line is: hit, missed, partial, excluded; and `u`
+    /// that a place begins here that is not covered.
     fn open(&mut self, number: u32, line: Option<&ListedLine>, here: Option<&Here<'_>>) {
+        let out_line = self.out_lines.at(number).filter(|_| line.is_none());
+        let out_branches = self.out_branches.at(number);
         let is_partial = here.is_some_and(|here| !here.places.is_empty());
         let state = match line.map(|line| line.line.count) {
             Some(0) => "m",
             _ if is_partial => "p",
             Some(_) => "h",
+            None if out_line.is_some() => "e",
             None => "",
         };
         // There are many lines; this is a good part of the time.
@@ -351,7 +396,11 @@ impl<'a, 'h> Rows<'a, 'h> {
         }
         self.html.push_str("><td>");
         self.html.push_str(number);
-        self.html.push_str("<td>");
+        self.html.push_str("<td");
+        match out_line {
+            Some(range) => out(self.html, "", &range.rule),
+            None => self.html.push('>'),
+        }
         if let Some(line) = line {
             let count = line.line.count;
             match count < 1000 {
@@ -362,10 +411,14 @@ impl<'a, 'h> Rows<'a, 'h> {
             }
         }
         if self.has_branches {
-            self.html.push_str("<td>");
-            if let Some(line) = line.filter(|line| !line.branches.is_empty()) {
-                let sides = line.conditions();
-                let _ = write!(self.html, "{}/{}", sides.covered, sides.total);
+            self.html.push_str("<td");
+            match (line, out_branches) {
+                (Some(line), _) if !line.branches.is_empty() => {
+                    let sides = line.conditions();
+                    let _ = write!(self.html, ">{}/{}", sides.covered, sides.total);
+                }
+                (Some(_), Some(range)) => out(self.html, "branches ", &range.rule),
+                _ => self.html.push('>'),
             }
         }
         self.html.push_str("<td><code>");
@@ -492,6 +545,13 @@ impl<'a, 'h> Rows<'a, 'h> {
         }
         notes.push_str("</table></details>");
     }
+}
+
+/// The rest of a cell that says that something is out, and by which rule.
+fn out(html: &mut String, what: &str, rule: &str) {
+    let _ = write!(html, " title=\"{what}left out by ");
+    escape::push(html, rule.as_bytes());
+    html.push_str("\">out");
 }
 
 /// The first ranges of lines that were not executed.

@@ -26,6 +26,7 @@
       stack.length = depth;
       node.parent = stack[depth - 1] || null;
       node.path = (node.parent ? node.parent.path : "") + node.name;
+      node.searched = node.path.toLowerCase();
       if (node.parent) node.parent.children.push(node);
       stack[depth] = node;
       all.push(node);
@@ -42,9 +43,11 @@
     const show = () => {
       for (const node of all) {
         const parent = node.parent;
-        node.row.hidden = !node.shown || (parent && (parent.row.hidden || (!parent.open && !filter)));
-        if (node.button) {
-          const open = filter ? true : node.open;
+        const hidden = !node.shown || Boolean(parent && (parent.row.hidden || (!parent.open && !filter)));
+        if (node.row.hidden !== hidden) node.row.hidden = hidden;
+        const open = filter ? true : node.open;
+        if (node.button && node.saidOpen !== open) {
+          node.saidOpen = open;
           node.button.textContent = open ? "▾" : "▸";
           node.button.setAttribute("aria-expanded", String(open));
           node.button.setAttribute("aria-label", `${open ? "Close" : "Open"} ${node.name}`);
@@ -57,12 +60,12 @@
       for (const node of all) node.shown = !filter;
       if (filter) {
         for (const node of all) {
-          if (node.isFolder || !node.path.toLowerCase().includes(filter)) continue;
+          if (node.isFolder || !node.searched.includes(filter)) continue;
           found += 1;
           for (let up = node; up && !up.shown; up = up.parent) up.shown = true;
         }
       }
-      document.getElementById("found").textContent = filter ? `${found} files` : "";
+      document.getElementById("found").textContent = filter ? `${found} ${found === 1 ? "file" : "files"}` : "";
       show();
     };
     // Siblings change places, so that the tree stays one.
@@ -108,7 +111,14 @@
     const openAll = (open) => { for (const node of all) node.open = open; show(); };
     document.getElementById("open").addEventListener("click", () => openAll(true));
     document.getElementById("close").addEventListener("click", () => openAll(false));
-    document.getElementById("filter").addEventListener("input", (event) => search(event.target.value));
+    // Of a large tree, what is typed in one go is looked for once.
+    let typing;
+    document.getElementById("filter").addEventListener("input", (event) => {
+      clearTimeout(typing);
+      const look = () => search(event.target.value);
+      if (all.length <= 2000) look();
+      else typing = setTimeout(look, 150);
+    });
     // A large tree begins closed.
     openAll(all.length <= 200);
     show();
@@ -147,7 +157,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.getElementById("theme").addEventListener("click", turn);
     const files = document.getElementById("files");
-    if (files) index(files);
+    // Until then rows are not drawn, most of which are closed afterwards.
+    try { if (files) index(files); } finally { root.classList.add("ready"); }
     const lines = document.querySelector("table.src");
     const jump = lines ? source(lines) : null;
     document.addEventListener("keydown", (event) => {

@@ -104,6 +104,43 @@ fn a_page_has_lines_with_counts_branches_and_macros() {
 }
 
 #[test]
+fn what_was_left_out_has_a_word_and_its_rule() {
+    let range = |first, last, part, rule: &str| ExcludedRange {
+        first,
+        last,
+        part,
+        rule: rule.into(),
+        lines: 0,
+    };
+    let ranges = vec![
+        range(13, 14, ExcludedPart::Lines, "LCOV_EXCL_START"),
+        range(4, 4, ExcludedPart::Branches, "--exclude-branch-line \"<&"),
+    ];
+    let mut coverage = with_segments();
+    coverage.exclude([(bincover_model::FileId(0), ranges)]);
+    let pages = pages(&coverage, &One(SOURCE.into(), false));
+    let page = only_page(&pages);
+    for part in [
+        "<tr id=L4 class=h><td>4<td>5<td title=\"branches left out by --exclude-branch-line &quot;&lt;&amp;\">out<td><code>",
+        "<tr id=L13 class=e><td>13<td title=\"left out by LCOV_EXCL_START\">out<td><td><code>",
+        "<tr id=L14 class=e><td>14<td title=\"left out by LCOV_EXCL_START\">out<td><td><code>",
+        "<tr id=L15 class=h>",
+        "<summary>Left out on request: 2 lines</summary>",
+        "<a href=\"#L13\">lines 13-14</a>",
+        "<a href=\"#L4\">branches of line 4</a>",
+        "<li class=\"e\">out: left out on request</li>",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let pages = self::pages(&with_segments(), &One(SOURCE.into(), false));
+    assert!(!only_page(&pages).contains("eft out"), "nothing is out");
+    // Lines that are not shown are no links.
+    let pages = self::pages(&coverage, &crate::NoSources);
+    let page = only_page(&pages);
+    assert!(page.contains("<td>lines 13-14</td>"), "{page}");
+}
+
+#[test]
 fn the_index_has_the_numbers_of_the_model() {
     let pages = pages(&with_segments(), &crate::NoSources);
     let index = &pages["index.html"];

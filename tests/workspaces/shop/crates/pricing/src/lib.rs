@@ -65,9 +65,27 @@ pub fn discount(who: &dyn Named) -> i64 {
     }
 }
 
+/// What is taken off in summer, in per cent.
+#[cfg(all(feature = "summer", not(feature = "winter")))]
+pub fn season() -> i64 {
+    10
+}
+
+/// And in winter.
+#[cfg(feature = "winter")]
+pub fn season() -> i64 {
+    20
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(any(feature = "summer", feature = "winter"))]
+    fn in_season() {
+        assert!(season() > 0);
+    }
 
     #[test]
     fn few() {
