@@ -731,11 +731,13 @@ fn html() {
         let mut count = Count::default();
         for (_, page) in pages.iter().filter(|(name, _)| name.starts_with("f/")) {
             for row in page.lines().filter(|line| line.starts_with("<tr id=L")) {
-                let cells: Vec<&str> = row.split("<td>").collect();
+                // A cell with a title says that something was left out.
+                let cells = row.split("<td").map(|cell| cell.split_once('>'));
+                let cells: Vec<&str> = cells.map(|cell| cell.unwrap_or_default().1).collect();
                 let is_missed = row.contains("class=m") || row.contains("class=\"m ");
                 assert_eq!(is_missed, cells[2] == "0", "{row}");
                 add(&mut count.lines, !is_missed);
-                if cells.len() == 5 && !cells[3].is_empty() {
+                if cells.len() == 5 && !["", "out"].contains(&cells[3]) {
                     count.branches += fraction(cells[3]);
                 }
             }
