@@ -436,13 +436,19 @@ pub(crate) fn command(action: Option<Action>) -> Command {
     let command = Command::new("cargo-bincover")
         .bin_name(name)
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Coverage of a Cargo workspace: build it instrumented, run it, report")
         .override_usage("cargo bincover [COMMAND] [OPTIONS] [CARGO'S OPTIONS] [-- ARGS]")
         .before_help(EXAMPLES)
         .after_help(format!("Commands:{commands}"));
+    // Comments on options as a whole are not for those who ask for help.
     match action.filter(|action| action.is_question()) {
-        Some(question) => question.augment(CommonOptions::augment_args(command)),
-        None => Options::augment_args(command),
+        Some(question) => {
+            let command = question.augment(CommonOptions::augment_args(command));
+            let mut actions = ACTIONS.iter();
+            let found = actions.find(|(_, action, _)| *action == question);
+            command.about(found.map_or("", |(.., help)| *help))
+        }
+        None => Options::augment_args(command)
+            .about("Coverage of a Cargo workspace: build it instrumented, run it, report"),
     }
 }
 
@@ -705,6 +711,11 @@ mod tests {
         assert!(line("diff").is_err(), "nothing to compare with");
         assert!(line("missing --compact").is_ok());
         assert!(line("ratchet --update --lower --file x").is_ok());
+        let help = command(Some(Action::Missing)).render_help().to_string();
+        assert!(
+            help.contains("what was not reached, in which function"),
+            "{help}"
+        );
         // Of the others, `--json` takes no value.
         assert!(line("report --json --output-path x").is_ok());
     }

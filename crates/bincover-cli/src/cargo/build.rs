@@ -194,8 +194,7 @@ fn cargo(
         command.args(plan.runner_options()?);
         if let Some(wrapper) = plan.nested_wrapper()? {
             command.env(NESTED_WRAPPER_VARIABLE, wrapper);
-            // What is built there without us is no place for it.
-            command.env(NESTED_TARGET_VARIABLE, plan.target_dir.join("nested"));
+            command.env(NESTED_TARGET_VARIABLE, plan.nested_target_dir());
         }
     }
     // What is compiled runs while others are: rustc with macros, build scripts, doctests.
@@ -222,6 +221,8 @@ fn renew(plan: &Plan, environment: &Environment) -> Result<(), Failure> {
     if !plan.target_dir.is_dir() {
         return Ok(());
     }
+    // What tests of macros had compiled would not be compiled again.
+    let _ = std::fs::remove_dir_all(plan.nested_target_dir());
     let mut command = Command::new(plan.workspace.cargo());
     command
         .args(["clean", "--quiet", "--workspace"])

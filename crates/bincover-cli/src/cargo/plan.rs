@@ -266,6 +266,11 @@ impl Plan {
         Ok(Some(installed.map_err(Error::from)?))
     }
 
+    /// Where that cargo builds, apart from what it builds without us.
+    pub(super) fn nested_target_dir(&self) -> PathBuf {
+        self.target_dir.join("nested")
+    }
+
     /// `LLVM_PROFILE_FILE` for what is run by nobody in our name.
     pub(super) fn loose_pattern(&self) -> Result<OsString, Failure> {
         let pattern = profile_path::pattern(&self.store.loose_folder(), Mechanism::Continuous);
