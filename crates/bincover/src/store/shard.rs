@@ -343,6 +343,13 @@ impl Combined {
     }
 
     fn join(&mut self, other: Whole, origin: &Path) -> Result<(), Failure> {
+        // Here it is still known whose they are.
+        for (profile, _) in &other.rest {
+            inflate(profile)?;
+        }
+        for total in other.totals.values() {
+            total.inflated()?;
+        }
         for (key, (run, program)) in other.runs {
             if let Some(before) = self.origins.insert(run.name.clone(), origin.to_owned()) {
                 let reason = format!(
