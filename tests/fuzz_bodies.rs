@@ -265,6 +265,21 @@ fn plain(rng: &mut Rng, data: &mut [u8], size: usize, max_size: usize) -> usize 
     }
 }
 
+/// Found by the target itself: an offset of an indexed profile that is near the largest number.
+#[test]
+fn mutations_take_damaged_offsets() {
+    let mut indexed = fixture_bytes("indexed/names-2/input.profdata");
+    indexed[40..72].fill(0xff);
+    for seed in 0..50 {
+        let rng = std::cell::RefCell::new(Rng::new(seed.into()));
+        let plain = |data: &mut [u8], size, max| plain(&mut rng.borrow_mut(), data, size, max);
+        let mut data = indexed.clone();
+        data.resize(indexed.len() + 100, 0);
+        let (size, most) = (indexed.len(), data.len());
+        assert!(bodies::mutate::indexed(&mut data, size, most, seed, &plain) <= most);
+    }
+}
+
 /// Most mutations of a good file leave what comes before its records as it is to be.
 #[test]
 fn mutations_keep_headers_plausible() {

@@ -245,7 +245,8 @@ fn indexed_part(bytes: &[u8], mutator: &mut Mutator<'_>) -> Option<Vec<u8>> {
     let (old, new) = (window.len(), changed.len());
     out.splice(window.clone(), changed);
     let moved = |at: usize| match at >= window.end {
-        true => at - old + new,
+        // An offset that was damaged before may be any number.
+        true => (at - old).wrapping_add(new),
         false => at,
     };
     let offsets = (32..header_bytes).step_by(8);

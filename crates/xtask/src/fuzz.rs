@@ -14,7 +14,7 @@ use bincover_testkit::{elf, fixtures_ending, top};
 
 use crate::{Failure, command};
 
-/// So many targets run at a time; each is one thread.
+/// So many targets run at a time, if it is not said; each is one thread.
 const AT_A_TIME: usize = 2;
 
 /// A target that takes longer for one input than this has found something.
@@ -29,9 +29,11 @@ struct Plan {
     time: Duration,
     /// All, if none is named.
     targets: Vec<String>,
+    /// How many run at a time.
+    jobs: usize,
 }
 
-/// `--hours N`, `--minutes N` or `--seconds N`, and names of targets.
+/// `--hours N`, `--minutes N` or `--seconds N`, `--jobs N`, and names of targets.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let plan = Plan::parse(args)?;
     let found = fuzz(&plan)?;
@@ -43,8 +45,12 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
 
 /// Fuzzes all targets for so long, all together; a finding is a failure.
 pub(crate) fn all(time: Duration) -> Result<(), Failure> {
-    let targets = Vec::new();
-    match fuzz(&Plan { time, targets })? {
+    let plan = Plan {
+        time,
+        targets: Vec::new(),
+        jobs: AT_A_TIME,
+    };
+    match fuzz(&plan)? {
         0 => Ok(()),
         _ => Err("there are findings".into()),
     }
@@ -54,12 +60,19 @@ impl Plan {
     fn parse(args: &[String]) -> Result<Self, Failure> {
         let mut time = None;
         let mut targets = Vec::new();
+        let mut jobs = AT_A_TIME;
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let unit = match arg.as_str() {
                 "--hours" => 3600.0,
                 "--minutes" => 60.0,
                 "--seconds" => 1.0,
+                "--jobs" => {
+                    let number = args.next().and_then(|number| number.parse().ok());
+                    let number = number.filter(|number| (1..=64).contains(number));
+                    jobs = number.ok_or("--jobs: expected a number from 1 to 64")?;
+                    continue;
+                }
                 option if option.starts_with('-') => {
                     return Err(format!("no option `{option}`").into());
                 }
@@ -77,7 +90,11 @@ impl Plan {
             );
         }
         let time = time.ok_or("say for how long: --hours N, --minutes N or --seconds N")?;
-        Ok(Self { time, targets })
+        Ok(Self {
+            time,
+            targets,
+            jobs,
+        })
     }
 }
 
@@ -107,13 +124,14 @@ fn fuzz(plan: &Plan) -> Result<usize, Failure> {
     build(&plan.targets)?;
     eprintln!("{seeds} seeds; built in {} s", start.elapsed().as_secs());
 
-    let rounds = chosen.len().div_ceil(AT_A_TIME);
+    let rounds = chosen.len().div_ceil(plan.jobs);
     let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
     let share = (plan.time / rounds).max(Duration::from_secs(1));
     eprintln!(
-        "{} targets, {} s each, {AT_A_TIME} at a time",
+        "{} targets, {} s each, {} at a time",
         chosen.len(),
-        share.as_secs()
+        share.as_secs(),
+        plan.jobs
     );
     let left = Mutex::new(chosen.iter());
     let outcomes = Mutex::new(Vec::new());
@@ -129,7 +147,7 @@ fn fuzz(plan: &Plan) -> Result<usize, Failure> {
         }
     };
     std::thread::scope(|scope| {
-        let threads = [(); AT_A_TIME].map(|()| scope.spawn(work));
+        let threads: Vec<_> = (0..plan.jobs).map(|_| scope.spawn(work)).collect();
         threads
             .into_iter()
             .try_for_each(|thread| thread.join().unwrap_or(Err("a thread panicked".to_owned())))

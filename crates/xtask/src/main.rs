@@ -37,7 +37,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "fuzz",
-        help: "fuzz for so long in all, two targets at a time: --hours N | --minutes N | --seconds N, [TARGET]...",
+        help: "fuzz for so long in all: --hours N | --minutes N | --seconds N, [TARGET]... [--jobs N], of 2",
         run: fuzz::run,
     },
     Task {
