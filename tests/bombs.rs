@@ -447,23 +447,23 @@ fn reports_that_claim_much() {
     }
 
     // As much as there may be. The time is linear in the file, and so is the memory.
-    let lines: String = (0..400_000)
+    let lines: String = (0..100_000)
         .map(|line| format!("DA:{},1\n", line % 1000 + 1))
         .collect();
-    let functions: String = (0..100_000)
+    let functions: String = (0..50_000)
         .map(|number| format!("FN:1,f{number}\nFNDA:1,f{number}\n"))
         .collect();
-    let outcomes: String = (0..200_000)
+    let outcomes: String = (0..100_000)
         .map(|number| format!("BRDA:1,0,{number},1\n"))
         .collect();
-    let words: String = (0..200_000)
+    let words: String = (0..100_000)
         .map(|number| format!("BRDA:1,0,x{number},1\n"))
         .collect();
     let files: String = (0..100_000)
         .map(|number| format!("SF:a{number}\nDA:1,1\nend_of_record\n"))
         .collect();
-    let xml_lines = "<line number=\"7\" hits=\"1\"/>".repeat(200_000);
-    let attributes: String = (0..200_000)
+    let xml_lines = "<line number=\"7\" hits=\"1\"/>".repeat(100_000);
+    let attributes: String = (0..100_000)
         .map(|number| format!(" a{number}=\"\""))
         .collect();
     for (name, text) in [
@@ -472,7 +472,7 @@ fn reports_that_claim_much() {
         ("outcomes.info", record(&outcomes)),
         ("words.info", record(&words)),
         ("files.info", files),
-        ("same.info", record("DA:1,1\n").repeat(200_000)),
+        ("same.info", record("DA:1,1\n").repeat(100_000)),
         (
             "name.info",
             record("DA:1,1\n").replace("a.c", &"a/".repeat(2_000_000)),
@@ -516,13 +516,13 @@ fn patches_that_claim_much() {
     let inputs = small_report(&bombs);
     let hunk = |range: &str, lines: &str| format!("--- a/a.c\n+++ b/a.c\n@@ {range} @@\n{lines}");
     let one = hunk("-1,0 +1 @@ f\n+x\n@@ -2,0 +3", "+y\n");
-    let files: String = (0..300_000)
+    let files: String = (0..100_000)
         .map(|number| format!("diff --git a/{number} b/{number}\n--- a/{number}\n+++ b/{number}\n@@ -1,0 +1 @@\n+x\n"))
         .collect();
-    let renames: String = (0..300_000)
+    let renames: String = (0..100_000)
         .map(|number| format!("diff --git a/{number} b/x{number}\nsimilarity index 100%\nrename from {number}\nrename to x{number}\n"))
         .collect();
-    let hunks: String = (0..300_000)
+    let hunks: String = (0..100_000)
         .map(|number| format!("@@ -{0},0 +{1} @@\n+x\n", number, number * 2 + 1))
         .collect();
     for (name, text, words) in [
@@ -556,7 +556,7 @@ fn patches_that_claim_much() {
             "x".repeat(50_000_000),
             Some("garbage.patch"),
         ),
-        ("lines.patch", "\n".repeat(20_000_000) + &one, None),
+        ("lines.patch", "\n".repeat(5_000_000) + &one, None),
         ("files.patch", files, None),
         ("renames.patch", renames, None),
         (
@@ -568,7 +568,7 @@ fn patches_that_claim_much() {
             "binary.patch",
             format!(
                 "diff --git a/a b/a\nindex 1..2\nGIT binary patch\nliteral 1000000000000\n{}",
-                "zzzzz\n".repeat(1_000_000)
+                "zzzzz\n".repeat(300_000)
             ),
             Some("binary.patch"),
         ),
@@ -602,12 +602,12 @@ fn baselines_and_ratchets_that_claim_much() {
         )
     };
     let file = |lines: &str| report(&format!("{{\"name\":\"a.c\",\"lines\":[{lines}]}}"));
-    let ranges: Vec<String> = (0..500_000)
+    let ranges: Vec<String> = (0..100_000)
         .map(|at| format!("[{0},{0},1]", 2 * at + 1))
         .collect();
     let files: Vec<String> = ["a".to_owned()]
         .into_iter()
-        .chain((0..200_000).map(|number| number.to_string()))
+        .chain((0..100_000).map(|number| number.to_string()))
         .map(|name| format!("{{\"name\":\"{name}.c\",\"lines\":[[1,1,1]]}}"))
         .collect();
     for (name, text, is_good) in [
@@ -633,7 +633,7 @@ fn baselines_and_ratchets_that_claim_much() {
         assert!(is_good || said.contains(name), "{name}: {said}");
     }
 
-    let lines: String = (0..200_000)
+    let lines: String = (0..100_000)
         .map(|number| format!("\"{number}.c\" = [1, 2]\n"))
         .collect();
     for (name, text, is_good) in [
@@ -783,6 +783,7 @@ fn stores_that_inflate() {
     store
         .run("true".as_ref(), &args, None, |command| command)
         .unwrap();
+    let packed = zeros(600 << 20);
     for (name, sql) in [
         (
             "rest.store",
@@ -800,7 +801,7 @@ fn stores_that_inflate() {
         let file = folder.join(name);
         store.export(&file).unwrap();
         let database = rusqlite::Connection::open(&file).unwrap();
-        database.execute(sql, [zeros(1 << 30)]).unwrap();
+        database.execute(sql, [&packed]).unwrap();
         if name == "total.store" {
             let counts =
                 "INSERT INTO counts (id, profiles, counters, bitmaps) VALUES (2, 1, x'', x'')";

@@ -61,11 +61,11 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode, Failure> {
     let build = ["build", "--release", "--locked", "--target-dir", "target"];
     let packages = ["-p", "bincover-cli", "-p", "xtask", "--bins"];
     command::run(command::cargo().args(build).args(packages))?;
-    println!("| command | time | processor | peak memory | exit code | entries in the ledger |");
+    println!("| command | time | processor | peak memory | exit code | left out |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for load in LOADS {
         if names.is_empty() || names.iter().any(|name| name == load.name) {
-            println!("| **{}** |", load.about);
+            println!("| **{}** | | | | | |", load.about);
             let site = Site(std::path::absolute(ROOT)?.join(load.name));
             if site.0.exists() {
                 fs::remove_dir_all(&site.0)?;
