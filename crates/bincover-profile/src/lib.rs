@@ -60,7 +60,8 @@ pub use merge::{
     ValueAnchor,
 };
 pub use names::{
-    Chunks, HashedMap, Inflater, Mixing, NameRef, NameTable, decode_blob, md5_low64, most_text,
+    Chunks, HashedMap, Inflater, Mixed, Mixing, NameRef, NameTable, decode_blob, md5_low64,
+    most_text,
 };
 pub use profile::{FunctionHash, Profile, Record};
 pub use read::{Bitmap, FileRecord, ReadError, Reader, Visitor};

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
@@ -55,37 +55,53 @@ pub fn md5_low64(bytes: &[u8]) -> u64 {
         .fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 
-/// A hasher for keys that are hashes already, or claim to be: a file may have any numbers in their place. So
-/// they are mixed with a number that nobody knows beforehand, which costs a multiplication.
-#[derive(Clone, Copy, Debug, Default)]
+/// Hashes keys that are hashes already, or claim to be: a file may have any numbers in their place. So they
+/// are mixed with a number that nobody knows beforehand, which costs a multiplication.
+#[derive(Clone, Copy, Debug)]
 pub struct Mixing(u64);
+
+/// The hasher of [`Mixing`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mixed(u64);
 
 /// Another one in each process.
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
 
-impl Hasher for Mixing {
+impl Default for Mixing {
+    fn default() -> Self {
+        Self(*SEED)
+    }
+}
+
+impl BuildHasher for Mixing {
+    type Hasher = Mixed;
+
+    fn build_hasher(&self) -> Mixed {
+        Mixed(self.0)
+    }
+}
+
+impl Hasher for Mixed {
     fn finish(&self) -> u64 {
-        // Odd, with as many ones as zeros: 2^64 divided by the golden ratio.
-        const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15;
-        let product = u128::from(self.0 ^ *SEED) * FACTOR;
-        let [low, high] = [product & u128::from(u64::MAX), product >> 64];
-        // Both are less than 2^64.
-        u64::try_from(low ^ high).unwrap_or_default()
+        self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+            self.write_u64(byte.into());
         }
     }
 
     fn write_u64(&mut self, value: u64) {
-        self.0 = value;
+        // Odd, with as many ones as zeros: 2^64 divided by the golden ratio. What a product owes to all of the
+        // number is in its upper bytes, and a map looks at the lower ones.
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0 ^ value).wrapping_mul(FACTOR).swap_bytes();
     }
 }
 
 /// A map from MD5 hashes. Its order is another one in each process.
-pub type HashedMap<K, V> = HashMap<K, V, BuildHasherDefault<Mixing>>;
+pub type HashedMap<K, V> = HashMap<K, V, Mixing>;
 
 /// The names of one blob, by hash.
 #[derive(Clone, Debug, Default)]

@@ -719,3 +719,25 @@ fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shortest way through all that follows a process, which `cargo xtask ci asan` takes, too.
+    #[test]
+    fn a_program_is_followed_through_its_exec() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("store"));
+        let command = Command::new("env").arg("true");
+        let argv = vec!["env".into(), "true".into()];
+        let mut going = store.begin(argv, None, &command, Rescuing::On).unwrap();
+        assert!(going.is_followed());
+        let output = going.prepare(command).run().unwrap();
+        let run = going.end(&output).unwrap();
+        assert_eq!(run.ended, Ended::Code(0));
+        assert_eq!(run.obtained, Obtained::None(Uncovered::NotInstrumented));
+        going.wait_rest().unwrap();
+        assert_eq!(store.runs().unwrap()[0].name, run.name);
+    }
+}
