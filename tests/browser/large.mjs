@@ -128,6 +128,18 @@ await timed("the last place", () => page.keyboard.press("k"));
 const last = await page.getAttribute("tr.here", "id");
 assert.ok(Number(last.slice(1)) > 19_900, last);
 await isAt(last.slice(1));
+// Rows, cells and columns are what they are to who cannot see them, laid out when in view or not.
+const browserSays = await context.newCDPSession(page);
+const roles = async (selector) => {
+  const { root } = await browserSays.send("DOM.getDocument", { depth: 0 });
+  const { nodeId } = await browserSays.send("DOM.querySelector", { nodeId: root.nodeId, selector });
+  const tree = await browserSays.send("Accessibility.getPartialAXTree", { nodeId, fetchRelatives: false });
+  return tree.nodes[0].role.value;
+};
+for (const [selector, role] of [["table.src", "table"], [`#${last}`, "row"], [`#${last} td`, "cell"],
+  ["table.src th", "columnheader"]]) {
+  assert.equal(await roles(selector), role, selector);
+}
 await page.screenshot({ path: path.join(screenshots, "large-page.png") });
 await timed("a line that a link names", () => page.evaluate(() => { location.hash = "L12345"; }));
 assert.ok(await isInView(12345), "a line that a link names is in view");

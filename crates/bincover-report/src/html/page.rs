@@ -20,6 +20,10 @@ use crate::text::short;
 
 /// Lines of a source that are shown.
 const MAX_LINES: u32 = 100_000;
+/// A table of more lines is cut into parts, which a browser lays out when they come into view.
+const MAX_SMALL: u32 = 2000;
+/// Lines of a part; the style sheet knows how high they are together.
+const PART_LINES: u32 = 200;
 /// Places and functions that are listed above the source.
 const MAX_LISTED: usize = 1000;
 /// Instantiations of a function that are listed below its first line.
@@ -231,6 +235,7 @@ struct Rows<'a> {
     has_branches: bool,
     out_lines: LeftOut<'a>,
     out_branches: LeftOut<'a>,
+    is_large: bool,
     html: String,
 }
 
@@ -310,10 +315,24 @@ impl<'a> Rows<'a> {
             listed,
             out_lines: LeftOut::lines(file),
             out_branches,
+            is_large: false,
             html: String::new(),
         };
         let below = Below::new(coverage, file, found);
-        rows.html.push_str("<table class=src><caption class=hidden>Source with counts</caption><thead><tr><th scope=col>Line<th scope=col>Count");
+        let count = match &**text {
+            Ok(text) => text.line_count(),
+            Err(_) => rows.listed.len(),
+        };
+        rows.is_large = count > MAX_SMALL as usize;
+        let class = if rows.is_large {
+            "\"src large\""
+        } else {
+            "src"
+        };
+        let _ = write!(
+            rows.html,
+            "<table class={class}><caption class=hidden>Source with counts</caption><thead><tr><th scope=col>Line<th scope=col>Count"
+        );
         if rows.has_branches {
             rows.html.push_str("<th scope=col>Branches");
         }
@@ -341,6 +360,7 @@ impl<'a> Rows<'a> {
             let stats = stats.next_if(|stats| stats.number == number);
             let here = self.at(number);
             let line_count = here.and_then(|index| Some(self.listed.get(index)?.line.count));
+            self.part(number - 1);
             self.open(number, here, below);
             let (wrapped, segments) =
                 stats.map_or((None, &[][..]), |stats| (stats.wrapped, stats.segments));
@@ -354,8 +374,16 @@ impl<'a> Rows<'a> {
     fn counts_alone(&mut self, below: &Below<'_>) {
         for index in 0..self.listed.len().min(MAX_LINES as usize) {
             let number = self.listed[index].line.number;
+            self.part(u32::try_from(index).unwrap_or(u32::MAX));
             self.open(number, Some(index), below);
             self.html.push_str("</code>\n");
+        }
+    }
+
+    /// Before a row: another part of the table may begin.
+    fn part(&mut self, rows_before: u32) {
+        if self.is_large && rows_before > 0 && rows_before.is_multiple_of(PART_LINES) {
+            self.html.push_str("<tbody>\n");
         }
     }
 
