@@ -30,7 +30,7 @@ pub(super) fn render(files: &[Entry], excluded: &[Excluded<'_>]) -> String {
                 output id="found" for="filter" {}
             }
             div class="scroll" tabindex="0" role="region" aria-label="Files" {
-                table id="files" class="files" {
+                table id="files" class=(if files.len() > MAX_SMALL { "files many" } else { "files" }) {
                     caption class="hidden" { "Files by folder, with covered and all of each kind" }
                     thead {
                         tr {
@@ -55,6 +55,9 @@ pub(super) fn render(files: &[Entry], excluded: &[Excluded<'_>]) -> String {
     };
     frame("Coverage", "", &content)
 }
+
+/// Of a table with more files, a browser lays rows out when they come into view.
+const MAX_SMALL: usize = 2000;
 
 /// Of what was left out on request, no more is listed.
 const MAX_EXCLUDED: usize = 1000;

@@ -20,6 +20,10 @@ use crate::text::short;
 
 /// Lines of a source that are shown.
 const MAX_LINES: u32 = 100_000;
+/// A table of more lines is cut into parts, which a browser lays out when they come into view.
+const MAX_SMALL: u32 = 2000;
+/// Lines of a part; the style sheet knows how high they are together.
+const PART_LINES: u32 = 200;
 /// Places and functions that are listed above the source.
 const MAX_LISTED: usize = 1000;
 /// Instantiations of a function that are listed below its first line.
@@ -236,6 +240,7 @@ struct Rows<'a, 'h> {
     has_branches: bool,
     out_lines: LeftOut<'a>,
     out_branches: LeftOut<'a>,
+    is_large: bool,
     html: &'h mut String,
 }
 
@@ -314,10 +319,24 @@ impl<'a, 'h> Rows<'a, 'h> {
             listed,
             out_lines: LeftOut::lines(file),
             out_branches,
+            is_large: false,
             html,
         };
         let told = by_line(coverage, file, found);
-        rows.html.push_str("<table class=src><caption class=hidden>Source with counts</caption><thead><tr><th scope=col>Line<th scope=col>Count");
+        let count = match &**text {
+            Ok(text) => text.line_count(),
+            Err(_) => rows.listed.len(),
+        };
+        rows.is_large = count > MAX_SMALL as usize;
+        let class = if rows.is_large {
+            "\"src large\""
+        } else {
+            "src"
+        };
+        let _ = write!(
+            rows.html,
+            "<table class={class}><caption class=hidden>Source with counts</caption><thead><tr><th scope=col>Line<th scope=col>Count"
+        );
         if rows.has_branches {
             rows.html.push_str("<th scope=col>Branches");
         }
@@ -343,6 +362,7 @@ impl<'a, 'h> Rows<'a, 'h> {
             while told.next_if(|(line, _)| **line < number).is_some() {}
             let here = told.next_if(|(line, _)| **line == number);
             let here = here.map(|(_, here)| here);
+            self.part(number - 1);
             self.open(number, line.as_ref(), here);
             let (wrapped, segments) =
                 stats.map_or((None, &[][..]), |stats| (stats.wrapped, stats.segments));
@@ -357,13 +377,19 @@ impl<'a, 'h> Rows<'a, 'h> {
 
     /// Without a source, the lines that hold code.
     fn counts_alone(&mut self, told: &BTreeMap<u32, Here<'_>>) {
-        for line in std::mem::take(&mut self.listed)
-            .iter()
-            .take(MAX_LINES as usize)
-        {
+        let listed = std::mem::take(&mut self.listed);
+        for (before, line) in (0..MAX_LINES).zip(&listed) {
+            self.part(before);
             let number = line.line.number;
             self.open(number, Some(line), told.get(&number));
             self.html.push_str("</code>\n");
+        }
+    }
+
+    /// Before a row: another part of the table may begin.
+    fn part(&mut self, rows_before: u32) {
+        if self.is_large && rows_before > 0 && rows_before.is_multiple_of(PART_LINES) {
+            self.html.push_str("<tbody>\n");
         }
     }
 

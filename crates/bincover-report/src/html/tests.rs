@@ -104,6 +104,22 @@ fn a_page_has_lines_with_counts_branches_and_macros() {
 }
 
 #[test]
+fn many_lines_are_in_parts() {
+    let parts = |lines: usize| {
+        let pages = pages(&with_segments(), &One("x\n".repeat(lines).into(), false));
+        let page = only_page(&pages);
+        assert_eq!(page.matches("<tr id=L").count(), lines);
+        let table = page.split("<caption").nth(1).expect("a table");
+        (
+            page.contains("<table class=\"src large\">"),
+            table.matches("<tbody>\n").count(),
+        )
+    };
+    assert_eq!(parts(2000), (false, 1));
+    assert_eq!(parts(2001), (true, 11));
+}
+
+#[test]
 fn what_was_left_out_has_a_word_and_its_rule() {
     let range = |first, last, part, rule: &str| ExcludedRange {
         first,
