@@ -15,3 +15,7 @@ pub(crate) const MAX_QUOTED_NAMES: usize = 4 * MAX_NAMES;
 /// For Coveralls, a file with a line beyond this is left without lines, because all lines before it would have to
 /// be written.
 pub(crate) const MAX_LISTED_LINE: u32 = 1 << 22;
+
+/// A longer name, in bytes, is matched by no pattern: no path of Linux is longer. To match one takes time that is not
+/// linear in it.
+pub(crate) const MAX_MATCHED_NAME: usize = 4096;

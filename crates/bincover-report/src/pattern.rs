@@ -6,8 +6,7 @@ use std::str::FromStr;
 use bstr::ByteSlice;
 use glob::{MatchOptions, Pattern};
 
-/// The longest path of Linux, in bytes. To match a name takes time that is not linear in it.
-const MAX_NAME: usize = 4096;
+use crate::limits::MAX_MATCHED_NAME;
 
 /// A pattern for the names of files: for the whole of a name, or for any of its ends that begins
 /// after a `/`. `*` and `?` do not match a `/`, `**` does; in names, `\` is taken for `/`. A
@@ -27,7 +26,7 @@ impl FilePattern {
     /// Whether a file of this name is meant.
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {
-        if name.len() > MAX_NAME {
+        if name.len() > MAX_MATCHED_NAME {
             return false;
         }
         let options = MatchOptions {
