@@ -73,7 +73,7 @@ fn build() -> Result<PathBuf, Failure> {
         "bench",
         "--no-run",
         "--locked",
-        "--package=bincover-profile",
+        "--package=xtask",
         "--bench=instructions",
         "--message-format=json-render-diagnostics",
     ];

@@ -27,7 +27,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "ci",
-        help: "what CI runs: [STEP]..., of fmt, clippy, doc, test, bench, instructions, demo, fuzz",
+        help: "what CI runs: [STEP]..., of fmt, clippy, doc, test, bench, instructions, demo, asan, fuzz",
         run: ci::run,
     },
     Task {

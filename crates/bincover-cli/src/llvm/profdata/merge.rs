@@ -355,17 +355,17 @@ fn report(ledger: &Ledger) {
             "(unnamed function)" => String::new(),
             name => format!("{name}: "),
         };
-        ui::say(format_args!("{}: {function}{text}", entry.source));
+        ui::say_text(format_args!("{}: {function}{text}", entry.source));
         if is_mismatch && !hinted.contains(&text) {
             hinted.push(text);
-            ui::say(
+            ui::say_text(
                 "Make sure that all profile data to be merged is generated from the same binary.",
             );
         }
     }
     for entry in &ledger.entries {
         if let Some(text) = file_message(&entry.cause) {
-            ui::say(format_args!("warning: {}: {text}", entry.source));
+            ui::say_text(format_args!("warning: {}: {text}", entry.source));
         }
     }
 }
