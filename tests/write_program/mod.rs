@@ -10,6 +10,8 @@ pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
     std::fs::write(&beside, bytes).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&beside, mode).unwrap();
+    // What an earlier run of the tests left there may be anything.
+    let _ = std::fs::remove_file(path);
     let status = Command::new("cp").args([&beside, path]).status().unwrap();
     assert!(status.success());
 }
