@@ -78,7 +78,11 @@ fn build() -> Result<PathBuf, Failure> {
         "--message-format=json-render-diagnostics",
     ];
     let messages = command::stdout(command::cargo().args(args))?;
-    let executable = messages.lines().rev().find_map(|message| {
+    // The package's programs are built, too.
+    let benches = messages
+        .lines()
+        .filter(|message| message.contains("\"kind\":[\"bench\"]"));
+    let executable = benches.rev().find_map(|message| {
         let (_, rest) = message.split_once("\"executable\":\"")?;
         rest.split_once('"').map(|(path, _)| PathBuf::from(path))
     });
