@@ -64,13 +64,16 @@ const STEPS: &[Step] = &[
         run: || instructions::run(&[]).map(|_| ()),
     },
     Step {
-        // The README's other command. It is built without optimising across crates, of which the demo's five
-        // runs have nothing.
+        // The README's other command. It is built with little optimising, of which the demo's five runs have
+        // nothing.
         name: "demo",
         run: || {
             cargo(
                 &["run", "--release", "--", "demo"],
-                &[("CARGO_PROFILE_RELEASE_LTO", "off")],
+                &[
+                    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+                    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+                ],
             )
         },
     },
