@@ -29,13 +29,14 @@ fn of_symbol(symbol: &BStr) -> Option<String> {
     let text = symbol.to_str().ok();
     if let Some(rust) = text.and_then(|text| rustc_demangle::try_demangle(text).ok()) {
         write!(readable, "{rust:#}").ok()?;
-        return Some(readable.0);
+    } else {
+        let is_cpp = symbol.starts_with(b"_Z") || symbol.starts_with(b"__Z");
+        let cpp = is_cpp.then(|| cpp_demangle::Symbol::new(symbol).ok())??;
+        let options = cpp_demangle::DemangleOptions::default();
+        cpp.structured_demangle(&mut readable, &options).ok()?;
     }
-    let is_cpp = symbol.starts_with(b"_Z") || symbol.starts_with(b"__Z");
-    let cpp = is_cpp.then(|| cpp_demangle::Symbol::new(symbol).ok())??;
-    let options = cpp_demangle::DemangleOptions::default();
-    cpp.structured_demangle(&mut readable, &options).ok()?;
-    Some(readable.0)
+    // `_ZNE` has no parts.
+    (!readable.0.is_empty()).then_some(readable.0)
 }
 
 /// Text that does not grow beyond [`MAX_DEMANGLED_BYTES`].
@@ -98,6 +99,7 @@ mod tests {
         check(b"_Z9\xff", "_Z9\u{fffd}");
         check(b"a.c:\xff", "a.c:\u{fffd}");
         check(b"a.c;", "a.c;");
+        check(b"_ZNE", "_ZNE");
         check(b"", "");
     }
 

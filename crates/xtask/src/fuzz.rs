@@ -31,6 +31,8 @@ struct Plan {
     targets: Vec<String>,
     /// How many run at a time.
     jobs: usize,
+    /// What chance begins with; another one each time, if none is given.
+    seed: Option<u32>,
 }
 
 /// `--hours N`, `--minutes N` or `--seconds N`, `--jobs N`, and names of targets.
@@ -43,12 +45,14 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Fuzzes all targets for so long, all together; a finding is a failure.
+/// Fuzzes all targets for so long, all together; a finding is a failure. It begins alike each time, since this is to say
+/// whether a change broke something.
 pub(crate) fn all(time: Duration) -> Result<(), Failure> {
     let plan = Plan {
         time,
         targets: Vec::new(),
         jobs: AT_A_TIME,
+        seed: Some(1),
     };
     match fuzz(&plan)? {
         0 => Ok(()),
@@ -94,6 +98,7 @@ impl Plan {
             time,
             targets,
             jobs,
+            seed: None,
         })
     }
 }
@@ -140,7 +145,8 @@ fn fuzz(plan: &Plan) -> Result<usize, Failure> {
             let Some(name) = left.lock().ok().and_then(|mut left| left.next()) else {
                 return Ok(());
             };
-            let outcome = run_one(name, share).map_err(|failure| format!("{name}: {failure}"))?;
+            let outcome =
+                run_one(name, share, plan.seed).map_err(|failure| format!("{name}: {failure}"))?;
             if let Ok(mut outcomes) = outcomes.lock() {
                 outcomes.push(outcome);
             }
@@ -229,7 +235,7 @@ fn program(name: &str) -> Result<PathBuf, Failure> {
 }
 
 /// Runs a target for so long. Its output is kept beside what it finds; if it ends badly, the end of that is shown.
-fn run_one(name: &str, time: Duration) -> Result<Outcome, Failure> {
+fn run_one(name: &str, time: Duration, seed: Option<u32>) -> Result<Outcome, Failure> {
     let corpus = Path::new("fuzz/corpus").join(name);
     let artifacts = Path::new("fuzz/artifacts").join(name);
     let logs = Path::new("fuzz/target/logs");
@@ -246,6 +252,9 @@ fn run_one(name: &str, time: Duration) -> Result<Outcome, Failure> {
         .arg(format!("-malloc_limit_mb={MOST_AT_ONCE_MB}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg("-print_final_stats=1");
+    if let Some(seed) = seed {
+        fuzzer.arg(format!("-seed={seed}"));
+    }
     let dictionary = PathBuf::from(format!("fuzz/dictionaries/{name}.dict"));
     if dictionary.is_file() {
         fuzzer.arg(format!("-dict={}", dictionary.display()));
