@@ -1,6 +1,6 @@
 //! What CI runs, so that a laptop can run it too.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::{Failure, command, fuzz, instructions};
@@ -114,20 +114,10 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
 /// How long all targets are fuzzed, together.
 const FUZZ_TIME: Duration = Duration::from_secs(110);
 
-/// Nightly's `cargo`, which rustup gives.
-fn nightly() -> Command {
-    let mut cargo = Command::new("cargo");
-    cargo
-        .arg("+nightly")
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO");
-    cargo
-}
-
 /// The unsafe code that touches memory, under AddressSanitizer: mapping objects, leases, following processes; the
 /// unit tests that reach it. What it depends on is not optimised, since that takes longer than the tests do.
 fn asan() -> Result<(), Failure> {
-    let mut cargo = nightly();
+    let mut cargo = command::nightly();
     cargo
         .args(["test", "--locked", "--target", "x86_64-unknown-linux-gnu"])
         .args(["--target-dir", "target/asan"])

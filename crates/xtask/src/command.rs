@@ -40,3 +40,13 @@ pub(crate) fn stdout(command: &mut Command) -> Result<String, Failure> {
         Err(format!("{command:?} ended with {status}\n{stderr}").into())
     }
 }
+
+/// Nightly's `cargo`, which rustup gives.
+pub(crate) fn nightly() -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .arg("+nightly")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO");
+    cargo
+}

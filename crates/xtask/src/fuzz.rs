@@ -207,11 +207,8 @@ fn build(targets: &[String]) -> Result<(), Failure> {
             .args(locked)
             .args(["--manifest-path", "fuzz/Cargo.toml"]),
     )?;
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["+nightly", "fuzz", "build"])
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO");
+    let mut cargo = command::nightly();
+    cargo.args(["fuzz", "build"]);
     // It takes one name, or none.
     if let [one] = targets {
         cargo.arg(one);
