@@ -280,6 +280,15 @@ fn mutations_take_damaged_offsets() {
     }
 }
 
+/// Found by the target: flags that exclude each other in one file, which therefore is not merged with a file like itself.
+#[test]
+fn an_indexed_profile_may_not_go_with_its_like() {
+    let mut indexed = fixture_bytes("indexed/v13-clang22/input.profdata");
+    // IR, function entries only, and blocks.
+    indexed[15] |= 0x25;
+    bodies::indexed(&indexed);
+}
+
 /// Most mutations of a good file leave what comes before its records as it is to be.
 #[test]
 fn mutations_keep_headers_plausible() {

@@ -21,6 +21,8 @@ struct Binary {
 }
 
 const IR: u64 = 1 << 56;
+/// Function entries only, and blocks besides: flags that exclude each other, so that such a file does not go with its like.
+const CONTRADICTORY: u64 = IR | 1 << 58 | 1 << 61;
 
 impl Binary {
     fn random(rng: &mut Rng, is_stormy: bool) -> Self {
@@ -51,7 +53,7 @@ impl Binary {
         }
         Self {
             shape,
-            flags: [0, 0, 0, 0, 0, BYTE_COVERAGE, IR][index(rng, 7)],
+            flags: [0, 0, 0, 0, 0, BYTE_COVERAGE, IR, CONTRADICTORY][index(rng, 8)],
             build_id: (rng.below(3) > 0).then(|| rng.bits().to_le_bytes().repeat(2)),
             functions,
             is_stormy,
