@@ -19,7 +19,7 @@ use bincover_model::{Coverage, File, Tally};
 use crate::listed::{ListedLine, Rates, listed};
 use crate::missing::group_name;
 use crate::paths::Names;
-use crate::xml::{Xml, printable};
+use crate::xml::{Attribute, Xml, printable};
 use crate::{Instantiations, Options};
 
 /// Writes the document. Reads [`Options::repository`], [`Options::timestamp`] and
@@ -38,16 +38,22 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     for (file, lines) in &files {
         total.add(&Metrics::of(file, lines, each));
     }
-    let time = options.timestamp.to_string();
+    let time = options.timestamp;
     let mut xml = Xml::new(out);
     xml.prologue(None)?;
-    xml.open("coverage", &[("generated", &time), ("clover", "4.5.2")])?;
-    xml.open("project", &[("timestamp", &time), ("name", "All files")])?;
+    xml.open(
+        "coverage",
+        &[("generated", time.into()), ("clover", "4.5.2".into())],
+    )?;
+    xml.open(
+        "project",
+        &[("timestamp", time.into()), ("name", "All files".into())],
+    )?;
     total.write(&mut xml, Some(files.len()))?;
     for (file, lines) in &files {
         let name = printable(names.of(&file.name).as_bytes());
         let base = name.rsplit('/').next().unwrap_or(&name);
-        xml.open("file", &[("name", base), ("path", &name)])?;
+        xml.open("file", &[("name", base.into()), ("path", (&name).into())])?;
         Metrics::of(file, lines, each).write(&mut xml, None)?;
         let mut methods: BTreeMap<u32, (String, u64)> = BTreeMap::new();
         for group in &file.groups {
@@ -69,33 +75,31 @@ fn write_line(
     line: &ListedLine,
     method: Option<&(String, u64)>,
 ) -> io::Result<()> {
-    let number = line.line.number.to_string();
-    let count = line.line.count.to_string();
+    let number = ("num", line.line.number.into());
+    let count = ("count", line.line.count.into());
     if let Some((name, entered)) = method {
-        let entered = entered.to_string();
         let name = printable(name.as_bytes());
         let attributes = [
-            ("num", &*number),
-            ("type", "method"),
-            ("signature", &name),
-            ("count", &entered),
+            number,
+            ("type", "method".into()),
+            ("signature", (&name).into()),
+            ("count", (*entered).into()),
         ];
         xml.empty("line", &attributes)?;
     }
     if line.branches.is_empty() {
-        let attributes = [("num", &*number), ("type", "stmt"), ("count", &count)];
-        return xml.empty("line", &attributes);
+        return xml.empty("line", &[number, ("type", "stmt".into()), count]);
     }
     let least = |side: fn(&bincover_model::LineBranch) -> u64| {
         let counts = line.branches.iter().map(side);
-        counts.min().unwrap_or(0).to_string()
+        counts.min().unwrap_or(0)
     };
     let attributes = [
-        ("num", &*number),
-        ("type", "cond"),
-        ("count", &count),
-        ("truecount", &least(|branch| branch.true_count)),
-        ("falsecount", &least(|branch| branch.false_count)),
+        number,
+        ("type", "cond".into()),
+        count,
+        ("truecount", least(|branch| branch.true_count).into()),
+        ("falsecount", least(|branch| branch.false_count).into()),
     ];
     xml.empty("line", &attributes)
 }
@@ -142,15 +146,12 @@ impl Metrics {
             ("elements", elements.total),
             ("coveredelements", elements.covered),
         ];
-        let mut texts: Vec<(&str, String)> = numbers
-            .iter()
-            .map(|(name, number)| (*name, number.to_string()))
+        let files = files.map(|files| ("files", files as u64));
+        let attributes: Vec<Attribute<'_>> = numbers
+            .into_iter()
+            .chain(files)
+            .map(|(name, number)| (name, number.into()))
             .collect();
-        if let Some(files) = files {
-            texts.push(("files", files.to_string()));
-        }
-        let attributes: Vec<(&str, &str)> =
-            texts.iter().map(|(name, text)| (*name, &**text)).collect();
         xml.empty("metrics", &attributes)
     }
 }

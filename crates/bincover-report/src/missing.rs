@@ -265,10 +265,9 @@ fn zero_lines(file: &File, first: u32, last: u32, next: &mut usize) -> Option<Mi
     for line in zeros {
         one.lines = Some((start, line.number));
         one.line_count += 1;
-        *next = file
-            .lines
-            .partition_point(|other| other.number <= line.number);
     }
+    // All that are left have their place; the next one's begin behind them.
+    *next = to;
     Some(one)
 }
 

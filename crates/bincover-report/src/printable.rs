@@ -8,7 +8,16 @@
 /// ```
 #[must_use]
 pub fn printable(text: &str) -> String {
+    if text.as_bytes().iter().all(is_plain) {
+        return text.to_owned();
+    }
     text.replace(is_harmful, "\u{fffd}")
+}
+
+/// Of ASCII, and neither a control character nor white space other than a space: text of these alone, which most is, need
+/// not be looked at further.
+pub(crate) fn is_plain(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~')
 }
 
 /// Control characters, and those that turn the direction of writing or end a line.

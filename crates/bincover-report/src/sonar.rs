@@ -20,23 +20,24 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     let names = Names::new(coverage, options);
     let mut xml = Xml::new(out);
     xml.prologue(None)?;
-    xml.open("coverage", &[("version", "1")])?;
+    xml.open("coverage", &[("version", "1".into())])?;
     for file in coverage.measured_files() {
         let path = printable(names.of(&file.name).as_bytes());
-        xml.open("file", &[("path", &path)])?;
+        xml.open("file", &[("path", (&path).into())])?;
         for line in listed(coverage, file) {
-            let number = line.line.number.to_string();
-            let covered = (line.line.count > 0).to_string();
+            let covered = match line.line.count {
+                0 => "false",
+                _ => "true",
+            };
             let sides = line.conditions();
-            let (to_cover, of_them) = (sides.total.to_string(), sides.covered.to_string());
-            let mut attributes = vec![("lineNumber", &*number), ("covered", &*covered)];
-            if sides.total > 0 {
-                attributes.extend([
-                    ("branchesToCover", &*to_cover),
-                    ("coveredBranches", &*of_them),
-                ]);
-            }
-            xml.empty("lineToCover", &attributes)?;
+            let attributes = [
+                ("lineNumber", line.line.number.into()),
+                ("covered", covered.into()),
+                ("branchesToCover", sides.total.into()),
+                ("coveredBranches", sides.covered.into()),
+            ];
+            let shown = if sides.total > 0 { 4 } else { 2 };
+            xml.empty("lineToCover", &attributes[..shown])?;
         }
         xml.close("file")?;
     }

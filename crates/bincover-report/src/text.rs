@@ -15,7 +15,7 @@ use bstr::ByteSlice;
 use crate::left_out::LeftOut;
 use crate::missing::{Missing, missing};
 use crate::paths::Names;
-use crate::printable::printable;
+use crate::printable::{is_plain, printable};
 use crate::table::percent;
 use crate::{Options, Source, Sources};
 
@@ -93,6 +93,8 @@ fn emit_file(
     let mut left_out = LeftOut::lines(file);
     let mut rule: Option<&ExcludedRange> = None;
     let mut number: u32 = 0;
+    let mut line = Vec::new();
+    let mut digits = itoa::Buffer::new();
     for source in text.lines() {
         number = number.saturating_add(1);
         while lines.next_if(|line| line.number < number).is_some() {}
@@ -113,23 +115,26 @@ fn emit_file(
             None if rule.is_some() => (" ", look.left_out),
             _ => (" ", Style::new()),
         };
-        let shown = match (count, rule) {
-            (Some(count), _) => short(count),
-            (None, Some(_)) => "out".to_owned(),
-            (None, None) => String::new(),
+        let shown: Cow<'_, str> = match (count, rule) {
+            (Some(count), _) => short(count).into(),
+            (None, Some(_)) => "out".into(),
+            (None, None) => "".into(),
         };
-        let aside = look.aside;
-        let is_plain = source.iter().all(|byte| matches!(byte, b' '..=b'~'));
-        let source = source.to_str_lossy();
-        let source: Cow<'_, str> = match is_plain {
-            true => source,
-            false => printable(&source.replace('\t', "    ")).into(),
-        };
-        let source = source.trim_end();
-        writeln!(
-            out,
-            "{aside}{number:>5}{aside:#} {shown:>7} {style}{mark} {source}{style:#}"
-        )?;
+        // Formatting each of these would be most of the time.
+        line.clear();
+        let _ = write!(line, "{}", look.aside);
+        push_right(&mut line, 5, digits.format(number));
+        let _ = write!(line, "{:#} ", look.aside);
+        push_right(&mut line, 7, &shown);
+        let _ = write!(line, " {style}{mark} ");
+        if source.iter().all(is_plain) {
+            line.extend_from_slice(source.trim_ascii_end());
+        } else {
+            let source = printable(&source.to_str_lossy().replace('\t', "    "));
+            line.extend_from_slice(source.trim_end().as_bytes());
+        }
+        let _ = writeln!(line, "{style:#}");
+        out.write_all(&line)?;
         for note in here {
             writeln!(out, "{:>15} {style}{}{style:#}", "", note.note())?;
         }
@@ -146,6 +151,12 @@ fn emit_file(
         )?;
     }
     Ok(())
+}
+
+/// Appends text of ASCII so that it ends at a column.
+fn push_right(line: &mut Vec<u8>, width: usize, text: &str) {
+    line.resize(line.len() + width.saturating_sub(text.len()), b' ');
+    line.extend_from_slice(text.as_bytes());
 }
 
 /// A count in at most five characters: 999, 9.9k, 99k, 999k, 9.9M.

@@ -6,7 +6,7 @@ use bincover_model::{ExcludedPart, Summary};
 use maud::{Markup, html};
 
 use super::tree::{Folder, tree};
-use super::{Entry, Excluded, cards, escape, frame, metrics, raw, treemap, whole_percent};
+use super::{Entry, Excluded, FOOT, cards, escape, head, metrics, raw, treemap, whole_percent};
 
 /// The page.
 pub(super) fn render(files: &[Entry], excluded: &[Excluded<'_>]) -> String {
@@ -53,7 +53,7 @@ pub(super) fn render(files: &[Entry], excluded: &[Excluded<'_>]) -> String {
             p { (files.len()) " files" }
         }
     };
-    frame("Coverage", "", &content)
+    [&*head("Coverage", ""), &content.into_string(), FOOT].concat()
 }
 
 /// Of a table with more files, a browser lays rows out when they come into view.
@@ -63,9 +63,7 @@ const MAX_SMALL: usize = 2000;
 const MAX_EXCLUDED: usize = 1000;
 
 fn escaped(text: &str) -> Markup {
-    let mut html = String::new();
-    escape::push(&mut html, text.as_bytes());
-    raw(html)
+    raw(escape::escaped(text.as_bytes()))
 }
 
 /// What was left out on request, and by which rule.
@@ -108,7 +106,7 @@ fn left_out(excluded: &[Excluded<'_>]) -> Markup {
 fn folder_rows(folder: &Folder<'_>, depth: usize, totals: &Summary, rows: &mut String) {
     for inner in &folder.folders {
         let _ = write!(rows, "<tr class=\"d{depth} dir\"><th>");
-        escape::push(rows, inner.name.as_bytes());
+        rows.push_str(&escape::escaped(inner.name.as_bytes()));
         rows.push('/');
         cells(&inner.summary, totals, rows);
         folder_rows(inner, depth + 1, totals, rows);
@@ -117,7 +115,7 @@ fn folder_rows(folder: &Folder<'_>, depth: usize, totals: &Summary, rows: &mut S
         let _ = write!(rows, "<tr class=d{depth}><th><a href={}>", entry.page);
         // A link has to have something to be followed by.
         let name = if name.is_empty() { "(no name)" } else { name };
-        escape::push(rows, name.as_bytes());
+        rows.push_str(&escape::escaped(name.as_bytes()));
         rows.push_str("</a>");
         cells(&entry.summary, totals, rows);
     }

@@ -76,10 +76,13 @@ pub fn emit(
         });
     }
     let measured: Vec<(&File, &Entry)> = coverage.measured_files().zip(&files).collect();
-    let texts = || source::Texts::new(sources);
-    workers::for_each(&measured, options.threads, texts, |texts, (file, entry)| {
-        let page = page::render(coverage, file, entry, texts);
-        out.file(&entry.page, page.as_bytes())
+    // Memory that a page took is there for the next.
+    let state = || (source::Texts::new(sources), Vec::new());
+    workers::for_each(&measured, options.threads, state, |state, (file, entry)| {
+        let (texts, html) = state;
+        html.clear();
+        page::write(coverage, file, entry, texts, html);
+        out.file(&entry.page, html)
     })?;
     let page_of: HashMap<&str, &str> = files
         .iter()
@@ -207,29 +210,31 @@ fn metrics(summary: &Summary) -> impl Iterator<Item = (&'static str, Tally)> {
     shown.map(|(name, tally, _)| (name, tally))
 }
 
-/// What all pages have around them. `up` leads to the report's folder.
-fn frame(title: &str, up: &str, content: &Markup) -> String {
+/// What all pages begin with, up to their content. `up` leads to the report's folder.
+fn head(title: &str, up: &str) -> String {
     const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
         img-src data:; base-uri 'none'; form-action 'none'";
     let page = html! {
         (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="generator" content=(concat!("bincover ", env!("CARGO_PKG_VERSION")));
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                link rel="icon" href="data:,";
-                link rel="stylesheet" href=(format!("{up}report.css"));
-                script src=(format!("{up}report.js")) {}
-            }
-            body { (content) }
+        (PreEscaped("<html lang=\"en\">"))
+        head {
+            meta charset="utf-8";
+            meta name="generator" content=(concat!("bincover ", env!("CARGO_PKG_VERSION")));
+            meta http-equiv="Content-Security-Policy" content=(POLICY);
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) }
+            link rel="icon" href="data:,";
+            link rel="stylesheet" href=(format!("{up}report.css"));
+            script src=(format!("{up}report.js")) {}
         }
+        (PreEscaped("<body>"))
     };
     page.into_string()
 }
+
+/// What all pages end with.
+const FOOT: &str = "</body></html>";
 
 /// The numbers as cards.
 fn cards(summary: &Summary) -> Markup {

@@ -1,17 +1,17 @@
 //! The page of a source file.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::io::Write;
 use std::rc::Rc;
 
 use bincover_model::{
     Coverage, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
 };
-use bstr::ByteSlice;
-use maud::{Markup, Render, html};
+use bstr::{ByteSlice, ByteVec};
+use maud::{Markup, PreEscaped, html};
 
 use super::source::{Text, Texts};
-use super::{Entry, Excluded, cards, escape, frame, raw};
+use super::{Entry, Excluded, FOOT, cards, escape, head, raw};
 use crate::left_out::LeftOut;
 use crate::listed::{ListedLine, listed};
 use crate::missing::{GroupNames, Missing, missing};
@@ -31,47 +31,24 @@ const MAX_INSTANTIATIONS: usize = 50;
 /// Lines of a macro that are shown where it is used.
 const MAX_MACRO_LINES: u32 = 40;
 
-/// The page.
-pub(super) fn render(coverage: &Coverage, file: &File, entry: &Entry, texts: &Texts<'_>) -> String {
+/// Writes the page.
+pub(super) fn write(
+    coverage: &Coverage,
+    file: &File,
+    entry: &Entry,
+    texts: &Texts<'_>,
+    html: &mut Vec<u8>,
+) {
     let found = missing(coverage, file);
     let groups = GroupNames::new(coverage, file);
     let text = texts.get(&file.name);
-    let (folder, base) = match entry.name.rsplit_once('/') {
-        Some((folder, base)) => (Some(folder), base),
-        None => (None, entry.name.as_str()),
-    };
-    let content = html! {
-        header class="top" {
-            nav aria-label="Path" {
-                a href="../index.html" { "Coverage" }
-                @if let Some(folder) = folder {
-                    " / " span { (raw(escaped(folder))) }
-                }
-            }
-            h1 { (raw(escaped(base))) }
-            button type="button" id="theme" class="js" title="Light or dark (t)" { "Theme" }
-        }
-        main {
-            (cards(&entry.summary))
-            @for note in notes(file, &text) { p class="note" role="note" { (note) } }
-            (places(&groups, &found))
-            (functions(&groups, file))
-            (left_out(file, text.is_ok()))
-            div class="tools js" {
-                button type="button" id="previous" title="Previous place (p)" { "↑" span class="hidden" { " previous place not covered" } }
-                button type="button" id="next" title="Next place (n)" { "↓" span class="hidden" { " next place not covered" } }
-                output id="at" {}
-            }
-            ul class="legend" aria-label="Legend" {
-                li class="h" { "executed" }
-                li class="p" { "executed, but not all of it" }
-                li class="m" { "not executed" }
-                @if !file.excluded.is_empty() { li class="e" { "out: left out on request" } }
-            }
-            div class="scroll" tabindex="0" role="region" aria-label="Source" {
-                (Written(|html: &mut String| Rows::push(coverage, file, &found, &text, texts, html)))
-            }
-        }
+    let title = entry.name.replace(crate::printable::is_harmful, "\u{fffd}");
+    html.push_str(head(&title, "../"));
+    html.push_str(above(file, entry, &found, &groups, &text).into_string());
+    html.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Source\">");
+    Rows::push(coverage, file, &found, &text, texts, html);
+    html.push_str("</div></main>");
+    let keys = html! {
         footer {
             p class="js" {
                 kbd { "n" } " " kbd { "p" } " next and previous place that is not covered  "
@@ -79,17 +56,55 @@ pub(super) fn render(coverage: &Coverage, file: &File, entry: &Entry, texts: &Te
             }
         }
     };
-    frame(
-        &entry.name.replace(crate::printable::is_harmful, "\u{fffd}"),
-        "../",
-        &content,
-    )
+    html.push_str(keys.into_string());
+    html.push_str(FOOT);
 }
 
-fn escaped(text: &str) -> String {
-    let mut html = String::new();
-    escape::push(&mut html, text.as_bytes());
-    html
+/// What stands above the source; it begins the main part.
+fn above(
+    file: &File,
+    entry: &Entry,
+    found: &[Missing],
+    groups: &GroupNames<'_>,
+    text: &Rc<Result<Text, String>>,
+) -> Markup {
+    let (folder, base) = match entry.name.rsplit_once('/') {
+        Some((folder, base)) => (Some(folder), base),
+        None => (None, entry.name.as_str()),
+    };
+    html! {
+        header class="top" {
+            nav aria-label="Path" {
+                a href="../index.html" { "Coverage" }
+                @if let Some(folder) = folder {
+                    " / " span { (escaped(folder)) }
+                }
+            }
+            h1 { (escaped(base)) }
+            button type="button" id="theme" class="js" title="Light or dark (t)" { "Theme" }
+        }
+        (PreEscaped("<main>"))
+        (cards(&entry.summary))
+        @for note in notes(file, text) { p class="note" role="note" { (note) } }
+        (places(groups, found))
+        (functions(groups, file))
+        (left_out(file, text.is_ok()))
+        div class="tools js" {
+            button type="button" id="previous" title="Previous place (p)" { "↑" span class="hidden" { " previous place not covered" } }
+            button type="button" id="next" title="Next place (n)" { "↓" span class="hidden" { " next place not covered" } }
+            output id="at" {}
+        }
+        ul class="legend" aria-label="Legend" {
+            li class="h" { "executed" }
+            li class="p" { "executed, but not all of it" }
+            li class="m" { "not executed" }
+            @if !file.excluded.is_empty() { li class="e" { "out: left out on request" } }
+        }
+    }
+}
+
+fn escaped(text: &str) -> Markup {
+    raw(escape::escaped(text.as_bytes()))
 }
 
 /// What readers have to know before they trust the page.
@@ -140,7 +155,7 @@ fn places(groups: &GroupNames<'_>, found: &[Missing]) -> Markup {
                             a href=(format!("#L{}", one.first_line())) { (one.place()) }
                             " " (one.reason.words())
                             @if let Some(name) = groups.around(one) {
-                                " " code { (raw(escaped(name))) }
+                                " " code { (escaped(name)) }
                             }
                         }
                     }
@@ -174,7 +189,7 @@ fn functions(groups: &GroupNames<'_>, file: &File) -> Markup {
                                         (group.summary.lines.covered) "/" (group.summary.lines.total)
                                     }
                                 }
-                                td { code { @if let Some(name) = groups.get(index) { (raw(escaped(name))) } } }
+                                td { code { @if let Some(name) = groups.get(index) { (escaped(name)) } } }
                             }
                         }
                     }
@@ -182,15 +197,6 @@ fn functions(groups: &GroupNames<'_>, file: &File) -> Markup {
                 @if file.groups.len() > MAX_LISTED { p { (file.groups.len() - MAX_LISTED) " more" } }
             }
         }
-    }
-}
-
-/// What a function writes into the page.
-struct Written<F: Fn(&mut String)>(F);
-
-impl<F: Fn(&mut String)> Render for Written<F> {
-    fn render_to(&self, html: &mut String) {
-        (self.0)(html);
     }
 }
 
@@ -220,7 +226,7 @@ fn left_out(file: &File, is_shown: bool) -> Markup {
                                     } @else { (one.words()) }
                                 }
                                 td { (one.range.lines) }
-                                td { code { (raw(escaped(&one.range.rule))) } }
+                                td { code { (escaped(&one.range.rule)) } }
                             }
                         }
                     }
@@ -241,7 +247,7 @@ struct Rows<'a, 'h> {
     out_lines: LeftOut<'a>,
     out_branches: LeftOut<'a>,
     is_large: bool,
-    html: &'h mut String,
+    html: &'h mut Vec<u8>,
 }
 
 /// What is told of a line besides its count.
@@ -307,7 +313,7 @@ impl<'a, 'h> Rows<'a, 'h> {
         found: &[Missing],
         text: &Rc<Result<Text, String>>,
         texts: &Texts<'_>,
-        html: &'h mut String,
+        html: &'h mut Vec<u8>,
     ) {
         let listed = listed(coverage, file);
         let mut out_branches = LeftOut::branches(file);
@@ -425,7 +431,7 @@ impl<'a, 'h> Rows<'a, 'h> {
         self.html.push_str("<td");
         match out_line {
             Some(range) => out(self.html, "", &range.rule),
-            None => self.html.push('>'),
+            None => self.html.push(b'>'),
         }
         if let Some(line) = line {
             let count = line.line.count;
@@ -444,14 +450,14 @@ impl<'a, 'h> Rows<'a, 'h> {
                     let _ = write!(self.html, ">{}/{}", sides.covered, sides.total);
                 }
                 (Some(_), Some(range)) => out(self.html, "branches ", &range.rule),
-                _ => self.html.push('>'),
+                _ => self.html.push(b'>'),
             }
         }
         self.html.push_str("<td><code>");
     }
 
     fn below(&mut self, here: &Here<'_>, texts: &Texts<'_>) {
-        let mut notes = String::new();
+        let mut notes = Vec::new();
         let places: Vec<String> = here.places.iter().map(|one| one.note()).collect();
         if !places.is_empty() {
             let _ = writeln!(notes, "<p>{}</p>", places.join("; "));
@@ -467,12 +473,14 @@ impl<'a, 'h> Rows<'a, 'h> {
         }
         if !notes.is_empty() {
             let columns = if self.has_branches { 3 } else { 2 };
-            let _ = writeln!(self.html, "<tr class=x><td colspan={columns}><td>{notes}");
+            let _ = write!(self.html, "<tr class=x><td colspan={columns}><td>");
+            self.html.append(&mut notes);
+            self.html.push(b'\n');
         }
     }
 
     /// The instantiations of a function, each with what it did not reach.
-    fn instantiations(&self, group: &Group, notes: &mut String) {
+    fn instantiations(&self, group: &Group, notes: &mut Vec<u8>) {
         let _ = write!(
             notes,
             "<details><summary>{} instantiations</summary><table><thead><tr><th scope=col>Entered<th scope=col>Lines<th scope=col>Name<th scope=col>Not covered<tbody>",
@@ -491,7 +499,7 @@ impl<'a, 'h> Rows<'a, 'h> {
             notes.push_str("</code><td>");
             let view = self.coverage.function_view(*id);
             let missed = missed_lines(&view.segments);
-            notes.push_str(&missed.join(", "));
+            notes.push_str(missed.join(", "));
         }
         notes.push_str("</table>");
         let more = group.members.len().saturating_sub(MAX_INSTANTIATIONS);
@@ -507,7 +515,7 @@ impl<'a, 'h> Rows<'a, 'h> {
         region: &Region,
         expansions: &[Expansion],
         texts: &Texts<'_>,
-        notes: &mut String,
+        notes: &mut Vec<u8>,
     ) {
         let Some((first, id)) = expansions.first().and_then(|expansion| {
             let function = self.coverage.function(expansion.function);
@@ -574,7 +582,7 @@ impl<'a, 'h> Rows<'a, 'h> {
 }
 
 /// The rest of a cell that says that something is out, and by which rule.
-fn out(html: &mut String, what: &str, rule: &str) {
+fn out(html: &mut Vec<u8>, what: &str, rule: &str) {
     let _ = write!(html, " title=\"{what}left out by ");
     escape::push(html, rule.as_bytes());
     html.push_str("\">out");

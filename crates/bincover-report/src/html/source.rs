@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bincover_model::{Coverage, FileId, Segment};
-use bstr::ByteSlice;
+use bstr::{ByteSlice, ByteVec};
 
 use super::escape;
 use super::syntax::{self, Piece};
@@ -69,42 +69,56 @@ impl<'s> Texts<'s> {
 /// A source, cut into lines and tokens.
 pub(super) struct Text {
     bytes: Vec<u8>,
-    /// Where each line begins.
-    starts: Vec<usize>,
+    lines: Vec<LineStart>,
     pieces: Vec<Piece>,
     pub(super) is_changed: bool,
 }
 
+#[derive(Clone, Copy)]
+struct LineStart {
+    /// Its first byte.
+    start: usize,
+    /// The first of the pieces that ends behind that.
+    first_piece: usize,
+}
+
 impl Text {
     fn new(name: &[u8], bytes: Vec<u8>, is_changed: bool) -> Self {
+        let pieces = syntax::pieces(&name.to_str_lossy(), &bytes);
         let ends = memchr::memchr_iter(b'\n', &bytes).map(|at| at + 1);
-        let mut starts: Vec<usize> = [0].into_iter().chain(ends).collect();
         // What comes after the last line feed is a line if it is something.
-        if starts.last() == Some(&bytes.len()) {
-            starts.pop();
-        }
+        let starts = [0]
+            .into_iter()
+            .chain(ends)
+            .filter(|start| *start < bytes.len());
+        let mut first_piece = 0;
+        let lines = starts.map(|start| {
+            let rest = pieces.get(first_piece..).unwrap_or_default().iter();
+            first_piece += rest.take_while(|piece| piece.1 <= start).count();
+            LineStart { start, first_piece }
+        });
         Self {
-            pieces: syntax::pieces(&name.to_str_lossy(), &bytes),
-            starts,
+            lines: lines.collect(),
+            pieces,
             bytes,
             is_changed,
         }
     }
 
     pub(super) fn line_count(&self) -> usize {
-        self.starts.len()
+        self.lines.len()
     }
 
-    /// Where a line begins and ends, without what ends it.
-    fn range(&self, number: u32) -> Option<(usize, usize)> {
+    /// Where a line begins, and where it ends, without what ends it.
+    fn range(&self, number: u32) -> Option<(LineStart, usize)> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        let start = *self.starts.get(index)?;
-        let next = self.starts.get(index + 1).copied();
+        let line = *self.lines.get(index)?;
+        let next = self.lines.get(index + 1).map(|next| next.start);
         let end = next.unwrap_or(self.bytes.len());
-        let line = self.bytes.get(start..end)?;
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        Some((start, start + line.len()))
+        let text = self.bytes.get(line.start..end)?;
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        Some((line, line.start + text.len()))
     }
 
     /// A line's code. `count` is the line's; `wrapped` is the segment that it begins in, `segments`
@@ -115,21 +129,22 @@ impl Text {
         count: Option<u64>,
         wrapped: Option<Segment>,
         segments: &[Segment],
-        html: &mut String,
+        html: &mut Vec<u8>,
     ) {
-        let Some((start, full_end)) = self.range(number) else {
+        let Some((line, full_end)) = self.range(number) else {
             return;
         };
+        let start = line.start;
         let end = self.boundary(full_end.min(start + MAX_LINE_BYTES), start);
         let at = |segment: &Segment| {
             let column = usize::try_from(segment.start.column).unwrap_or(usize::MAX);
             let at = start.saturating_add(column.saturating_sub(1)).min(end);
             self.boundary(at, start)
         };
-        let first = self.pieces.partition_point(|piece| piece.1 <= start);
-        let pieces = self.pieces.get(first..).unwrap_or_default().iter();
-        let mut pieces = pieces.take_while(|piece| piece.0 < end).peekable();
-        let mut segments = segments.iter().peekable();
+        let pieces = self.pieces.get(line.first_piece..).unwrap_or_default();
+        let mut pieces = pieces.iter().peekable();
+        let mut segments = segments.iter().map(|segment| (at(segment), segment));
+        let mut next = segments.next();
         // A line of which nothing was executed is marked as a whole.
         let is_missed =
             |segment: &Segment| segment.has_count && segment.count == 0 && !segment.is_gap;
@@ -137,7 +152,8 @@ impl Text {
         let mut missed = marks && wrapped.as_ref().is_some_and(is_missed);
         let mut from = start;
         while from < end {
-            while let Some(segment) = segments.next_if(|segment| at(segment) <= from) {
+            while let Some((_, segment)) = next.filter(|(at, _)| *at <= from) {
+                next = segments.next();
                 missed = marks && is_missed(segment);
                 let is_other = segment.is_entry
                     && !segment.is_gap
@@ -145,7 +161,7 @@ impl Text {
                     && count.is_some_and(|count| count != segment.count);
                 if is_other {
                     html.push_str("<b>");
-                    html.push_str(&short(segment.count));
+                    html.push_str(short(segment.count));
                     html.push_str("</b>");
                 }
             }
@@ -155,7 +171,7 @@ impl Text {
                 Some((begins, ..)) => (None, *begins),
                 None => (None, end),
             };
-            let until = until.min(segments.peek().map_or(end, |segment| at(segment)));
+            let until = until.min(next.map_or(end, |(at, _)| at));
             let until = self.boundary(until.min(end), start).max(from + 1).min(end);
             if missed {
                 html.push_str("<mark>");
@@ -165,11 +181,11 @@ impl Text {
                 Some(class) => {
                     html.push_str("<i class=");
                     html.push_str(class);
-                    html.push('>');
-                    escape::push(html, text);
+                    html.push(b'>');
+                    escape::push_content(html, text);
                     html.push_str("</i>");
                 }
-                None => escape::push(html, text),
+                None => escape::push_content(html, text),
             }
             if missed {
                 html.push_str("</mark>");
@@ -177,7 +193,7 @@ impl Text {
             from = until;
         }
         if full_end > end {
-            html.push_str(&format!("<em>… {} more bytes</em>", full_end - end));
+            html.push_str(format!("<em>… {} more bytes</em>", full_end - end));
         }
     }
 
@@ -211,9 +227,9 @@ mod tests {
 
     fn line(text: &str, count: u64, segments: &[Segment]) -> String {
         let text = Text::new(b"a.c", text.into(), false);
-        let mut html = String::new();
+        let mut html = Vec::new();
         text.push_line(1, Some(count), None, segments, &mut html);
-        html
+        html.into_string().expect("pages are UTF-8")
     }
 
     #[test]

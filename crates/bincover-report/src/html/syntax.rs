@@ -38,112 +38,156 @@ enum Language {
     Go,
 }
 
-const RUST: &[&str] = &[
-    "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern",
-    "false", "fn", "for", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub",
-    "ref", "return", "self", "Self", "static", "struct", "super", "trait", "true", "type", "union",
-    "unsafe", "use", "where", "while",
-];
-const C: &[&str] = &[
-    "alignas",
-    "alignof",
-    "auto",
-    "bool",
-    "break",
-    "case",
-    "catch",
-    "char",
-    "class",
-    "concept",
-    "const",
-    "consteval",
-    "constexpr",
-    "constinit",
-    "continue",
-    "decltype",
-    "default",
-    "delete",
-    "do",
-    "double",
-    "else",
-    "enum",
-    "explicit",
-    "extern",
-    "false",
-    "float",
-    "for",
-    "friend",
-    "goto",
-    "if",
-    "inline",
-    "int",
-    "long",
-    "mutable",
-    "namespace",
-    "new",
-    "noexcept",
-    "nullptr",
-    "operator",
-    "override",
-    "private",
-    "protected",
-    "public",
-    "register",
-    "requires",
-    "restrict",
-    "return",
-    "short",
-    "signed",
-    "sizeof",
-    "static",
-    "struct",
-    "switch",
-    "template",
-    "this",
-    "throw",
-    "true",
-    "try",
-    "typedef",
-    "typename",
-    "union",
-    "unsigned",
-    "using",
-    "virtual",
-    "void",
-    "volatile",
-    "while",
-];
-const GO: &[&str] = &[
-    "break",
-    "case",
-    "chan",
-    "const",
-    "continue",
-    "default",
-    "defer",
-    "else",
-    "fallthrough",
-    "false",
-    "for",
-    "func",
-    "go",
-    "goto",
-    "if",
-    "import",
-    "interface",
-    "iota",
-    "map",
-    "nil",
-    "package",
-    "range",
-    "return",
-    "select",
-    "struct",
-    "switch",
-    "true",
-    "type",
-    "var",
-];
+fn is_rust_keyword(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"Self"
+            | b"as"
+            | b"async"
+            | b"await"
+            | b"break"
+            | b"const"
+            | b"continue"
+            | b"crate"
+            | b"dyn"
+            | b"else"
+            | b"enum"
+            | b"extern"
+            | b"false"
+            | b"fn"
+            | b"for"
+            | b"if"
+            | b"impl"
+            | b"in"
+            | b"let"
+            | b"loop"
+            | b"match"
+            | b"mod"
+            | b"move"
+            | b"mut"
+            | b"pub"
+            | b"ref"
+            | b"return"
+            | b"self"
+            | b"static"
+            | b"struct"
+            | b"super"
+            | b"trait"
+            | b"true"
+            | b"type"
+            | b"union"
+            | b"unsafe"
+            | b"use"
+            | b"where"
+            | b"while"
+    )
+}
+fn is_c_keyword(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"alignas"
+            | b"alignof"
+            | b"auto"
+            | b"bool"
+            | b"break"
+            | b"case"
+            | b"catch"
+            | b"char"
+            | b"class"
+            | b"concept"
+            | b"const"
+            | b"consteval"
+            | b"constexpr"
+            | b"constinit"
+            | b"continue"
+            | b"decltype"
+            | b"default"
+            | b"delete"
+            | b"do"
+            | b"double"
+            | b"else"
+            | b"enum"
+            | b"explicit"
+            | b"extern"
+            | b"false"
+            | b"float"
+            | b"for"
+            | b"friend"
+            | b"goto"
+            | b"if"
+            | b"inline"
+            | b"int"
+            | b"long"
+            | b"mutable"
+            | b"namespace"
+            | b"new"
+            | b"noexcept"
+            | b"nullptr"
+            | b"operator"
+            | b"override"
+            | b"private"
+            | b"protected"
+            | b"public"
+            | b"register"
+            | b"requires"
+            | b"restrict"
+            | b"return"
+            | b"short"
+            | b"signed"
+            | b"sizeof"
+            | b"static"
+            | b"struct"
+            | b"switch"
+            | b"template"
+            | b"this"
+            | b"throw"
+            | b"true"
+            | b"try"
+            | b"typedef"
+            | b"typename"
+            | b"union"
+            | b"unsigned"
+            | b"using"
+            | b"virtual"
+            | b"void"
+            | b"volatile"
+            | b"while"
+    )
+}
+fn is_go_keyword(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"break"
+            | b"case"
+            | b"chan"
+            | b"const"
+            | b"continue"
+            | b"default"
+            | b"defer"
+            | b"else"
+            | b"fallthrough"
+            | b"false"
+            | b"for"
+            | b"func"
+            | b"go"
+            | b"goto"
+            | b"if"
+            | b"import"
+            | b"interface"
+            | b"iota"
+            | b"map"
+            | b"nil"
+            | b"package"
+            | b"range"
+            | b"return"
+            | b"select"
+            | b"struct"
+            | b"switch"
+            | b"true"
+            | b"type"
+            | b"var"
+    )
+}
 
 fn language(name: &str) -> Option<Language> {
     match name.rsplit_once('.')?.1 {
@@ -166,18 +210,19 @@ pub(super) fn pieces(name: &str, text: &[u8]) -> Vec<Piece> {
         language,
     };
     let mut pieces = Vec::new();
-    let mut is_line_start = true;
-    while let Some(byte) = lexer.peek(0) {
+    loop {
+        lexer.skip_while(|byte| KINDS[usize::from(byte)] == Kind::None);
         let start = lexer.at;
-        let token = lexer.token(byte, is_line_start);
-        is_line_start = byte == b'\n' || is_line_start && byte.is_ascii_whitespace();
+        let Some(byte) = lexer.peek(0) else {
+            return pieces;
+        };
+        let token = lexer.token(byte);
         // Whatever it is, it goes on.
         lexer.at = lexer.at.max(start + 1).min(text.len());
         if let Some(token) = token {
             pieces.push((start, lexer.at, token));
         }
     }
-    pieces
 }
 
 struct Lexer<'t> {
@@ -193,6 +238,13 @@ impl Lexer<'_> {
 
     fn rest(&self) -> &[u8] {
         self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Nothing but white space stands before it in its line.
+    fn is_line_start(&self) -> bool {
+        let before = self.text.get(..self.at).unwrap_or_default().iter();
+        let mut before = before.rev().skip_while(|byte| matches!(byte, b' ' | b'\t'));
+        before.next().is_none_or(|byte| *byte == b'\n')
     }
 
     fn skip_while(&mut self, is_part: impl Fn(u8) -> bool) {
@@ -211,7 +263,7 @@ impl Lexer<'_> {
     }
 
     /// Goes behind the token that begins here; `None` if it has no colour.
-    fn token(&mut self, byte: u8, is_line_start: bool) -> Option<Token> {
+    fn token(&mut self, byte: u8) -> Option<Token> {
         let rest = self.rest();
         match byte {
             b'/' if rest.starts_with(b"//") => {
@@ -222,7 +274,7 @@ impl Lexer<'_> {
                 self.block_comment();
                 Some(Token::Comment)
             }
-            b'#' if self.language == Language::C && is_line_start => {
+            b'#' if self.language == Language::C && self.is_line_start() => {
                 self.at += 1;
                 self.skip_while(|byte| byte == b' ' || byte == b'\t');
                 self.skip_while(is_word);
@@ -356,19 +408,47 @@ impl Lexer<'_> {
                 return Some(Token::Text);
             }
         }
-        let keywords = match self.language {
-            Language::Rust => RUST,
-            Language::C => C,
-            Language::Go => GO,
+        let is_keyword = match self.language {
+            Language::Rust => is_rust_keyword(word),
+            Language::C => is_c_keyword(word),
+            Language::Go => is_go_keyword(word),
         };
-        let is_keyword = keywords.iter().any(|keyword| keyword.as_bytes() == word);
         is_keyword.then_some(Token::Keyword)
     }
 }
 
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+    KINDS[usize::from(byte)] == Kind::Word
 }
+
+/// What a byte may be a part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// No token begins here.
+    None,
+    /// Names, keywords and numbers.
+    Word,
+    /// What begins here is to be looked at.
+    Other,
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::None; 256];
+    let mut byte = u8::MAX;
+    loop {
+        kinds[byte as usize] = match byte {
+            b'/' | b'#' | b'"' | b'`' | b'\'' => Kind::Other,
+            b'_' | 0x80.. => Kind::Word,
+            _ if byte.is_ascii_alphanumeric() => Kind::Word,
+            _ => Kind::None,
+        };
+        if byte == 0 {
+            break;
+        }
+        byte -= 1;
+    }
+    kinds
+};
 
 #[cfg(test)]
 mod tests {

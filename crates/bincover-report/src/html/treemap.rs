@@ -129,12 +129,12 @@ fn rectangle(lines: Tally, name: &str, page: Option<&str>, area: Area, svg: &mut
         "<rect class=\"t{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>",
         percent / 10
     );
-    escape::push(svg, name.as_bytes());
+    svg.push_str(&escape::escaped(name.as_bytes()));
     let _ = write!(svg, ": {percent}% of {} lines</title></rect>", lines.total);
     let base = name.rsplit('/').next().unwrap_or(name);
     if height > 20.0 && width > 12.0 + 7.0 * float(base.chars().count() as u64) {
         let _ = write!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">", x + 6.0, y + 15.0);
-        escape::push(svg, base.as_bytes());
+        svg.push_str(&escape::escaped(base.as_bytes()));
         svg.push_str("</text>");
     }
     if page.is_some() {
