@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use bincover_model::FileId;
-use bincover_profile::{HashedMap, Inflater, NameRef};
+use bincover_profile::{FunctionHash, HashedMap, Inflater, NameRef};
 use bstr::{BStr, BString};
 
 use crate::error::Result;
@@ -16,6 +16,9 @@ use crate::sections::COVMAP;
 
 /// Tables that a thread takes at a time.
 const BLOCK: usize = 8;
+
+/// A record is compared with so many others of its name, one by one. An archive may have any number of them.
+const COMPARED: usize = 16;
 
 /// A record that differs from all others in name, hash, files or mapping bytes.
 #[derive(Clone, Copy)]
@@ -49,7 +52,12 @@ pub(super) struct Gathered<'m> {
     /// One more than the index of the last unique record of each name. Empty if there is one unit
     /// and nobody asks: an object has one record for each name.
     by_name: HashedMap<NameRef, u32>,
+    /// Where a name has more than [`COMPARED`] unique records, the others of them.
+    crowded: HashMap<Key<'m>, u32>,
 }
+
+/// What a unique record differs in from all others: name, table, hash, mapping.
+type Key<'m> = (NameRef, u32, FunctionHash, &'m [u8]);
 
 pub(super) struct GatheredUnit<'m> {
     /// Index of the mapping that it is in.
@@ -141,13 +149,24 @@ impl<'m> Gathered<'m> {
     fn index_of(&mut self, mut unique: Unique) -> u32 {
         let last = self.by_name.entry(unique.name_ref).or_default();
         let mut at = *last;
-        while let Some(index) = at.checked_sub(1) {
+        for compared in 1.. {
+            let Some(index) = at.checked_sub(1) else {
+                break;
+            };
             let known = &self.uniques[index as usize];
             if known.table == unique.table
                 && known.record(&self.units).hash == unique.record(&self.units).hash
                 && known.bytes(&self.units) == unique.bytes(&self.units)
             {
                 return index;
+            }
+            if compared == COMPARED {
+                if let Some(&index) = self.crowded.get(&unique.key(&self.units)) {
+                    return index;
+                }
+                // The next record of this name is compared with this one, and no longer with that.
+                self.crowded.insert(known.key(&self.units), index);
+                break;
             }
             at = known.next;
         }
@@ -218,6 +237,11 @@ impl<'m> Gathered<'m> {
 impl Unique {
     pub(super) fn record<'m>(&self, units: &[GatheredUnit<'m>]) -> &'m Record {
         &units[self.unit as usize].unit.records[self.record as usize]
+    }
+
+    fn key<'m>(&self, units: &[GatheredUnit<'m>]) -> Key<'m> {
+        let hash = self.record(units).hash;
+        (self.name_ref, self.table, hash, self.bytes(units))
     }
 
     /// Its mapping.
