@@ -997,6 +997,56 @@ fn profiles_are_not_given_up_for_want_of_descriptors() {
     }
 }
 
+/// The same in a fold, which the next one makes up for.
+#[test]
+fn folds_give_nothing_up_for_want_of_descriptors() {
+    let names = ["1.profraw", "2.profraw", "3.profraw"];
+    let merged = merge_files(names.map(|name| ProfileInput::from(inputs().join(name))));
+    let expected = indexed::write(&merged.profile, &WriteOptions::default());
+    for at in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            copy(&inputs().join(name), &folder.path().join(name));
+        }
+        let fault = Fault {
+            name: ".profraw",
+            ..Fault::new("EMFILE+", at)
+        };
+        let ended = run(folder.path(), &["fold", "."], Some(fault));
+        let left_out = folder.path().join(".bincover-fold/left-out");
+        assert_eq!(support::names_in(&left_out), [""; 0], "{ended:?}");
+        good(folder.path(), &["fold", "."]);
+        let total = Folder::new(folder.path()).total().unwrap().unwrap();
+        assert!(fs::read(total).unwrap() == expected, "{ended:?}");
+        if ended.hit.is_none() {
+            assert!(at > 2, "{at}");
+            break;
+        }
+    }
+}
+
+/// The same of Go's files, which a script leaves here.
+#[test]
+fn go_files_are_not_given_up_for_want_of_descriptors() {
+    let script = "cp go/cov* \"$GOCOVERDIR\"";
+    let args = ["run", "--store", "of-go", "--", "sh", "-c", script];
+    for at in 1.. {
+        let folder = fresh();
+        let fault = Fault {
+            name: "-cov",
+            ..Fault::new("EMFILE+", at)
+        };
+        let ended = run(folder.path(), &args, Some(fault));
+        let contents = Store::new(folder.path().join("of-go")).contents().unwrap();
+        assert!(contents.merged.ledger.is_empty(), "{ended:?}");
+        assert!(!contents.go.is_empty(), "{ended:?}");
+        if ended.hit.is_none() {
+            assert!(at > 2, "{at}");
+            break;
+        }
+    }
+}
+
 /// Live processes write to profiles, so these are never mapped; objects are.
 #[test]
 fn profiles_are_read_and_objects_are_mapped() {
@@ -1219,7 +1269,7 @@ fn tests_of_a_workspace_are_reported_or_it_is_said() {
     };
     for (command, args) in commands {
         // In this process, and in the one that runs the tests.
-        for (program, stride) in [("cargo-bincover", 97), ("bincover-runner", 43)] {
+        for (program, stride) in [("cargo-bincover", 139), ("bincover-runner", 61)] {
             for (number, what) in FAULTS.iter().enumerate() {
                 let stride = if tries_all() { 1 } else { stride };
                 let mut faults = 0;

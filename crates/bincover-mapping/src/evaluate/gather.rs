@@ -164,7 +164,7 @@ impl<'m> Gathered<'m> {
                 if let Some(&index) = self.crowded.get(&unique.key(&self.units)) {
                     return index;
                 }
-                // The next record of this name is compared with this one, and no longer with that.
+                // The new one takes its place among those that are compared.
                 self.crowded.insert(known.key(&self.units), index);
                 break;
             }
@@ -254,4 +254,32 @@ impl Unique {
 /// An index of something that takes bytes of an object, of which there are fewer than 2^32.
 fn small(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bincover_testkit::mapping::{self, Region};
+    use bincover_testkit::raw::Function;
+
+    use super::*;
+
+    /// More than are compared one by one.
+    #[test]
+    fn many_records_of_one_name_are_each_there_once() {
+        let hashes = || (0..3 * COMPARED as u64).chain(0..3 * COMPARED as u64);
+        let object = |hash: u64| {
+            let functions = [Function::new("f", hash, [1])];
+            let regions = vec![Region::code(0, (1, 1), (2, 1))];
+            mapping::object("/", &["a.c".to_owned()], &functions, |_| {
+                mapping::function(&[(0, regions.clone())])
+            })
+        };
+        let objects: Vec<Vec<u8>> = hashes().map(object).collect();
+        let mappings = objects.iter().map(|object| Mapping::parse(object));
+        let mappings: Vec<Mapping<'_>> = mappings.collect::<Result<_>>().unwrap();
+        let gathered = Gathered::gather(&mappings, 1, true).unwrap();
+        assert_eq!(gathered.uniques.len(), 3 * COMPARED);
+        let met = gathered.met.iter().map(|&(_, index)| u64::from(index));
+        assert!(met.eq(hashes()));
+    }
 }
