@@ -35,9 +35,14 @@ impl Bombs {
     /// Runs `bincover` under the limits. Gives its exit code, which is one of its own, and what it says.
     #[track_caller]
     fn run(&self, args: &[&str]) -> (i32, String) {
+        self.run_program(env!("CARGO_BIN_EXE_bincover"), args)
+    }
+
+    #[track_caller]
+    fn run_program(&self, program: &str, args: &[&str]) -> (i32, String) {
         let output = Command::new("sh")
             .args(["-c", "ulimit -v 524288; ulimit -t 5; exec \"$@\"", "sh"])
-            .arg(env!("CARGO_BIN_EXE_bincover"))
+            .arg(program)
             .args(args)
             .current_dir(self.0.path())
             .output()
@@ -313,6 +318,37 @@ fn containers_that_claim_much() {
     bombs.is_said_of("members.a", "members.a");
 }
 
+/// Few bytes that could be opened millions of times.
+#[test]
+fn files_that_hold_themselves() {
+    let bombs = Bombs::new();
+    // A universal file whose hundred slices are all of it.
+    let count = 100_u32;
+    let size = 8 + 20 * count;
+    let mut slices = vec![0xcafe_babe, count];
+    for _ in 0..count {
+        // x86-64, from the beginning, not aligned.
+        slices.extend([0x0100_0007, 3, 0, size, 0]);
+    }
+    let slices: Vec<u8> = slices.into_iter().flat_map(u32::to_be_bytes).collect();
+    bombs.add("slices.o", &slices);
+    bombs.is_said_of("slices.o", "members and slices");
+    // A thin archive that names itself.
+    let mut thin = b"!<thin>\n".to_vec();
+    let head = |name: &str, bytes: usize| {
+        let numbers = format!("{:<12}{:<6}{:<6}{:<8}", 0, 0, 0, 644);
+        format!("{name:<16}{numbers}{bytes:<10}`\n").into_bytes()
+    };
+    thin.extend(head("//", 8));
+    thin.extend(b"thin.a/\n");
+    for _ in 0..count {
+        thin.extend(head("/0", 6076));
+    }
+    assert_eq!(thin.len(), 6076);
+    bombs.add("thin.a", &thin);
+    bombs.is_said_of("thin.a", "members and slices");
+}
+
 fn member(bytes: &[u8]) -> Vec<u8> {
     let mut member = format!(
         "{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
@@ -487,6 +523,34 @@ fn reports_that_claim_much() {
         let (code, said) = bombs.run(&["convert", name, "--lcov", "out.info"]);
         assert_eq!(code, 0, "{name}: {said}");
     }
+    // As many reports in one, none of which is of the build of another.
+    let one = |number: u32| {
+        format!(
+            "{{\"files\":[],\"functions\":[{{\"name\":\"f{number}\",\"count\":1,\"filenames\":[\"{number}.c\"],\
+             \"regions\":[[1,1,2,1,1,0,0,0]],\"branches\":[]}}]}}"
+        )
+    };
+    let all: Vec<String> = (0..20_000).map(one).collect();
+    bombs.add(
+        "reports.json",
+        export(&format!("[{}]", all.join(","))).as_bytes(),
+    );
+    let (code, said) = bombs.run(&["convert", "reports.json", "--lcov", "out.info"]);
+    assert_eq!(code, 0, "{said}");
+    // As many folders of sources as files.
+    let sources: String = (0..20_000)
+        .map(|number| format!("<source>/nowhere/{number}</source>"))
+        .collect();
+    let classes: String = (0..20_000)
+        .map(|number| format!("<class filename=\"{number}.c\"><lines><line number=\"1\" hits=\"1\"/></lines></class>"))
+        .collect();
+    let report = format!(
+        "<coverage><sources>{sources}</sources><packages><package><classes>{classes}</classes></package></packages>\
+         </coverage>"
+    );
+    bombs.add("sources.xml", report.as_bytes());
+    let (code, said) = bombs.run(&["convert", "sources.xml", "--lcov", "out.info"]);
+    assert_eq!(code, 0, "{said}");
     // Names are matched with patterns in time that is linear in them, too.
     for pattern in ["**/x*y*/**/*.c", "*a*a*a*a*b", "**/**/**/**/b"] {
         let args = [
@@ -770,6 +834,207 @@ fn options_that_ask_for_much() {
     ]
     .concat();
     let (code, said) = bombs.run(&args);
+    assert_eq!(code, 0, "{said}");
+}
+
+/// An archive of objects with one function `f` each, of such a hash, in such a file, and with such regions.
+fn objects_of_one_name(
+    count: u64,
+    hash: impl Fn(u64) -> u64,
+    file: impl Fn(u64) -> String,
+    region: impl Fn(u64) -> Region,
+) -> Vec<u8> {
+    let mut archive = b"!<arch>\n".to_vec();
+    for number in 0..count {
+        let functions = [Function::new("f", hash(number), [1])];
+        let mapping = mapping::function(&[(0, vec![region(number)])]);
+        let files = [file(number)];
+        archive.extend(member(&mapping::object("/", &files, &functions, |_| {
+            mapping.clone()
+        })));
+    }
+    archive
+}
+
+/// However many records one name has, in objects or in a profile, the next one takes no longer.
+#[test]
+fn one_name_with_many_records() {
+    let bombs = Bombs::new();
+    let text: String = (0..30_000)
+        .map(|hash| format!("f\n{hash}\n1\n1\n"))
+        .collect();
+    bombs.add("hashes.proftext", text.as_bytes());
+    let counts = "1\n".repeat(800_000);
+    bombs.add(
+        "counts.proftext",
+        format!("f\n7\n800000\n{counts}").as_bytes(),
+    );
+    for name in ["hashes", "counts"] {
+        let (from, to) = (format!("{name}.proftext"), format!("{name}.profdata"));
+        let (code, said) = bombs.run(&["merge", "-o", &to, &from]);
+        assert_eq!(code, 0, "{name}: {said}");
+    }
+    let a = |_| "a.c".to_owned();
+    let all = |_| Region::code(0, (1, 1), (9, 1));
+    for (name, archive, profile) in [
+        // Each hash is in the profile; none is; and there is one, but each object maps the function in its own way, or to
+        // its own file.
+        (
+            "hashes",
+            objects_of_one_name(20_000, |at| 29_999 - at, a, all),
+            "hashes",
+        ),
+        (
+            "others",
+            objects_of_one_name(2_000, |at| at + 30_000, a, all),
+            "hashes",
+        ),
+        (
+            "regions",
+            objects_of_one_name(40_000, |_| 7, a, |at| Region::code(0, (1, 1), (at + 1, 1))),
+            "counts",
+        ),
+        (
+            "files",
+            objects_of_one_name(2_000, |_| 7, |at| format!("{at}.c"), all),
+            "counts",
+        ),
+    ] {
+        bombs.add("objects.a", &archive);
+        let (text, indexed) = (format!("{profile}.proftext"), format!("{profile}.profdata"));
+        let report = [
+            "report",
+            "--lcov",
+            "out.info",
+            "--profile",
+            &text,
+            "--object",
+            "objects.a",
+        ];
+        let (code, said) = bombs.run(&report);
+        assert_eq!(code, 0, "{name}: {code}: {said}");
+        let instr_profile = format!("-instr-profile={indexed}");
+        let export = [
+            "llvm-cov",
+            "export",
+            "-format=lcov",
+            "objects.a",
+            &instr_profile,
+        ];
+        let (code, said) = bombs.run(&export);
+        assert_eq!(code, 0, "{name}: {code}: {said}");
+    }
+    let (merge, hashes) = (env!("CARGO_BIN_EXE_bincover-merge"), "hashes.profdata");
+    let (code, said) = bombs.run_program(merge, &["overlap", hashes, hashes]);
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A file of very many functions.
+#[test]
+fn functions_of_one_file() {
+    let bombs = Bombs::new();
+    let count = 10_000;
+    let functions: Vec<Function> = (0..count)
+        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
+        .collect();
+    let text: String = (0..count)
+        .map(|number| format!("f{number}\n7\n1\n1\n"))
+        .collect();
+    bombs.add("f.proftext", text.as_bytes());
+    let files = ["a.c".to_owned()];
+    let object = mapping::object("/", &files, &functions, |number| {
+        let line = 3 * number as u64 + 1;
+        mapping::function(&[(0, vec![Region::code(0, (line, 1), (line + 2, 1))])])
+    });
+    bombs.add("f.o", &object);
+    for format in ["lcov", "cobertura", "json", "sonar", "clover", "codecov"] {
+        let option = format!("--{format}");
+        let report = [
+            "report",
+            &option,
+            "out",
+            "--profile",
+            "f.proftext",
+            "--object",
+            "f.o",
+        ];
+        let (code, said) = bombs.run(&report);
+        assert_eq!(code, 0, "{format}: {said}");
+    }
+}
+
+/// All names of a program in one bucket of the profile's table.
+#[test]
+fn a_bucket_of_65_535_names() {
+    let bombs = Bombs::new();
+    bombs.add("f.proftext", b"f\n7\n1\n1\n");
+    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
+    assert_eq!(code, 0, "{said}");
+    let mut profile = fs::read(bombs.path("f.profdata")).unwrap();
+    // There is one bucket. It lies behind the numbers of buckets and names; HashOffset is the fifth word.
+    let table = profile[32..40].try_into().map(u64::from_le_bytes).unwrap();
+    let bucket = usize::try_from(table).unwrap() + 16;
+    let here = profile.len() as u64;
+    profile[bucket..bucket + 8].copy_from_slice(&here.to_le_bytes());
+    profile.extend(u16::MAX.to_le_bytes());
+    // Hashes, and names and data of no bytes.
+    profile.resize(profile.len() + 24 * usize::from(u16::MAX), 0);
+    bombs.add("bucket.profdata", &profile);
+    let functions: Vec<Function> = (0..40_000)
+        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
+        .collect();
+    let mapping = mapping::function(&[(0, vec![Region::code(0, (1, 1), (9, 1))])]);
+    let files = ["a.c".to_owned()];
+    bombs.add(
+        "a.o",
+        &mapping::object("/", &files, &functions, |_| mapping.clone()),
+    );
+    for profile in ["f.profdata", "bucket.profdata"] {
+        let profile = format!("-instr-profile={profile}");
+        let (code, said) = bombs.run(&["llvm-cov", "export", "-format=lcov", "a.o", &profile]);
+        let is_good = profile.ends_with("=f.profdata");
+        assert_eq!(code == 0, is_good, "{profile}: {said}");
+        assert!(is_good || said.contains("malformed"), "{said}");
+    }
+}
+
+/// A function in very many files, with very many decisions in one of them.
+#[test]
+fn decisions_and_files_of_one_function() {
+    let bombs = Bombs::new();
+    bombs.add("f.proftext", b"f\n7\n2\n1\n1\n");
+    let count = 60_000;
+    let mut mapping = uleb(count);
+    for file in 0..count {
+        mapping.extend(uleb(file + 1));
+    }
+    mapping.extend(uleb(0));
+    mapping.extend(uleb(2 * count));
+    for _ in 0..count {
+        // A decision: its kind, bits up to the second, one condition, and where it is; then the condition: its kind, two
+        // counters, its id, nothing after it.
+        mapping.extend([5 << 3, 2, 1, 1, 1, 0, 9]);
+        mapping.extend([6 << 3, 1, 5, 1, 0, 0, 0, 1, 0, 9]);
+    }
+    for _ in 1..count {
+        mapping.extend([1, 1, 1, 1, 1, 9]);
+    }
+    let files: Vec<String> = (0..count).map(|number| format!("{number}.c")).collect();
+    let functions = [Function::new("f", 7, [1, 1])];
+    bombs.add(
+        "a.o",
+        &mapping::object("/", &files, &functions, |_| mapping.clone()),
+    );
+    let report = [
+        "report",
+        "--lcov",
+        "out.info",
+        "--profile",
+        "f.proftext",
+        "--object",
+        "a.o",
+    ];
+    let (code, said) = bombs.run(&report);
     assert_eq!(code, 0, "{said}");
 }
 

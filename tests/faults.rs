@@ -10,16 +10,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bincover::profile::{WriteOptions, indexed};
 use bincover::run::RUSTC_FLAGS;
-use bincover::{Contents, Folder, ProfileInput, Store, combine_stores, merge_files};
+use bincover::{
+    Contents, Folder, Obtained, ProfileInput, Store, StoredRun, combine_stores, merge_files,
+};
 use bincover_testkit::raw::{self, RawFile, Shape};
 use bincover_testkit::{fixture, fixture_bytes};
 use tempfile::TempDir;
@@ -59,6 +62,34 @@ fn covered() -> &'static Path {
     PATH.get_or_init(|| support::compile("faults-covered", &RUSTC_FLAGS))
 }
 
+/// The same, whose counters are in its memory until it ends: it is followed.
+fn at_exit() -> &'static str {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let path = PATH.get_or_init(|| support::compile("faults-at-exit", &["-Cinstrument-coverage"]));
+    path.to_str().unwrap()
+}
+
+/// The id of a process that does nothing and ends with this one.
+fn live_process() -> &'static str {
+    static PROCESS: OnceLock<(Child, String)> = OnceLock::new();
+    let (_, pid) = PROCESS.get_or_init(|| {
+        let mut child = Command::new(at_exit())
+            .arg("wait")
+            .env("LLVM_PROFILE_FILE", "/dev/null")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        assert_eq!(line, "waiting\n");
+        let pid = child.id().to_string();
+        (child, pid)
+    });
+    pid
+}
+
 /// What is to happen at which call.
 #[derive(Clone, Copy, Debug)]
 struct Fault<'f> {
@@ -80,7 +111,29 @@ impl<'f> Fault<'f> {
             with,
         }
     }
+
+    /// Sets what the library is told.
+    fn tell(self, command: &mut Command, folder: &Path, log: &Path) {
+        let folder = match self.name {
+            PROC => Path::new("/"),
+            _ => folder,
+        };
+        command
+            .env("FAULT_FOLDER", folder)
+            .env("FAULT", self.what)
+            .env("FAULT_AT", self.at.to_string())
+            .env("FAULT_LOG", log);
+        if !self.name.is_empty() {
+            command.env("FAULT_NAME", self.name);
+        }
+        if let Some(with) = self.with {
+            command.env("FAULT_WITH", with);
+        }
+    }
 }
+
+/// The files with which the system tells of processes, and their memory.
+const PROC: &str = "/proc/";
 
 /// How a command ended.
 #[derive(Debug)]
@@ -110,17 +163,7 @@ fn run(folder: &Path, args: &[&str], fault: Option<Fault<'_>>) -> Ended {
         .stdout(file("stdout"))
         .stderr(file("stderr"));
     if let Some(fault) = fault {
-        command
-            .env("FAULT_FOLDER", folder)
-            .env("FAULT", fault.what)
-            .env("FAULT_AT", fault.at.to_string())
-            .env("FAULT_LOG", path("log"));
-        if !fault.name.is_empty() {
-            command.env("FAULT_NAME", fault.name);
-        }
-        if let Some(with) = fault.with {
-            command.env("FAULT_WITH", with);
-        }
+        fault.tell(&mut command, folder, &path("log"));
     }
     let mut child = command.spawn().unwrap();
     let began = Instant::now();
@@ -231,6 +274,8 @@ struct Case {
     runs_after: Option<u64>,
     /// It is done once before, without a fault.
     is_second: bool,
+    /// The exit code when nothing happens: that of the program, if there is one.
+    code: i32,
 }
 
 fn case(name: &'static str, args: &[&'static str], outputs: &'static [&'static str]) -> Case {
@@ -240,6 +285,7 @@ fn case(name: &'static str, args: &[&'static str], outputs: &'static [&'static s
         outputs,
         runs_after: None,
         is_second: false,
+        code: 0,
     }
 }
 
@@ -390,6 +436,35 @@ fn of_stores() -> Vec<Case> {
     ]
 }
 
+/// Commands that read the memory of processes, at their ends or before.
+fn of_processes() -> Vec<Case> {
+    let pid = live_process();
+    let run = |name, args: &[&'static str], code| Case {
+        runs_after: Some(RUNS + 1),
+        code,
+        ..case(
+            name,
+            &[&["run", "--store", "one", "--", at_exit()], args].concat(),
+            &[],
+        )
+    };
+    vec![
+        // It writes its profile.
+        run("run, followed", &["return"], 0),
+        // It does not.
+        run("run, rescued", &["abort"], 128 + 6),
+        case(
+            "snapshot -o",
+            &["snapshot", pid, "-o", "out.profraw"],
+            &["out.profraw"],
+        ),
+        Case {
+            runs_after: Some(RUNS + 1),
+            ..case("snapshot", &["snapshot", pid, "--store", "one"], &[])
+        },
+    ]
+}
+
 impl Case {
     /// A folder with all that the command needs.
     fn fresh(&self) -> TempDir {
@@ -414,16 +489,8 @@ fn try_all(cases: &[Case], stride: usize) {
     for (index, case) in cases.iter().enumerate() {
         let good = Good::of(case);
         for (number, what) in FAULTS.iter().enumerate() {
-            let stride = if tries_all() { 1 } else { stride };
-            let first = 1 + (index * 5 + number * 3) % stride;
-            let mut faults = 0;
-            for at in (first..).step_by(stride) {
-                if !good.survives(case, Fault::new(what, at)) {
-                    break;
-                }
-                faults += 1;
-            }
-            eprintln!("{:20} {what:8} {faults:5}", case.name);
+            let first = index * 5 + number * 3;
+            good.survives_each(case, Fault::new(what, first), stride);
         }
     }
 }
@@ -440,12 +507,34 @@ impl Good {
     fn of(case: &Case) -> Self {
         let folder = case.fresh();
         let ended = run(folder.path(), &case.args, None);
-        assert!(ended.status.success(), "{}: {ended:?}", case.name);
+        assert_eq!(
+            ended.status.code(),
+            Some(case.code),
+            "{}: {ended:?}",
+            case.name
+        );
         Self {
             stdout: ended.stdout,
             outputs: case.outputs.iter().map(|name| at(&folder, name)).collect(),
             folder,
         }
+    }
+
+    /// Tries calls of a command, from about the fault's on, and says how many faults there were.
+    fn survives_each(&self, case: &Case, fault: Fault<'_>, stride: usize) {
+        let stride = if tries_all() { 1 } else { stride };
+        let first = 1 + fault.at % stride;
+        let mut faults = 0;
+        for at in (first..).step_by(stride) {
+            if !self.survives(case, Fault { at, ..fault }) {
+                break;
+            }
+            faults += 1;
+        }
+        eprintln!(
+            "{:20} {:8} {faults:5} {}",
+            case.name, fault.what, fault.name
+        );
     }
 
     /// Does it with a fault, and checks what there is then. False if there was no such call.
@@ -462,15 +551,20 @@ impl Good {
         let ended = run(folder.path(), &case.args, Some(fault));
         let told = format!("{}, {fault:?}, old outputs {has_old}: {ended:?}", case.name);
         let is_kill = fault.what == "kill";
+        let code = ended.status.code();
+        let is_passed_on = code == Some(case.code);
         let Some(hit) = &ended.hit else {
-            assert!(ended.status.success(), "{told}");
+            assert!(is_passed_on, "{told}");
             self.check_outputs(case, &folder, &told);
             return false;
         };
-        let code = ended.status.code();
         match (is_kill, code) {
-            (true, _) => assert_eq!(ended.status.signal(), Some(9), "{told}"),
-            (false, Some(0)) => {
+            // Of a run that is followed, the process behind may have been killed.
+            (true, _) => {
+                let is_killed = ended.status.signal() == Some(9) || code == Some(128 + 9);
+                assert!(is_killed, "{told}");
+            }
+            (false, _) if is_passed_on => {
                 // It did no harm; or, where a program was run, that is said.
                 if !case.args.contains(&"run") {
                     self.check_outputs(case, &folder, &told);
@@ -483,7 +577,7 @@ impl Good {
             (false, Some(1..=92)) => assert!(!ended.stderr.is_empty(), "{told}"),
             (false, _) => panic!("{told}"),
         }
-        if code != Some(0) {
+        if !is_passed_on {
             let outputs = case.outputs.iter().zip(&before).zip(&self.outputs);
             for ((name, before), good) in outputs {
                 let now = at(&folder, name);
@@ -647,7 +741,15 @@ fn check_store(case: &Case, ended: &Ended, folder: &TempDir, told: &str) {
     }
     assert_eq!(contents.runs, runs, "{told}");
     assert_eq!(mains(&contents), reached(&store), "{told}");
-    let is_acknowledged = ended.status.success() && !ended.stderr.contains("error");
+    let is_acknowledged = ended.status.code() == Some(case.code) && !ended.stderr.contains("error");
+    if is_acknowledged {
+        let uncovered = ended.stderr.matches("no coverage of this run").count();
+        assert_eq!(
+            runs,
+            reached(&store) + (left_out + uncovered) as u64,
+            "{told}"
+        );
+    }
     match case.runs_after {
         // One whose note cannot be read is left for later, and said to be going on.
         Some(_) if case.name == "clean" && ended.stderr.contains("1 going on") => {
@@ -667,7 +769,9 @@ fn check_store(case: &Case, ended: &Ended, folder: &TempDir, told: &str) {
 /// How many runs of a store have coverage, each of which reached `main` once.
 fn reached(store: &Store) -> u64 {
     let runs = store.runs().unwrap();
-    runs.iter().map(|run| run.profiles).sum()
+    let is_snapshot = |run: &&StoredRun| run.obtained == Obtained::Snapshot;
+    let snapshots = runs.iter().filter(is_snapshot).count() as u64;
+    runs.iter().map(|run| run.profiles).sum::<u64>() + snapshots
 }
 
 #[test]
@@ -678,6 +782,22 @@ fn outputs_are_whole_or_absent() {
 #[test]
 fn stores_are_exact() {
     try_all(&of_stores(), 29);
+}
+
+#[test]
+fn processes_are_read_or_it_is_said() {
+    let cases = of_processes();
+    try_all(&cases, 17);
+    for (index, case) in cases.iter().enumerate() {
+        let good = Good::of(case);
+        for (number, what) in ["EIO", "EMFILE", "EMFILE+", "EACCES"].iter().enumerate() {
+            let fault = Fault {
+                name: PROC,
+                ..Fault::new(what, index * 5 + number * 3)
+            };
+            good.survives_each(case, fault, 13);
+        }
+    }
 }
 
 /// A fold adds each profile once, whatever happens to it.
@@ -877,6 +997,56 @@ fn profiles_are_not_given_up_for_want_of_descriptors() {
     }
 }
 
+/// The same in a fold, which the next one makes up for.
+#[test]
+fn folds_give_nothing_up_for_want_of_descriptors() {
+    let names = ["1.profraw", "2.profraw", "3.profraw"];
+    let merged = merge_files(names.map(|name| ProfileInput::from(inputs().join(name))));
+    let expected = indexed::write(&merged.profile, &WriteOptions::default());
+    for at in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            copy(&inputs().join(name), &folder.path().join(name));
+        }
+        let fault = Fault {
+            name: ".profraw",
+            ..Fault::new("EMFILE+", at)
+        };
+        let ended = run(folder.path(), &["fold", "."], Some(fault));
+        let left_out = folder.path().join(".bincover-fold/left-out");
+        assert_eq!(support::names_in(&left_out), [""; 0], "{ended:?}");
+        good(folder.path(), &["fold", "."]);
+        let total = Folder::new(folder.path()).total().unwrap().unwrap();
+        assert!(fs::read(total).unwrap() == expected, "{ended:?}");
+        if ended.hit.is_none() {
+            assert!(at > 2, "{at}");
+            break;
+        }
+    }
+}
+
+/// The same of Go's files, which a script leaves here.
+#[test]
+fn go_files_are_not_given_up_for_want_of_descriptors() {
+    let script = "cp go/cov* \"$GOCOVERDIR\"";
+    let args = ["run", "--store", "of-go", "--", "sh", "-c", script];
+    for at in 1.. {
+        let folder = fresh();
+        let fault = Fault {
+            name: "-cov",
+            ..Fault::new("EMFILE+", at)
+        };
+        let ended = run(folder.path(), &args, Some(fault));
+        let contents = Store::new(folder.path().join("of-go")).contents().unwrap();
+        assert!(contents.merged.ledger.is_empty(), "{ended:?}");
+        assert!(!contents.go.is_empty(), "{ended:?}");
+        if ended.hit.is_none() {
+            assert!(at > 2, "{at}");
+            break;
+        }
+    }
+}
+
 /// Live processes write to profiles, so these are never mapped; objects are.
 #[test]
 fn profiles_are_read_and_objects_are_mapped() {
@@ -1006,16 +1176,162 @@ fn few_descriptors_are_enough() {
     }
 }
 
+/// A workspace of a small package that is built.
+struct Workspace(TempDir);
+
+const CARGO_TEST: &[&str] = &[
+    "bincover",
+    "test",
+    "--offline",
+    "--lcov",
+    "--output-path",
+    "out.info",
+];
+
+impl Workspace {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = "pub fn half(of: u32) -> u32 {\n    of / 2\n}\n\n#[cfg(test)]\nmod tests {\n    #[test]\n    \
+                      fn halves() {\n        assert_eq!(super::half(4), 2);\n    }\n}\n";
+        let manifest = "[package]\nname = \"tiny\"\nedition = \"2024\"\n\n[workspace]\n";
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join("src/lib.rs"), source).unwrap();
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.path("target/bincover-target/store")
+    }
+
+    fn output(&self) -> Option<Vec<u8>> {
+        fs::read(self.path("out.info")).ok()
+    }
+
+    /// Runs `cargo bincover`, with a fault in one of its roles, and waits until all processes have ended.
+    fn run(&self, args: &[&str], fault: Option<(&str, Fault<'_>)>) -> Ended {
+        let outside = tempfile::tempdir().unwrap();
+        let log = outside.path().join("log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-bincover"));
+        command
+            .args(args)
+            .current_dir(&self.0)
+            .env_clear()
+            .env("LC_ALL", "C");
+        for name in [
+            "PATH",
+            "HOME",
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "RUSTUP_TOOLCHAIN",
+        ] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        if let Some((program, fault)) = fault {
+            command
+                .env("LD_PRELOAD", library())
+                .env("FAULT_PROGRAM", program);
+            fault.tell(&mut command, self.0.path(), &log);
+        }
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let log = fs::read_to_string(log).ok();
+        Ended {
+            status: output.status,
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            hit: log.map(|log| log.lines().next().unwrap_or_default().to_owned()),
+        }
+    }
+}
+
+/// The tests' outcome is passed on, the report is whole or as it was, and the next run's is right.
+#[test]
+fn tests_of_a_workspace_are_reported_or_it_is_said() {
+    let workspace = Workspace::new();
+    let good = workspace.run(CARGO_TEST, None);
+    assert!(good.status.success(), "{good:?}");
+    let good = workspace.output().unwrap();
+    assert!(good.windows(8).any(|bytes| bytes == b"\nDA:2,1\n"));
+    let before = tempfile::tempdir().unwrap();
+    copy(&workspace.store(), &before.path().join("store"));
+    let mut nextest = CARGO_TEST.to_vec();
+    nextest[1] = "nextest";
+    let commands = match tries_all() {
+        true => vec![("test", CARGO_TEST), ("nextest", &nextest)],
+        false => vec![("test", CARGO_TEST)],
+    };
+    for (command, args) in commands {
+        // In this process, and in the one that runs the tests.
+        for (program, stride) in [("cargo-bincover", 139), ("bincover-runner", 61)] {
+            for (number, what) in FAULTS.iter().enumerate() {
+                let stride = if tries_all() { 1 } else { stride };
+                let mut faults = 0;
+                for at in (1 + number * 7 % stride..).step_by(stride) {
+                    let _ = fs::remove_dir_all(workspace.store());
+                    copy(&before.path().join("store"), &workspace.store());
+                    fs::write(workspace.path("out.info"), "old").unwrap();
+                    let fault = Fault::new(what, at);
+                    let ended = workspace.run(args, Some((program, fault)));
+                    let told = format!("{command}, {program}, {fault:?}: {ended:?}");
+                    check_tests(&workspace, &ended, &good, &told);
+                    let again = workspace.run(args, None);
+                    assert!(again.status.success(), "{told}, then {again:?}");
+                    assert!(
+                        workspace.output().as_ref() == Some(&good),
+                        "{told}, then {again:?}"
+                    );
+                    if ended.hit.is_none() {
+                        assert!(ended.status.success(), "{told}");
+                        break;
+                    }
+                    faults += 1;
+                }
+                eprintln!(
+                    "{:20} {what:8} {faults:5} {program}",
+                    format!("cargo {command}")
+                );
+            }
+        }
+    }
+}
+
+/// Checks what there is after tests with a fault.
+fn check_tests(workspace: &Workspace, ended: &Ended, good: &[u8], told: &str) {
+    let output = workspace.output().unwrap_or_default();
+    let is_said = ["no coverage", "could not be used", "left out"]
+        .iter()
+        .any(|words| ended.stderr.contains(words));
+    match ended.status.code() {
+        Some(0) => assert!(output == good || is_said, "{told}"),
+        Some(_) => assert!(!ended.stderr.is_empty(), "{told}"),
+        None => assert_eq!(ended.status.signal(), Some(9), "{told}"),
+    }
+    let is_whole = output == b"old" || output.ends_with(b"end_of_record\n");
+    assert!(is_whole, "{told}");
+    let store = Store::new(workspace.store());
+    store.settle().unwrap();
+    let runs = store.runs().unwrap().len() as u64;
+    if runs > 0 {
+        assert_eq!(store.contents().unwrap().runs, runs, "{told}");
+    }
+}
+
 /// The build that was run last is the newest, whatever the clock says.
 #[test]
 fn a_clock_that_is_put_back_makes_no_build_older() {
-    let at_exit = support::compile("faults-at-exit", &["-Cinstrument-coverage"]);
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("program");
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let day = 86_400;
-    let builds = [covered(), &at_exit, covered()];
+    let builds = [covered(), Path::new(at_exit()), covered()];
     for (clock, build) in [now + day, now, now + 5].into_iter().zip(builds) {
         let _ = fs::remove_file(&program);
         // In a process of its own: see `copy` in tests/store.rs.

@@ -24,6 +24,7 @@ fn act(args: &[std::ffi::OsString]) {
         "abort" => abort(),
         "kill" => kill(number(rest)),
         "spin" => spin(),
+        "wait" => wait(),
         other => unreachable!("what is {other}?"),
     }
 }
@@ -87,4 +88,10 @@ fn spin() {
     loop {
         count = std::hint::black_box(count + 1);
     }
+}
+
+/// Ends when its input does.
+fn wait() {
+    println!("waiting");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }

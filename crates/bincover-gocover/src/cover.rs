@@ -235,3 +235,28 @@ show();
 </body>
 </html>
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mode, TextProfile};
+
+    /// If all blocks were looked at for each function, this would take minutes.
+    #[test]
+    fn many_functions_of_a_file() {
+        let count = 1 << 16;
+        let mut source = String::new();
+        let mut text = String::from("mode: set\n");
+        for line in 1..=count {
+            source += &format!("func a{line:06}() {{ x }}\n");
+            text += &format!("m/t.go:{line}.16,{line}.19 1 {}\n", line % 2);
+        }
+        let text = TextProfile::parse(text.as_bytes()).unwrap();
+        let mut profile = Profile::new(Mode::Set);
+        profile.add_text(&text);
+        let files = files(&profile, |_, _| Some(source.as_bytes().to_vec()));
+        let listed = functions(&files);
+        assert_eq!(listed.lines().count(), count + 1);
+        assert!(listed.ends_with(b"50.0%\n"));
+    }
+}

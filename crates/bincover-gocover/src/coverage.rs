@@ -429,7 +429,8 @@ impl Rules<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mode, TextProfile};
+    use crate::meta::MetaBuilder;
+    use crate::{Granularity, HashKind, Mode, Program, Sums, Text, TextProfile};
 
     /// The blocks of Go 1.26 and of 1.27 for one source.
     const SOURCE: &str = "package p
@@ -489,6 +490,53 @@ func f(x int) int {
         assert_eq!(lines(&coverage.files[0]), 65536);
         assert_eq!(lines(&coverage.files[1]), 0);
         assert_eq!(lines(&coverage.files[1025]), 2);
+    }
+
+    /// Half of the functions of the source are in a program, and the other half in a text profile. If each were looked
+    /// for among all, this would take four times as long.
+    #[test]
+    fn functions_that_no_program_has() {
+        let count = 1 << 15;
+        let unit = |line: u32| Unit {
+            start_line: line,
+            start_column: 16,
+            end_line: line,
+            end_column: 19,
+            statements: 1,
+        };
+        let mut builder = MetaBuilder::new(HashKind::Fnv);
+        let [path, name, file] = ["m/a", "a", "m/a/t.go"].map(|text| Text::from(text.as_bytes()));
+        let package = builder.package(&path, &name, &Text::default());
+        let mut source = String::new();
+        let mut text = String::from("mode: count\n");
+        for line in 1..=2 * count {
+            source += &format!("func a{line:06}() {{ x }}\n");
+            match line % 2 {
+                0 => text += &format!("m/a/t.go:{line}.16,{line}.19 1 1\n"),
+                _ => {
+                    let function = crate::meta::Function {
+                        name: format!("a{line:06}").as_bytes().into(),
+                        file: file.clone(),
+                        units: [unit(line)].into(),
+                        literal: false,
+                    };
+                    builder.function(package, function);
+                }
+            }
+        }
+        let program = builder.write(Mode::Count, Granularity::Block);
+        let program = Program::parse(program).unwrap();
+        let mut profile = Profile::new(Mode::Count);
+        profile.add_program(&program, &Sums::new(&program, Mode::Count), |_| true);
+        profile.add_text(&TextProfile::parse(text.as_bytes()).unwrap());
+        let mut locate = |file: &BStr, _: &BStr| Located {
+            name: file.to_owned(),
+            source: Some(source.as_bytes().to_vec()),
+        };
+        let coverage = coverage(&profile, &mut locate, LineRule::Max);
+        let run = coverage.functions.iter().filter(|one| one.count > 0);
+        let half = count as usize;
+        assert_eq!((coverage.functions.len(), run.count()), (2 * half, half));
     }
 
     #[test]

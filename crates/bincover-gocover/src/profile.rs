@@ -363,8 +363,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::meta::{Function, MetaBuilder};
     use crate::sample;
     use crate::text;
+    use crate::{Granularity, HashKind};
 
     const TEXT: &str = "mode: count\n\
         example.com/m/a/t.go:3.10,5.2 1 2\n\
@@ -430,6 +432,38 @@ mod tests {
             assert_eq!(package.blocks().len(), 3);
             assert!(profile.overlaps().is_none());
         }
+    }
+
+    /// If the functions' blocks were gathered again for each line, this would take minutes.
+    #[test]
+    fn functions_without_blocks() {
+        let count = 1 << 16;
+        let mut builder = MetaBuilder::new(HashKind::Fnv);
+        let [path, name, file] = ["m/a", "a", "m/a/t.go"].map(|text| Text::from(text.as_bytes()));
+        let package = builder.package(&path, &name, &Text::default());
+        for number in 0..count {
+            builder.function(
+                package,
+                Function {
+                    name: format!("f{number}").as_bytes().into(),
+                    file: file.clone(),
+                    units: [].into(),
+                    literal: false,
+                },
+            );
+        }
+        let program = builder.write(Mode::Count, Granularity::Block);
+        let program = Program::parse(program).unwrap();
+        let mut profile = Profile::new(Mode::Count);
+        profile.add_program(&program, &Sums::new(&program, Mode::Count), |_| true);
+        let lines = (1..=count).map(|line| format!("m/a/t.go:{line}.1,{line}.9 1 1\n"));
+        let text = format!("mode: count\n{}", lines.collect::<String>());
+        assert!(
+            profile
+                .add_text(&TextProfile::parse(text.as_bytes()).unwrap())
+                .is_empty()
+        );
+        assert_eq!(profile.packages().next().unwrap().blocks().len(), count);
     }
 
     #[test]

@@ -424,20 +424,19 @@ impl Reader<'_> {
                 source => [source, b"/", &file].concat().into(),
             }
         };
-        let looks_left = &mut self.looks_left;
-        let mut exists = |name: &BString| {
-            let may_look = *looks_left > 0;
-            *looks_left = looks_left.saturating_sub(1);
-            may_look && exists(name.as_bstr())
-        };
-        let mut all = self.sources.iter().map(below);
-        let Some(first) = all.next() else {
+        let Some(first) = self.sources.first().map(below) else {
             return file;
         };
-        if self.sources.len() == 1 || exists(&first) {
+        if self.sources.len() == 1 {
             return first;
         }
-        all.by_ref().take(MAX_SOURCES).find(exists).unwrap_or(first)
+        let most = usize::try_from(self.looks_left).unwrap_or(usize::MAX);
+        let looked_in = self.sources.iter().take(most.min(1 + MAX_SOURCES));
+        let found = looked_in.map(below).find(|name| {
+            self.looks_left -= 1;
+            exists(name.as_bstr())
+        });
+        found.unwrap_or(first)
     }
 }
 

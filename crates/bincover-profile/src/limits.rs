@@ -19,6 +19,14 @@ pub(crate) const MAX_SHARED: u64 = 64 << 20;
 /// forgotten.
 pub(crate) const MAX_KNOWN_CHUNKS: usize = 64 << 20;
 
+/// Names in one bucket of an indexed profile's table. Writers make more buckets than names, so that even with
+/// 2^32 names no bucket of an honest file has 20; and each name that is looked up is compared with those of its bucket.
+pub(crate) const MAX_BUCKET: u16 = 64;
+
+/// Where the records under a name take more bytes than this, it is noted where which of them lies, so that they are
+/// not read again for each hash that is looked up.
+pub(crate) const LARGE_DATA: usize = 4 << 10;
+
 /// Values kept at one value site (LLVM: `INSTR_PROF_MAX_NUM_VAL_PER_SITE`).
 pub(crate) const MAX_VALUES_PER_SITE: usize = 255;
 

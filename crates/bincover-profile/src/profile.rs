@@ -56,6 +56,30 @@ struct NamedFunction {
 struct MoreRecords {
     in_order: Vec<u32>,
     by_hash: HashMap<FunctionHash, u32>,
+    last: LastHashes,
+}
+
+impl MoreRecords {
+    fn add(&mut self, id: u32, hash: FunctionHash) {
+        self.in_order.push(id);
+        self.by_hash.insert(hash, id);
+        self.last.note(hash);
+    }
+}
+
+/// Of the hashes under a name, the last one without and the last one with the context bit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LastHashes([Option<FunctionHash>; 2]);
+
+impl LastHashes {
+    pub(crate) fn note(&mut self, hash: FunctionHash) {
+        self.0[usize::from(hash.has_context_bit())] = Some(hash);
+    }
+
+    /// The one whose context bit is as that of `hash`.
+    pub(crate) fn like(self, hash: FunctionHash) -> Option<FunctionHash> {
+        self.0[usize::from(hash.has_context_bit())]
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -179,6 +203,35 @@ impl Profile {
         .flat_map(move |function| self.records_of(function))
     }
 
+    /// The record of a name, whose hash is `name_ref`, and a hash. However many records the name has, finding
+    /// it takes the same time.
+    #[must_use]
+    pub fn record(&self, name: &[u8], name_ref: NameRef, hash: FunctionHash) -> Option<Record<'_>> {
+        let RecordId(id) = self.find(name, name_ref, hash)?;
+        let function = &self.functions[self.records[id as usize].function as usize];
+        Some(self.record_of(function, id))
+    }
+
+    /// Of the hashes under a name, whose hash is `name_ref`, the last one whose context bit is as that of `hash`.
+    #[must_use]
+    pub fn last_hash(
+        &self,
+        name: &[u8],
+        name_ref: NameRef,
+        hash: FunctionHash,
+    ) -> Option<FunctionHash> {
+        let function = &self.functions[self.find_function(name, name_ref)? as usize];
+        let last = match &function.more {
+            Some(more) => more.last,
+            None => {
+                let mut only = LastHashes::default();
+                only.note(self.records[function.first as usize].hash);
+                only
+            }
+        };
+        last.like(hash)
+    }
+
     /// Keeps the functions whose names are wanted, and forgets the others.
     pub fn retain(&mut self, mut is_wanted: impl FnMut(&[u8]) -> bool) {
         let mut kept = Self {
@@ -228,17 +281,19 @@ impl Profile {
             Some(more) => &more.in_order,
             None => std::slice::from_ref(&function.first),
         };
-        ids.iter().map(move |&id| {
-            let record = &self.records[id as usize];
-            Record {
-                name: &self.names[function.name.0..function.name.1],
-                name_ref: function.name_ref,
-                hash: record.hash,
-                counts: &self.counts[record.counts.0..record.counts.1],
-                bitmap: &self.bitmaps[record.bitmap.0..record.bitmap.1],
-                values: record.values.as_deref(),
-            }
-        })
+        ids.iter().map(move |&id| self.record_of(function, id))
+    }
+
+    fn record_of<'a>(&'a self, function: &'a NamedFunction, id: u32) -> Record<'a> {
+        let record = &self.records[id as usize];
+        Record {
+            name: &self.names[function.name.0..function.name.1],
+            name_ref: function.name_ref,
+            hash: record.hash,
+            counts: &self.counts[record.counts.0..record.counts.1],
+            bitmap: &self.bitmaps[record.bitmap.0..record.bitmap.1],
+            values: record.values.as_deref(),
+        }
     }
 
     /// The functions, for the writers.
@@ -360,13 +415,11 @@ impl Profile {
         let first = function.first;
         let first_hash = self.records[first as usize].hash;
         let more = function.more.get_or_insert_with(|| {
-            Box::new(MoreRecords {
-                in_order: vec![first],
-                by_hash: HashMap::from([(first_hash, first)]),
-            })
+            let mut more = MoreRecords::default();
+            more.add(first, first_hash);
+            Box::new(more)
         });
-        more.in_order.push(id);
-        more.by_hash.insert(hash, id);
+        more.add(id, hash);
     }
 
     fn add_function(&mut self, name: &[u8], name_ref: NameRef, first: u32) -> u32 {

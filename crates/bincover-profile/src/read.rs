@@ -100,6 +100,18 @@ impl Bitmap<'_> {
         self.len() == 0
     }
 
+    /// The byte of this index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes.get(index).copied(),
+            Self::Words(words) => {
+                let words: &[[u8; 8]] = words.as_chunks().0;
+                words.get(index).map(|word| word[0])
+            }
+        }
+    }
+
     /// Or-s each byte into the one of `target` that belongs to it.
     pub fn or_into(&self, target: &mut [u8]) {
         match self {

@@ -471,11 +471,14 @@ impl Rescue {
     }
 }
 
+/// The names of files begin with this that are being written into the folder of a run. When we are killed they stay.
+pub(crate) const UNFINISHED: &str = ".rescued-";
+
 /// Puts a file into a folder, whole, under the first name that nobody has.
 fn write_new(folder: &Path, bytes: &[u8], name: impl Fn(u64) -> String) -> io::Result<PathBuf> {
     make_again(folder)?;
     let mut file = tempfile::Builder::new()
-        .prefix(".rescued-")
+        .prefix(UNFINISHED)
         .tempfile_in(folder)?;
     file.write_all(bytes)?;
     for number in 0_u64.. {

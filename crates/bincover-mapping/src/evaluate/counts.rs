@@ -2,8 +2,9 @@
 //! `CounterMappingContext`).
 
 use bincover_model::Function;
-use bincover_profile::indexed::IndexedProfile;
-use bincover_profile::{FunctionHash, NameRef, Profile, Values};
+use bincover_profile::indexed::{Finder, IndexedProfile};
+use bincover_profile::raw::Counters;
+use bincover_profile::{Bitmap, FunctionHash, NameRef, Profile, Values};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::{main_file, model_branch, model_region};
@@ -41,78 +42,49 @@ pub(super) enum Looked<'p> {
     Mismatch(FunctionHash),
 }
 
-/// What the profile counted in a function.
+/// What the profile counted in a function, as it lies there: a mapping may ask for a few of many counters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts<'p> {
-    pub(super) counters: &'p [u64],
-    pub(super) bitmap: &'p [u8],
-}
-
-/// Memory for a record that is read from a file.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    counters: Vec<u64>,
-    bitmap: Vec<u8>,
-    values: Values,
+    pub(super) counters: Counters<'p>,
+    pub(super) bitmap: Bitmap<'p>,
 }
 
 /// Finds the record of name and hash. Records whose hash differs in the context bit do not count
 /// as "the name with another hash", which matters for Rust, whose hashes use that bit like any
 /// other (LLVM: `IndexedInstrProfReader::getInstrProfRecord`).
-pub(super) fn look_up<'l>(
-    source: Source<'l>,
-    read: &'l mut Record,
+pub(super) fn look_up<'p>(
+    source: Source<'p>,
+    finder: &mut Finder,
     name_ref: NameRef,
     name: &[u8],
     hash: FunctionHash,
-) -> Result<Looked<'l>> {
-    let mut mismatch = None;
-    let mut note = |other: FunctionHash| {
-        if other.has_context_bit() == hash.has_context_bit() {
-            mismatch = Some(other);
+) -> Result<Looked<'p>> {
+    let (counts, other_hash) = match source {
+        Source::Merged(profile) => match profile.record(name, name_ref, hash) {
+            Some(record) => {
+                let counts = Counts {
+                    counters: Counters::Decoded(record.counts),
+                    bitmap: Bitmap::Bytes(record.bitmap),
+                };
+                (Some(counts), None)
+            }
+            None => (None, profile.last_hash(name, name_ref, hash)),
+        },
+        Source::Indexed(profile) => {
+            let found = profile.find(name, name_ref, hash, finder);
+            let found = found.map_err(unreadable)?;
+            let counts = found.record.map(|record| Counts {
+                counters: record.counters,
+                bitmap: Bitmap::Words(record.bitmap_words),
+            });
+            (counts, found.other_hash)
         }
     };
-    match source {
-        Source::Merged(profile) => {
-            let records = profile.lookup(name_ref);
-            for record in records.filter(|record| record.name == name) {
-                if record.hash == hash {
-                    return Ok(Looked::Found(Counts {
-                        counters: record.counts,
-                        bitmap: record.bitmap,
-                    }));
-                }
-                note(record.hash);
-            }
-        }
-        Source::Indexed(profile) => {
-            let Record {
-                counters,
-                bitmap,
-                values,
-            } = read;
-            let mut is_found = false;
-            let found = profile.find(name, name_ref, values, |record| {
-                if is_found {
-                    return;
-                }
-                if record.hash == hash {
-                    is_found = true;
-                    counters.clear();
-                    record.counters.decode_into(counters);
-                    bitmap.clear();
-                    bitmap.extend(record.bitmap_words.iter().step_by(8));
-                } else {
-                    note(record.hash);
-                }
-            });
-            found.map_err(unreadable)?;
-            if is_found {
-                return Ok(Looked::Found(Counts { counters, bitmap }));
-            }
-        }
-    }
-    Ok(mismatch.map_or(Looked::Unknown, Looked::Mismatch))
+    Ok(match (counts, other_hash) {
+        (Some(counts), _) => Looked::Found(counts),
+        (None, Some(other)) => Looked::Mismatch(other),
+        (None, None) => Looked::Unknown,
+    })
 }
 
 /// Calls `visit` with the name and the hash of each record.
@@ -160,7 +132,7 @@ impl Evaluator {
     pub(super) fn function(
         &mut self,
         decoded: &Decoded,
-        counts: Option<&[u64]>,
+        counts: Option<Counters<'_>>,
         mut function: Function,
     ) -> Option<Function> {
         self.values.clear();
@@ -255,7 +227,7 @@ impl Evaluator {
         &mut self,
         counter: Counter,
         decoded: &Decoded,
-        counts: Option<&[u64]>,
+        counts: Option<Counters<'_>>,
     ) -> Option<u64> {
         let Some(counts) = counts else {
             // All counters are zero and so is whatever is made of them.
@@ -263,7 +235,7 @@ impl Evaluator {
         };
         match counter {
             Counter::Zero => Some(0),
-            Counter::Profile(index) => counts.get(index as usize).copied(),
+            Counter::Profile(index) => counts.get(index as usize),
             Counter::Expression(index) => self.expression(index, decoded, counts),
         }
     }
@@ -271,7 +243,7 @@ impl Evaluator {
     /// The value of an expression, by a stack of our own: a tower of expressions in a crafted
     /// file must not overflow the thread's. Sums wrap and differences may go below zero, as in
     /// LLVM.
-    fn expression(&mut self, index: u32, decoded: &Decoded, counts: &[u64]) -> Option<u64> {
+    fn expression(&mut self, index: u32, decoded: &Decoded, counts: Counters<'_>) -> Option<u64> {
         self.pending.clear();
         self.pending.push(index);
         while let Some(&index) = self.pending.last() {
@@ -282,7 +254,7 @@ impl Evaluator {
             let expression = decoded.expressions.get(index as usize)?;
             let mut operand = |counter| match counter {
                 Counter::Zero => Some(Some(0)),
-                Counter::Profile(index) => counts.get(index as usize).copied().map(Some),
+                Counter::Profile(index) => counts.get(index as usize).map(Some),
                 Counter::Expression(index) => {
                     let value = *self.values.get(index as usize)?;
                     if value.is_none() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use bincover_model::FileId;
-use bincover_profile::{HashedMap, Inflater, NameRef};
+use bincover_profile::{FunctionHash, HashedMap, Inflater, NameRef};
 use bstr::{BStr, BString};
 
 use crate::error::Result;
@@ -16,6 +16,9 @@ use crate::sections::COVMAP;
 
 /// Tables that a thread takes at a time.
 const BLOCK: usize = 8;
+
+/// A record is compared with so many others of its name, one by one. An archive may have any number of them.
+const COMPARED: usize = 16;
 
 /// A record that differs from all others in name, hash, files or mapping bytes.
 #[derive(Clone, Copy)]
@@ -49,7 +52,12 @@ pub(super) struct Gathered<'m> {
     /// One more than the index of the last unique record of each name. Empty if there is one unit
     /// and nobody asks: an object has one record for each name.
     by_name: HashedMap<NameRef, u32>,
+    /// Where a name has more than [`COMPARED`] unique records, the others of them.
+    crowded: HashMap<Key<'m>, u32>,
 }
+
+/// What a unique record differs in from all others: name, table, hash, mapping.
+type Key<'m> = (NameRef, u32, FunctionHash, &'m [u8]);
 
 pub(super) struct GatheredUnit<'m> {
     /// Index of the mapping that it is in.
@@ -141,13 +149,24 @@ impl<'m> Gathered<'m> {
     fn index_of(&mut self, mut unique: Unique) -> u32 {
         let last = self.by_name.entry(unique.name_ref).or_default();
         let mut at = *last;
-        while let Some(index) = at.checked_sub(1) {
+        for compared in 1.. {
+            let Some(index) = at.checked_sub(1) else {
+                break;
+            };
             let known = &self.uniques[index as usize];
             if known.table == unique.table
                 && known.record(&self.units).hash == unique.record(&self.units).hash
                 && known.bytes(&self.units) == unique.bytes(&self.units)
             {
                 return index;
+            }
+            if compared == COMPARED {
+                if let Some(&index) = self.crowded.get(&unique.key(&self.units)) {
+                    return index;
+                }
+                // The new one takes its place among those that are compared.
+                self.crowded.insert(known.key(&self.units), index);
+                break;
             }
             at = known.next;
         }
@@ -220,6 +239,11 @@ impl Unique {
         &units[self.unit as usize].unit.records[self.record as usize]
     }
 
+    fn key<'m>(&self, units: &[GatheredUnit<'m>]) -> Key<'m> {
+        let hash = self.record(units).hash;
+        (self.name_ref, self.table, hash, self.bytes(units))
+    }
+
     /// Its mapping.
     pub(super) fn bytes<'m>(&self, units: &[GatheredUnit<'m>]) -> &'m [u8] {
         let unit = units[self.unit as usize].unit;
@@ -230,4 +254,32 @@ impl Unique {
 /// An index of something that takes bytes of an object, of which there are fewer than 2^32.
 fn small(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bincover_testkit::mapping::{self, Region};
+    use bincover_testkit::raw::Function;
+
+    use super::*;
+
+    /// More than are compared one by one.
+    #[test]
+    fn many_records_of_one_name_are_each_there_once() {
+        let hashes = || (0..3 * COMPARED as u64).chain(0..3 * COMPARED as u64);
+        let object = |hash: u64| {
+            let functions = [Function::new("f", hash, [1])];
+            let regions = vec![Region::code(0, (1, 1), (2, 1))];
+            mapping::object("/", &["a.c".to_owned()], &functions, |_| {
+                mapping::function(&[(0, regions.clone())])
+            })
+        };
+        let objects: Vec<Vec<u8>> = hashes().map(object).collect();
+        let mappings = objects.iter().map(|object| Mapping::parse(object));
+        let mappings: Vec<Mapping<'_>> = mappings.collect::<Result<_>>().unwrap();
+        let gathered = Gathered::gather(&mappings, 1, true).unwrap();
+        assert_eq!(gathered.uniques.len(), 3 * COMPARED);
+        let met = gathered.met.iter().map(|&(_, index)| u64::from(index));
+        assert!(met.eq(hashes()));
+    }
 }

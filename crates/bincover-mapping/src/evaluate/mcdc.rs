@@ -12,6 +12,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bincover_model::{Condition, LocalFile, McdcRecord, TestVector};
+use bincover_profile::Bitmap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_MCDC_STEPS, MAX_MCDC_VALUES};
@@ -95,7 +96,7 @@ fn too_much(what: &str, most: u64) -> Error {
 /// is the profile's; what lies beyond its end was not executed.
 pub(super) fn records(
     regions: &[MappedRegion],
-    bitmap: &[u8],
+    bitmap: Bitmap<'_>,
     layout: BitmapLayout,
     budget: &Budget,
 ) -> Result<Vec<McdcRecord>> {
@@ -165,7 +166,7 @@ impl OpenDecision<'_> {
     /// `None` if its conditions follow each other in a way that cannot be; undefined in LLVM.
     fn record(
         self,
-        bitmap: &[u8],
+        bitmap: Bitmap<'_>,
         layout: BitmapLayout,
         budget: &Budget,
     ) -> Result<Option<McdcRecord>> {
@@ -288,7 +289,7 @@ impl Graph {
     /// The executed vectors: false outcomes first, each kind by index.
     fn executed(
         &self,
-        bitmap: &[u8],
+        bitmap: Bitmap<'_>,
         layout: BitmapLayout,
         bitmap_index: u32,
         budget: &Budget,
@@ -491,7 +492,7 @@ mod tests {
             });
             regions.push(region(MappedKind::Condition, ids, line, line));
         }
-        let records = records(&regions, bitmap, layout, &Budget::default()).unwrap();
+        let records = records(&regions, Bitmap::Bytes(bitmap), layout, &Budget::default()).unwrap();
         let [record] = &records[..] else {
             panic!("{} records", records.len());
         };

@@ -8,17 +8,19 @@ mod names;
 mod views;
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bincover_model::{
     Branch, Coverage, FileId, Function, LocalFile, Region, RegionKind, Segmenter,
 };
-use bincover_profile::{FunctionHash, HashedMap, NameRef, Profile};
+use bincover_profile::indexed::Finder;
+use bincover_profile::{Bitmap, FunctionHash, HashedMap, Mixing, NameRef, Profile};
 use bstr::{BStr, BString};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::evaluate::counts::{Evaluator, Looked, Record, for_each_record, look_up};
+use crate::evaluate::counts::{Evaluator, Looked, for_each_record, look_up};
 use crate::evaluate::gather::{Gathered, Unique};
 use crate::evaluate::mcdc::Budget;
 use crate::limits::MAX_LINES;
@@ -253,7 +255,7 @@ pub fn count<'p>(
         false => Vec::new(),
     };
     let functions = kept.functions;
-    drop((kept.by_name, kept.next, kept.units));
+    drop((kept.by_key, kept.next, kept.units));
     Ok(Counted {
         file_names: gathered.forget_all_but_file_names(),
         functions,
@@ -337,7 +339,7 @@ enum Verdict {
 /// What each thread keeps from one record to the next.
 #[derive(Default)]
 struct State {
-    record: Record,
+    finder: Finder,
     decoded: Decoded,
     evaluator: Evaluator,
     segmenter: Segmenter,
@@ -405,8 +407,8 @@ impl Worker<'_> {
             let found = format_args!("{:#x}", unique.name_ref.0);
             return Err(no_name(record.offset, found));
         };
-        let read = &mut state.record;
-        let looked = look_up(self.profile, read, unique.name_ref, name, record.hash)?;
+        let finder = &mut state.finder;
+        let looked = look_up(self.profile, finder, unique.name_ref, name, record.hash)?;
         let is_wanted = match self.wanted {
             None => true,
             Some(wanted) => files_of(bytes, offset, table.len())?
@@ -433,7 +435,7 @@ impl Worker<'_> {
         let counters = counts.map(|counts| counts.counters);
         if let [only] = &decoded.regions[..]
             && is_constant_zero(only)
-            && counters.is_some_and(|counts| counts.first().is_some_and(|&count| count > 0))
+            && counters.is_some_and(|counts| counts.get(0).is_some_and(|count| count > 0))
         {
             return Ok(Outcome::Dropped(Reason::Unused, record.hash, Stub(true)));
         }
@@ -462,7 +464,7 @@ impl Worker<'_> {
             return Ok(Outcome::Dropped(Reason::MissingCounters, record.hash, stub));
         };
         if decoded.has_mcdc {
-            let bitmap = counts.map_or(&[][..], |counts| counts.bitmap);
+            let bitmap = counts.map_or(Bitmap::Bytes(&[]), |counts| counts.bitmap);
             function.mcdc = mcdc::records(&decoded.regions, bitmap, self.layout, &self.budget)?;
         }
         function.summary = function.summarize(&mut state.segmenter);
@@ -482,9 +484,9 @@ impl Worker<'_> {
 /// The functions of the coverage, in the order in which they were met.
 struct Kept {
     functions: Vec<Function>,
-    /// One more than the index of the last function of a shown name; for each function, of another
-    /// of the same, or 0.
-    by_name: HashedMap<NameRef, u32>,
+    /// By the hash of shown name and files, one more than the index of the last function that has it; for each
+    /// function, of another of the same, or 0.
+    by_key: HashedMap<u64, u32>,
     next: Vec<u32>,
     /// For each function, the index of the unit that it is of.
     units: Vec<u32>,
@@ -494,7 +496,7 @@ impl Kept {
     fn new(functions: usize) -> Self {
         Self {
             functions: Vec::with_capacity(functions),
-            by_name: HashedMap::with_capacity_and_hasher(functions, Default::default()),
+            by_key: HashedMap::with_capacity_and_hasher(functions, Default::default()),
             next: Vec::with_capacity(functions),
             units: Vec::with_capacity(functions),
         }
@@ -502,8 +504,14 @@ impl Kept {
 
     /// False if one of this name and these files is there.
     fn add(&mut self, function: Function, name_ref: NameRef, unit: u32) -> bool {
-        let last = self.by_name.get(&name_ref).copied().unwrap_or(0);
-        let mut at = last;
+        // Local functions of any number of files may have one name.
+        let mut key = Mixing::default().build_hasher();
+        key.write_u64(name_ref.0);
+        for file in &function.files {
+            key.write_u64(file.0.into());
+        }
+        let last = self.by_key.entry(key.finish()).or_default();
+        let mut at = *last;
         while let Some(index) = at.checked_sub(1) {
             let known = &self.functions[index as usize];
             if known.files == function.files && known.name == function.name {
@@ -511,12 +519,11 @@ impl Kept {
             }
             at = self.next[index as usize];
         }
-        self.next.push(last);
+        self.next.push(*last);
         self.units.push(unit);
         self.functions.push(function);
         // There are fewer functions than bytes in a section, which has less than 2^32.
-        let count = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
-        self.by_name.insert(name_ref, count);
+        *last = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
         true
     }
 

@@ -3,14 +3,14 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 
-use bincover_model::{Coverage, Tally};
-use bincover_profile::{Merger, Profile, md5_low64};
+use bincover_model::{Coverage, FileId, Function, Tally};
+use bincover_profile::{Merger, NameRef, Profile, md5_low64};
 use bincover_testkit::elf;
 use bincover_testkit::raw::uleb;
 
 use bstr::BStr;
 
-use super::{Detail, Evaluation, Options, Reason, Unmapped, evaluate, evaluate_with};
+use super::{Detail, Evaluation, Kept, Options, Reason, Unmapped, evaluate, evaluate_with};
 use crate::{ErrorKind, Mapping, Result};
 
 /// Evaluates functions `f0`, `f1` and so on, given the bytes of their mappings, over files `/0`,
@@ -405,4 +405,21 @@ fn decisions_that_stay_open() {
             .contains("MC/DC decisions: expected at most"),
         "{error}"
     );
+}
+
+/// If each were compared with all of its name, this would take minutes.
+#[test]
+fn functions_of_one_name_in_many_files() {
+    let mut kept = Kept::new(0);
+    let count = 1 << 17;
+    let mut add = |file| {
+        let function = Function {
+            name: "f".into(),
+            files: vec![FileId(0), FileId(file)],
+            ..Function::default()
+        };
+        kept.add(function, NameRef::of(b"f"), 0)
+    };
+    assert!((0..count).all(&mut add));
+    assert!(!add(0) && !add(count - 1) && add(count));
 }

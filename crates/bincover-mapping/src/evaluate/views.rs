@@ -31,19 +31,23 @@ impl Views {
     pub(super) fn coverage(self, names: Vec<BString>, mut functions: Vec<Function>) -> Coverage {
         let sorted = sort_files(names, &mut functions);
         let touches = touches_by_file(sorted.len(), &functions);
+        let wanted = sorted.iter().map(|&(_, old)| {
+            let wanted = self.wanted.as_ref();
+            wanted.is_none_or(|wanted| wanted[old])
+        });
+        let wanted: Vec<bool> = wanted.collect();
+        let decisions = decisions_by_file(&wanted, &functions);
         let view = |memory: &mut Memory, index: usize| {
             // There are as many files as FileIds.
             let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
-            let (_, old) = sorted[index];
-            let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted[old]);
-            match is_wanted {
+            match wanted[index] {
                 true => view_file(id, &touches[index], &functions, self.detail, memory),
                 false => File::default(),
             }
         };
         let files = parallel::map(sorted.len(), self.threads, BLOCK, view);
-        let named = sorted.into_iter().zip(files);
-        let files = named.map(|((name, _), file)| File { name, ..file });
+        let named = sorted.into_iter().zip(files).zip(decisions);
+        let files = named.map(|(((name, _), file), mcdc)| File { name, mcdc, ..file });
         Coverage {
             files: files.collect(),
             functions,
@@ -89,6 +93,22 @@ fn touches_by_file(files: usize, functions: &[Function]) -> Vec<Vec<Touch>> {
     touches
 }
 
+/// For each file that is wanted, the MC/DC decisions in it, in load order.
+fn decisions_by_file(wanted: &[bool], functions: &[Function]) -> Vec<Vec<McdcId>> {
+    let mut decisions: Vec<Vec<McdcId>> = vec![Vec::new(); wanted.len()];
+    for (function, Function { files, mcdc, .. }) in (0..=u32::MAX).map(FunctionId).zip(functions) {
+        for (record, decision) in (0..=u32::MAX).zip(mcdc) {
+            let file = files
+                .get(decision.file.0 as usize)
+                .map(|file| file.0 as usize);
+            if let Some(file) = file.filter(|&file| wanted[file]) {
+                decisions[file].push(McdcId { function, record });
+            }
+        }
+    }
+    decisions
+}
+
 fn view_file(
     id: FileId,
     touches: &[Touch],
@@ -119,12 +139,6 @@ fn view_file(
             file.branches
                 .extend_from_slice(function.branches_in(*local));
         }
-        let mcdc = (0..=u32::MAX).zip(&function.mcdc);
-        let here = mcdc.filter(|(_, record)| is_here(&record.file));
-        file.mcdc.extend(here.map(|(record, _)| McdcId {
-            function: function_id,
-            record,
-        }));
         if let Some(main) = main {
             file.expansions
                 .extend(function.expansions_in(function_id, main));

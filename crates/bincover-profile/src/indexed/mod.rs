@@ -12,6 +12,7 @@ mod record_order;
 mod writer;
 
 pub use crate::write::{IndexedVersion, WriteOptions};
+pub use find::{Finder, Found};
 pub use header::IndexedHeader;
 pub use reader::{IndexedProfile, IndexedRecord};
 pub use writer::write;

@@ -267,31 +267,23 @@ impl<'a> IndexedProfile<'a> {
         }
         let mut data = Cursor::new(data, data_offset, Endian::Little);
         while !data.is_empty() {
-            let (hash, counters_at, counters, bitmap_words) =
-                self.counters_and_bitmap(&mut data)?;
+            let record = self.counters_and_bitmap(name, claimed_name_ref, &mut data)?;
             values.clear();
             if self.header.layout.values {
                 read_value_block(&mut data, values, |_, value| value)?;
             }
-            visit(
-                IndexedRecord {
-                    name,
-                    claimed_name_ref,
-                    hash,
-                    counters,
-                    bitmap_words,
-                    counters_at,
-                },
-                values,
-            );
+            visit(record, values);
         }
         Ok(())
     }
 
-    fn counters_and_bitmap(
+    /// The next record under a name, of which the value sites are left.
+    pub(super) fn counters_and_bitmap(
         &self,
+        name: &'a [u8],
+        claimed_name_ref: NameRef,
         data: &mut Cursor<'a>,
-    ) -> Result<(FunctionHash, u64, Counters<'a>, &'a [u8])> {
+    ) -> Result<IndexedRecord<'a>> {
         let hash = FunctionHash(data.u64("function hash")?);
         let count = match self.header.layout.count_field {
             true => data.u64("number of counts")?,
@@ -305,12 +297,14 @@ impl<'a> IndexedProfile<'a> {
         } else {
             &[]
         };
-        Ok((
+        Ok(IndexedRecord {
+            name,
+            claimed_name_ref,
             hash,
-            counters_at,
-            Counters::Words(counters, Endian::Little),
+            counters: Counters::Words(counters, Endian::Little),
             bitmap_words,
-        ))
+            counters_at,
+        })
     }
 }
 

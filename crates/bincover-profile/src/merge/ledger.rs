@@ -238,3 +238,33 @@ impl Ledger {
         self.entries.iter().filter(whole).count() as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If each file were looked for among all, this would take minutes.
+    #[test]
+    fn files_are_found_in_order() {
+        let mut ledger = Ledger::default();
+        let names: Vec<String> = (0..1 << 17).map(|number| number.to_string()).collect();
+        for name in &names {
+            ledger.add(name, Cause::Empty);
+            ledger.add(name, Cause::Earlier(name.clone()));
+        }
+        for name in &names {
+            ledger.replace(name, Cause::KindMismatch);
+        }
+        let (replaced, others): (Vec<&Entry>, Vec<&Entry>) = ledger
+            .entries
+            .iter()
+            .partition(|entry| matches!(entry.cause, Cause::KindMismatch));
+        assert!(replaced.iter().map(|entry| &entry.source).eq(&names));
+        assert!(others.iter().map(|entry| &entry.source).eq(&names));
+        // One that comes late, and one that is not there.
+        ledger.replace("7", Cause::Empty);
+        assert!(matches!(ledger.entries[14].cause, Cause::Empty));
+        ledger.replace("x", Cause::Empty);
+        assert_eq!(ledger.entries.last().unwrap().source, "x");
+    }
+}

@@ -39,6 +39,19 @@ impl Counters<'_> {
         self.len() == 0
     }
 
+    /// The count of this index, without decoding the others.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<u64> {
+        match *self {
+            Self::Words(bytes, endian) => {
+                let words: &[[u8; 8]] = bytes.as_chunks().0;
+                words.get(index).map(|word| endian.u64(word))
+            }
+            Self::Bytes(bytes) => bytes.get(index).map(|byte| u64::from(*byte == 0)),
+            Self::Decoded(counts) => counts.get(index).copied(),
+        }
+    }
+
     /// Those of these indices.
     ///
     /// # Panics
@@ -100,9 +113,7 @@ impl Counters<'_> {
 
     /// The first count, without decoding the others.
     pub(crate) fn first(&self) -> Option<u64> {
-        let mut first = [0];
-        self.zip_into(&mut first, |slot, count| *slot = count);
-        (!self.is_empty()).then_some(first[0])
+        self.get(0)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::fold::in_use::{Use, use_of};
 use crate::merge::profiles_below;
 use crate::output::private_folder;
 use crate::own;
+use crate::rescue::UNFINISHED;
 
 /// Names of folders that are not yet locked begin with this, and others leave them alone.
 const NEW: &str = "new-";
@@ -284,11 +285,16 @@ fn go_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Deletes what processes of Go left that were killed while they wrote.
+/// Deletes what processes of Go left that were killed while they wrote, and runners that were killed while they wrote
+/// what they had read of a process.
 fn remove_unfinished(folder: &Path) {
     for path in files_in(folder).unwrap_or_default() {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if name.starts_with(b"tmp.covmeta.") || name.starts_with(b"tmp.covcounters.") {
+        let beginnings = ["tmp.covmeta.", "tmp.covcounters.", UNFINISHED];
+        if beginnings
+            .iter()
+            .any(|beginning| name.starts_with(beginning.as_bytes()))
+        {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -453,6 +459,19 @@ mod tests {
         spool.tidy(&Profiles::default());
         assert!(!folder.exists());
         assert!(Spool::adopt(&folder).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_was_left_unfinished_keeps_no_folder() {
+        let runs = tempfile::tempdir().unwrap();
+        let spool = Spool::create(runs.path(), 5).unwrap();
+        for name in ["tmp.covmeta.ab", "tmp.covcounters.ab.7.1", ".rescued-x"] {
+            std::fs::write(spool.folder().join(name), "x").unwrap();
+        }
+        let profiles = spool.take(0, &[]).unwrap();
+        assert!(profiles.free.is_empty() && profiles.in_use.is_empty());
+        spool.tidy(&profiles);
+        assert!(!spool.folder().exists());
     }
 
     #[test]

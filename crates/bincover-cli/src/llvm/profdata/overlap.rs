@@ -211,12 +211,8 @@ impl Visitor for Overlap<'_> {
         }
         let counts = record.counts();
         let test = Sums::of(&counts, Some(record.values));
-        let known: Vec<_> = self
-            .base
-            .lookup(record.name_ref)
-            .filter(|known| known.name == record.name)
-            .collect();
-        if known.is_empty() {
+        let (name, name_ref) = (record.name, record.name_ref);
+        if !self.base.lookup(name_ref).any(|known| known.name == name) {
             self.unique.add_share(&test, &self.test_sum);
             return false;
         }
@@ -224,7 +220,7 @@ impl Visitor for Overlap<'_> {
             self.same.entries += 1;
             return false;
         }
-        let Some(base) = known.into_iter().find(|known| known.hash == record.hash) else {
+        let Some(base) = self.base.record(name, name_ref, record.hash) else {
             self.mismatch.add_share(&test, &self.test_sum);
             return false;
         };
