@@ -33,6 +33,8 @@ struct Plan {
     jobs: usize,
     /// What chance begins with; another one each time, if none is given.
     seed: Option<u32>,
+    /// Few of the optimisations: for a short time, building would take longer than fuzzing.
+    is_short: bool,
 }
 
 /// `--hours N`, `--minutes N` or `--seconds N`, `--jobs N`, and names of targets.
@@ -53,6 +55,7 @@ pub(crate) fn all(time: Duration) -> Result<(), Failure> {
         targets: Vec::new(),
         jobs: AT_A_TIME,
         seed: Some(1),
+        is_short: true,
     };
     match fuzz(&plan)? {
         0 => Ok(()),
@@ -99,6 +102,7 @@ impl Plan {
             targets,
             jobs,
             seed: None,
+            is_short: false,
         })
     }
 }
@@ -126,7 +130,7 @@ fn fuzz(plan: &Plan) -> Result<usize, Failure> {
     };
     let start = Instant::now();
     let seeds = seed()?;
-    build(&plan.targets)?;
+    build(plan)?;
     eprintln!("{seeds} seeds; built in {} s", start.elapsed().as_secs());
 
     let rounds = chosen.len().div_ceil(plan.jobs);
@@ -199,7 +203,7 @@ fn targets() -> Result<BTreeSet<String>, Failure> {
 }
 
 /// The compiler is nightly's, so rustup's `cargo` is asked.
-fn build(targets: &[String]) -> Result<(), Failure> {
+fn build(plan: &Plan) -> Result<(), Failure> {
     // cargo-fuzz would change the lock file if it did not fit.
     let locked = ["metadata", "--locked", "--format-version", "1"];
     command::stdout(
@@ -210,8 +214,11 @@ fn build(targets: &[String]) -> Result<(), Failure> {
     let mut cargo = command::nightly();
     cargo.args(["fuzz", "build"]);
     // It takes one name, or none.
-    if let [one] = targets {
+    if let [one] = &plan.targets[..] {
         cargo.arg(one);
+    }
+    if plan.is_short {
+        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     }
     command::run(&mut cargo)
 }
