@@ -713,23 +713,27 @@ fn mains(contents: &Contents) -> u64 {
     main.map_or(0, |record| record.counts[0])
 }
 
+/// Adds what waits. A program whose runner was killed may still be going on, or the process behind that has followed it.
+fn settle(store: &Store, told: &str) {
+    let is_settled = || {
+        store.settle().unwrap();
+        let left = support::names_in(&store.folder().join("runs"));
+        left.iter().all(|name| name.starts_with("new-"))
+    };
+    let began = Instant::now();
+    while !is_settled() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{told}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// The store opens, and has all runs or those that there may be; each counts once.
 fn check_store(case: &Case, ended: &Ended, folder: &TempDir, told: &str) {
     if !case.args.contains(&"one") {
         return;
     }
     let store = Store::new(folder.path().join("one"));
-    let is_settled = || {
-        store.settle().unwrap();
-        let left = support::names_in(&store.folder().join("runs"));
-        left.iter().all(|name| name.starts_with("new-"))
-    };
-    // A program whose runner was killed may still be going on.
-    let began = Instant::now();
-    while !is_settled() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{told}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    settle(&store, told);
     let runs = store.runs().unwrap().len() as u64;
     let contents = store.contents().unwrap();
     // A profile that could not be read is kept, and named.
@@ -1037,7 +1041,9 @@ fn go_files_are_not_given_up_for_want_of_descriptors() {
             ..Fault::new("EMFILE+", at)
         };
         let ended = run(folder.path(), &args, Some(fault));
-        let contents = Store::new(folder.path().join("of-go")).contents().unwrap();
+        let store = Store::new(folder.path().join("of-go"));
+        settle(&store, &format!("{ended:?}"));
+        let contents = store.contents().unwrap();
         assert!(contents.merged.ledger.is_empty(), "{ended:?}");
         assert!(!contents.go.is_empty(), "{ended:?}");
         if ended.hit.is_none() {
