@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 
 use anstyle::{AnsiColor, Style};
 use bincover_model::{Coverage, ExcludedRange, File};
-use bstr::ByteSlice;
+use bstr::{ByteSlice, ByteVec};
 
 use crate::left_out::LeftOut;
 use crate::missing::{Missing, missing};
@@ -32,14 +32,15 @@ pub fn emit(
     let mut out = BufWriter::new(out);
     let names = Names::new(coverage, options);
     let style = |colour: AnsiColor| match options.colour {
-        true => Style::new().fg_color(Some(colour.into())),
-        false => Style::new(),
+        true => Paint::of(Style::new().fg_color(Some(colour.into()))),
+        false => Paint::default(),
     };
     let look = Look {
         missed: style(AnsiColor::Red),
         partial: style(AnsiColor::Yellow),
         left_out: style(AnsiColor::Cyan),
         aside: style(AnsiColor::BrightBlack),
+        none: Paint::default(),
     };
     for (index, file) in coverage.measured_files().enumerate() {
         if index > 0 {
@@ -55,10 +56,27 @@ pub fn emit(
 }
 
 struct Look {
-    missed: Style,
-    partial: Style,
-    left_out: Style,
-    aside: Style,
+    missed: Paint,
+    partial: Paint,
+    left_out: Paint,
+    aside: Paint,
+    none: Paint,
+}
+
+/// What begins a style and what ends it.
+#[derive(Default)]
+struct Paint {
+    on: String,
+    off: String,
+}
+
+impl Paint {
+    fn of(style: Style) -> Self {
+        Self {
+            on: style.render().to_string(),
+            off: style.render_reset().to_string(),
+        }
+    }
 }
 
 fn emit_file(
@@ -110,10 +128,10 @@ fn emit_file(
         let before = rule.map(|range| &range.rule);
         rule = left_out.at(number).filter(|_| count.is_none());
         let (mark, style) = match count {
-            Some(0) => ("!", look.missed),
-            _ if !here.is_empty() => ("~", look.partial),
-            None if rule.is_some() => (" ", look.left_out),
-            _ => (" ", Style::new()),
+            Some(0) => ('!', &look.missed),
+            _ if !here.is_empty() => ('~', &look.partial),
+            None if rule.is_some() => (' ', &look.left_out),
+            _ => (' ', &look.none),
         };
         let shown: Cow<'_, str> = match (count, rule) {
             (Some(count), _) => short(count).into(),
@@ -122,26 +140,31 @@ fn emit_file(
         };
         // Formatting each of these would be most of the time.
         line.clear();
-        let _ = write!(line, "{}", look.aside);
+        line.push_str(&look.aside.on);
         push_right(&mut line, 5, digits.format(number));
-        let _ = write!(line, "{:#} ", look.aside);
+        line.push_str(&look.aside.off);
+        line.push_char(' ');
         push_right(&mut line, 7, &shown);
-        let _ = write!(line, " {style}{mark} ");
+        line.push_char(' ');
+        line.push_str(&style.on);
+        line.push_char(mark);
+        line.push_char(' ');
         if source.iter().all(is_plain) {
             line.extend_from_slice(source.trim_ascii_end());
         } else {
             let source = printable(&source.to_str_lossy().replace('\t', "    "));
             line.extend_from_slice(source.trim_end().as_bytes());
         }
-        let _ = writeln!(line, "{style:#}");
+        line.push_str(&style.off);
+        line.push_char('\n');
         out.write_all(&line)?;
         for note in here {
-            writeln!(out, "{:>15} {style}{}{style:#}", "", note.note())?;
+            writeln!(out, "{:>15} {}{}{}", "", style.on, note.note(), style.off)?;
         }
         if let Some(range) = rule.filter(|range| before != Some(&range.rule)) {
-            let style = look.left_out;
+            let Paint { on, off } = &look.left_out;
             let by = printable(&range.rule);
-            writeln!(out, "{:>15} {style}left out by {by}{style:#}", "")?;
+            writeln!(out, "{:>15} {on}left out by {by}{off}", "")?;
         }
     }
     if last > number {
