@@ -280,7 +280,8 @@ fn mutations_take_damaged_offsets() {
     }
 }
 
-/// Found by the target: flags that exclude each other in one file, which therefore is not merged with a file like itself.
+/// Found by the target: flags that exclude each other in one file, which therefore is not merged with a file like itself, and
+/// was announced all the same.
 #[test]
 fn an_indexed_profile_may_not_go_with_its_like() {
     let mut indexed = fixture_bytes("indexed/v13-clang22/input.profdata");

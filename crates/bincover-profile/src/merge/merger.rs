@@ -129,6 +129,10 @@ impl Merger {
         names: &NameTable,
     ) -> Option<Anchor> {
         let kind = self.profile.kind().join(frame.kind())?;
+        // With flags that exclude each other a file does not go with its like.
+        if kind.join(frame.kind()) != Some(kind) {
+            return None;
+        }
         self.profile.set_kind(kind);
         let mut places = Vec::with_capacity(functions.spots().len());
         for spot in functions.spots() {
