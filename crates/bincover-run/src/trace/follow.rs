@@ -448,9 +448,28 @@ impl Follow {
     /// It was killed where it could not stop.
     fn lost(&mut self, id: u32) {
         let Some(pid) = self.threads.get(&id).copied() else {
-            return self.lost_keeper(id);
+            self.lost_keeper(id);
+            return self.end_without_others();
         };
         if self.forget_thread(id, pid) || id == self.main {
+            self.process_ends(pid, None);
+            self.forget_process(pid);
+        }
+    }
+
+    /// A thread that we had not heard of is gone, killed before its first stop: it may have been the last of its
+    /// process, of which the others have come to their ends before, and one may be kept.
+    fn end_without_others(&mut self) {
+        let is_over = |(pid, process): &(&u32, &Process)| {
+            process.threads.is_empty() && !has_others(**pid, &process.ended)
+        };
+        let over: Vec<u32> = self
+            .processes
+            .iter()
+            .filter(is_over)
+            .map(|(pid, _)| *pid)
+            .collect();
+        for pid in over {
             self.process_ends(pid, None);
             self.forget_process(pid);
         }
