@@ -176,7 +176,7 @@ impl Follow {
 
     fn follow(&mut self) {
         loop {
-            match sys::wait(None, self.main) {
+            match self.next() {
                 Ok((id, Status::Stopped { signal, event })) => self.stopped(id, signal, event),
                 Ok((id, Status::Ended)) if id == self.main => {
                     // Killed where it could not stop. It is there until its parent has heard of it.
@@ -188,6 +188,30 @@ impl Follow {
                 // Nobody is left.
                 Err(_) => return,
             }
+        }
+    }
+
+    /// Waits for what the kernel tells next.
+    ///
+    /// Of a first thread that was killed where it could not stop it tells nothing as long as another thread of the
+    /// process is there. If that is one that is kept, both would wait for ever, so it is looked at.
+    fn next(&self) -> io::Result<(u32, Status)> {
+        loop {
+            let mut waiting = self.processes.iter().filter(|(pid, process)| {
+                let is_alone = process.threads.len() == 1 && process.threads.contains(pid);
+                process.keeper.is_some() && is_alone
+            });
+            let Some(first) = waiting.next() else {
+                return sys::wait(None, self.main);
+            };
+            if let Some(heard) = sys::wait_now(self.main)? {
+                return Ok(heard);
+            }
+            let mut waiting = std::iter::once(first).chain(waiting);
+            if let Some((pid, _)) = waiting.find(|(pid, _)| is_dead(**pid)) {
+                return Ok((*pid, Status::Ended));
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -488,6 +512,14 @@ impl Follow {
 /// The exit status, as an event tells it, is that of a thread that a signal has ended.
 fn is_plain_end(status: u32) -> bool {
     i32::try_from(status).is_ok_and(|status| PLAIN_ENDS.contains(&status))
+}
+
+/// The first thread of a process has come to its end, though others may not.
+fn is_dead(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut lines = status.lines();
+    let state = lines.find_map(|line| line.strip_prefix("State:"));
+    state.is_none_or(|state| state.trim_start().starts_with(['Z', 'X']))
 }
 
 /// Where a thread comes from, as `/proc` says.

@@ -169,7 +169,17 @@ fn peek(only: Option<u32>, more_options: c_int) -> io::Result<Option<(u32, bool)
 /// for its parent to hear of.
 pub(super) fn wait(only: Option<u32>, kept: u32) -> io::Result<(u32, Status)> {
     let heard = peek(only, 0)?;
-    let (id, has_ended) = heard.ok_or(io::ErrorKind::Interrupted)?;
+    take(heard.ok_or(io::ErrorKind::Interrupted)?, kept)
+}
+
+/// The next event of any that this thread traces, if there is one by now.
+pub(super) fn wait_now(kept: u32) -> io::Result<Option<(u32, Status)>> {
+    let heard = peek(None, libc::WNOHANG)?;
+    heard.map(|heard| take(heard, kept)).transpose()
+}
+
+/// Hears of what was peeked at.
+fn take((id, has_ended): (u32, bool), kept: u32) -> io::Result<(u32, Status)> {
     if has_ended && id == kept {
         return Ok((id, Status::Ended));
     }
