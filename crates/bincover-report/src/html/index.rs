@@ -6,7 +6,9 @@ use bincover_model::{ExcludedPart, Summary};
 use maud::{Markup, html};
 
 use super::tree::{Folder, tree};
-use super::{Entry, Excluded, FOOT, cards, escape, head, metrics, raw, treemap, whole_percent};
+use super::{
+    Entry, Excluded, FOOT, cards, escape, escaped, head, metrics, raw, treemap, whole_percent,
+};
 
 /// The page.
 pub(super) fn render(files: &[Entry], excluded: &[Excluded<'_>]) -> String {
@@ -61,10 +63,6 @@ const MAX_SMALL: usize = 2000;
 
 /// Of what was left out on request, no more is listed.
 const MAX_EXCLUDED: usize = 1000;
-
-fn escaped(text: &str) -> Markup {
-    raw(escape::escaped(text.as_bytes()))
-}
 
 /// What was left out on request, and by which rule.
 fn left_out(excluded: &[Excluded<'_>]) -> Markup {

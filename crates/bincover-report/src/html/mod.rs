@@ -253,6 +253,11 @@ fn cards(summary: &Summary) -> Markup {
     }
 }
 
+/// Text of others, without markup.
+fn escaped(text: &str) -> Markup {
+    raw(escape::escaped(text.as_bytes()))
+}
+
 /// Text that was escaped when it was made.
 fn raw(text: String) -> Markup {
     PreEscaped(text)

@@ -11,7 +11,7 @@ use bstr::{ByteSlice, ByteVec};
 use maud::{Markup, PreEscaped, html};
 
 use super::source::{Text, Texts};
-use super::{Entry, Excluded, FOOT, cards, escape, head, raw};
+use super::{Entry, Excluded, FOOT, cards, escape, escaped, head};
 use crate::left_out::LeftOut;
 use crate::listed::{ListedLine, listed};
 use crate::missing::{GroupNames, Missing, missing};
@@ -101,10 +101,6 @@ fn above(
             @if !file.excluded.is_empty() { li class="e" { "out: left out on request" } }
         }
     }
-}
-
-fn escaped(text: &str) -> Markup {
-    raw(escape::escaped(text.as_bytes()))
 }
 
 /// What readers have to know before they trust the page.
