@@ -20,6 +20,10 @@ const COVFUN: &str = "__llvm_covfun";
 /// More lines than this are evaluated but not reported: the report would be all the time.
 const MAX_REPORTED_LINES: usize = 2_000;
 
+/// A recipe makes no more functions, of which each may be only three bytes: what is done with them
+/// would be all the time.
+const MAX_COOKED: usize = 64;
+
 /// A thin archive's names take no more memory than this for each of its bytes: many members may have
 /// one name.
 const MOST_OF_A_NAME: usize = 128;
@@ -72,7 +76,8 @@ impl Cooked {
 }
 
 /// Mapping version, number of files, then functions: a byte for the hash, one for the number of
-/// counters, one for the length of the mapping data, the data. All in one byte order.
+/// counters, one for the length of the mapping data, the data; at most [`MAX_COOKED`] of them. All in
+/// one byte order.
 pub(crate) fn cook(bytes: &[u8], big_endian: bool) -> Cooked {
     let number = |value: u64, width: usize| {
         let mut bytes = value.to_le_bytes()[..width].to_vec();
@@ -98,7 +103,9 @@ pub(crate) fn cook(bytes: &[u8], big_endian: bool) -> Cooked {
 
     let mut functions = Vec::new();
     let mut covfun: Vec<u8> = Vec::new();
-    while let Some((&[hash, counters, len], tail)) = rest.split_first_chunk() {
+    while let Some((&[hash, counters, len], tail)) = rest.split_first_chunk()
+        && functions.len() < MAX_COOKED
+    {
         let (data, tail) = tail.split_at(tail.len().min(usize::from(len)));
         rest = tail;
         let name = format!("f{}", functions.len());

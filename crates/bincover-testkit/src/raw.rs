@@ -13,8 +13,6 @@
 //! assert_eq!(file.bytes[0x18], 9);
 //! ```
 
-use std::collections::BTreeMap;
-
 use md5::{Digest, Md5};
 
 use crate::rng::Rng;
@@ -182,6 +180,9 @@ const DATA_ADDRESS: u64 = 0x5000_0000;
 const COUNTERS_ADDRESS: u64 = 0x4000_0000;
 const BITMAPS_ADDRESS: u64 = 0x6000_0000;
 
+/// A record's fields for the kinds of values.
+const VALUE_SITES: [&str; 3] = ["NumValueSites[0]", "NumValueSites[1]", "NumValueSites[2]"];
+
 impl<'f> RawFile<'f> {
     /// A front-end profile without build ids.
     #[must_use]
@@ -210,7 +211,7 @@ impl<'f> RawFile<'f> {
             places.push((counters.len() as u64, bitmaps.len() as u64));
             for &count in &function.counts {
                 if self.flags & BYTE_COVERAGE == 0 {
-                    counters.extend(ordered(count, 8, self.shape.big_endian));
+                    push(&mut counters, count, 8, self.shape.big_endian);
                 } else {
                     counters.push(u8::from(count == 0) * 0xff);
                 }
@@ -319,7 +320,10 @@ impl<'f> RawFile<'f> {
             pointer_bytes: width,
             ..
         } = self.shape;
-        let name = |field: &str| format!("record {index} {field}");
+        let name = |field| Label {
+            record: Some(index),
+            field,
+        };
         let start = out.bytes.len() as u64;
         let itself = DATA_ADDRESS + index * self.shape.record_bytes();
         let base = if version >= 8 { itself } else { 0 };
@@ -344,8 +348,7 @@ impl<'f> RawFile<'f> {
         out.field(name("NumCounters"), 4, function.counts.len() as u64);
         let kinds = if version >= 10 { 3 } else { 2 };
         for (kind, sites) in function.values[..kinds].iter().enumerate() {
-            let label = name(&format!("NumValueSites[{kind}]"));
-            out.field(label, 2, sites.len() as u64);
+            out.field(name(VALUE_SITES[kind]), 2, sites.len() as u64);
         }
         if version >= 9 {
             while !out.bytes.len().is_multiple_of(4) {
@@ -440,8 +443,32 @@ pub struct Assembled {
     /// The file.
     pub bytes: Vec<u8>,
     big_endian: bool,
-    /// Offset and width; where a label occurs twice, the first place.
-    fields: BTreeMap<String, (usize, usize)>,
+    /// In their order. Many a file is made only for its bytes, so nothing is looked up in advance.
+    fields: Vec<Field>,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    label: Label,
+    offset: usize,
+    /// Bytes; none for a section.
+    width: usize,
+}
+
+/// What a field is called: `NumData`, or in a record `record 0 NameRef`.
+#[derive(Clone, Copy, Debug)]
+struct Label {
+    record: Option<u64>,
+    field: &'static str,
+}
+
+impl From<&'static str> for Label {
+    fn from(field: &'static str) -> Self {
+        Self {
+            record: None,
+            field,
+        }
+    }
 }
 
 impl Assembled {
@@ -449,7 +476,7 @@ impl Assembled {
         Self {
             bytes: Vec::new(),
             big_endian,
-            fields: BTreeMap::new(),
+            fields: Vec::new(),
         }
     }
 
@@ -468,7 +495,8 @@ impl Assembled {
     /// If there is none of that name.
     pub fn set(&mut self, label: &str, value: u64) {
         let (at, width) = self.place(label);
-        let field = ordered(value, width, self.big_endian);
+        let mut field = Vec::new();
+        push(&mut field, value, width, self.big_endian);
         self.bytes[at..at + width].copy_from_slice(&field);
     }
 
@@ -488,31 +516,42 @@ impl Assembled {
             .fold(0, |value, &byte| value << 8 | u64::from(byte))
     }
 
+    /// Offset and width; where a label occurs twice, of the first.
     fn place(&self, label: &str) -> (usize, usize) {
-        match self.fields.get(label) {
-            Some(place) => *place,
-            None => panic!("no field `{label}`; there are {:?}", self.fields.keys()),
+        let in_record = label.strip_prefix("record ").and_then(|label| {
+            let (record, field) = label.split_once(' ')?;
+            Some((Some(record.parse().ok()?), field))
+        });
+        let label = in_record.unwrap_or((None, label));
+        let is_wanted = |field: &&Field| (field.label.record, field.label.field) == label;
+        match self.fields.iter().find(is_wanted) {
+            Some(field) => (field.offset, field.width),
+            None => panic!("no field {label:?}; there are {:?}", self.fields),
         }
     }
 
-    fn label(&mut self, label: impl Into<String>) {
-        self.fields
-            .entry(label.into())
-            .or_insert((self.bytes.len(), 0));
+    fn label(&mut self, label: impl Into<Label>) {
+        self.fields.push(Field {
+            label: label.into(),
+            offset: self.bytes.len(),
+            width: 0,
+        });
     }
 
-    fn field(&mut self, label: impl Into<String>, width: usize, value: u64) {
-        self.fields
-            .entry(label.into())
-            .or_insert((self.bytes.len(), width));
-        self.bytes.extend(ordered(value, width, self.big_endian));
+    fn field(&mut self, label: impl Into<Label>, width: usize, value: u64) {
+        self.fields.push(Field {
+            label: label.into(),
+            offset: self.bytes.len(),
+            width,
+        });
+        push(&mut self.bytes, value, width, self.big_endian);
     }
 
     fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn section(&mut self, label: &str, bytes: &[u8]) {
+    fn section(&mut self, label: &'static str, bytes: &[u8]) {
         self.label(label);
         self.raw(bytes);
         self.pad8();
@@ -523,12 +562,12 @@ impl Assembled {
     }
 }
 
-fn ordered(value: u64, width: usize, big_endian: bool) -> Vec<u8> {
-    let mut bytes = value.to_le_bytes()[..width].to_vec();
-    if big_endian {
-        bytes.reverse();
+/// Appends the low bytes of a number.
+fn push(bytes: &mut Vec<u8>, value: u64, width: usize, big_endian: bool) {
+    match big_endian {
+        true => bytes.extend_from_slice(&value.to_be_bytes()[8 - width..]),
+        false => bytes.extend_from_slice(&value.to_le_bytes()[..width]),
     }
-    bytes
 }
 
 #[cfg(test)]

@@ -255,7 +255,8 @@ fn run_one(name: &str, time: Duration, seed: Option<u32>) -> Result<Outcome, Fai
         .arg(format!("-timeout={}", SLOW.as_secs()))
         .arg(format!("-malloc_limit_mb={MOST_AT_ONCE_MB}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .arg("-print_final_stats=1");
+        // Names of functions that are reached for the first time come from a symbolizer, which is waited for.
+        .args(["-print_final_stats=1", "-print_funcs=0"]);
     if let Some(seed) = seed {
         fuzzer.arg(format!("-seed={seed}"));
     }
