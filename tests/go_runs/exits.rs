@@ -203,6 +203,7 @@ pub(crate) fn trials(is_ignored: bool) -> Vec<Trial> {
         Trial::test("exits::outlived", outlived),
         Trial::test("exits::no_snapshot", no_snapshot),
         Trial::test("exits::storm", storm),
+        Trial::test("exits::large_variables", large_variables),
     ]);
     let mut trials: Vec<Trial> = trials
         .into_iter()
@@ -465,6 +466,29 @@ fn storm() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// A program without symbols whose variables take more than a gigabyte: the list of its packages is among
+/// them, behind 40,000 smaller ones.
+fn large_variables() -> Result<(), Failed> {
+    let scratch = tempfile::tempdir()?;
+    let names: Vec<String> = (0..40_000).map(|number| format!("small{number}")).collect();
+    let source = format!(
+        "package main\n\nvar {} *int\nvar small = []**int{{&{}}}\nvar large [160 << 20]*int\n\n\
+         func step() {{ large[len(small)] = *small[0] }}\n\nfunc main() {{\n\tstep()\n\tpanic(\"large\")\n}}\n",
+        names.join(", "),
+        names.join(", &"),
+    );
+    std::fs::write(scratch.path().join("main.go"), source)?;
+    std::fs::write(scratch.path().join("go.mod"), "module large\n\ngo 1.20\n")?;
+    let program = scratch.path().join("large");
+    let mut go = go_tools::go();
+    go.current_dir(scratch.path());
+    go.args(["build", "-cover", "-covermode=count", "-ldflags=-s -w"]);
+    go_tools::output(go.arg("-o").arg(&program).arg("."))?;
+    let ran = run(&program, true, |command| command)?;
+    same("means", &ran.means, &RESCUED.to_vec())?;
+    same("steps", &ran.calls("step")?, &1)
 }
 
 pub(crate) fn unpack(packed: &Path, program: &Path) -> Result<(), Failed> {

@@ -610,3 +610,25 @@ fn is_long(segments: &[bincover_model::Segment]) -> bool {
     let ends = all().min().zip(all().max());
     ends.is_some_and(|(first, last)| last - first > MAX_LINES)
 }
+
+#[cfg(test)]
+mod tests {
+    use bincover_model::{Position, Segment};
+
+    use super::missed_lines;
+
+    /// Lines of 2^31 are not listed, wherever their end stands.
+    #[test]
+    fn segments_in_no_order_are_as_long_as_they_are() {
+        let segment = |line| Segment {
+            start: Position { line, column: 1 },
+            count: 0,
+            has_count: true,
+            is_entry: true,
+            is_gap: false,
+        };
+        assert_eq!(missed_lines(&[1, 4].map(segment)), ["1-4"]);
+        let none: [String; 0] = [];
+        assert_eq!(missed_lines(&[5, 1 << 31, 3].map(segment)), none);
+    }
+}
