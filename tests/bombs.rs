@@ -963,6 +963,35 @@ fn functions_of_one_file() {
     }
 }
 
+/// Very many instantiations at the end of a long file, each of which shows its own line.
+#[test]
+fn instantiations_at_the_end() {
+    let bombs = Bombs::new();
+    let (count, last) = (4_000, 50_000);
+    bombs.add("a.c", &b"x\n".repeat(last));
+    let functions: Vec<Function> = (0..count)
+        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
+        .collect();
+    let text: String = (0..count)
+        .map(|number| format!("f{number}\n7\n1\n1\n"))
+        .collect();
+    bombs.add("f.proftext", text.as_bytes());
+    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
+    assert_eq!(code, 0, "{said}");
+    let files = [bombs.path("a.c").display().to_string()];
+    let line = last as u64;
+    let mapping = mapping::function(&[(0, vec![Region::code(0, (line, 1), (line, 2))])]);
+    bombs.add(
+        "f.o",
+        &mapping::object("/", &files, &functions, |_| mapping.clone()),
+    );
+    for options in [&[][..], &["-format=html"], &["-name-regex=f"]] {
+        let show = ["llvm-cov", "show", "f.o", "-instr-profile=f.profdata"];
+        let (code, said) = bombs.run(&[&show, options].concat());
+        assert_eq!(code, 0, "{options:?}: {said}");
+    }
+}
+
 /// All names of a program in one bucket of the profile's table.
 #[test]
 fn a_bucket_of_65_535_names() {

@@ -18,7 +18,7 @@ use crate::llvm::os_words;
 /// Source text, a view of it, and what hangs on its lines.
 pub(super) struct Node<'a> {
     pub(super) name: &'a [u8],
-    pub(super) source: Rc<[u8]>,
+    pub(super) source: Rc<Source>,
     pub(super) view: View<'a>,
     /// Sorted by where they are.
     pub(super) expansions: Vec<(Position, Node<'a>)>,
@@ -37,13 +37,34 @@ pub(super) struct Instantiation<'a> {
     pub(super) node: Option<Node<'a>>,
 }
 
-impl Node<'_> {
-    /// The lines of the source: up to the first zero byte, without line feeds and the carriage
-    /// returns before them (LLVM: `line_iterator`).
-    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        let end = self.source.iter().position(|&byte| byte == 0);
-        let text = &self.source[..end.unwrap_or(self.source.len())];
-        text.split_inclusive(|&byte| byte == b'\n').map(|line| {
+/// The text of a file, and where its lines are.
+pub(super) struct Source {
+    text: Vec<u8>,
+    /// Where each line begins.
+    starts: Vec<usize>,
+}
+
+impl Source {
+    /// Lines go up to the first zero byte (LLVM: `line_iterator`).
+    fn new(mut text: Vec<u8>) -> Self {
+        if let Some(end) = text.iter().position(|&byte| byte == 0) {
+            text.truncate(end);
+        }
+        // Behind the last line feed no line begins.
+        let is_start = |at: &usize| *at == 0 || text[at - 1] == b'\n';
+        let starts = (0..text.len()).filter(is_start).collect();
+        Self { text, starts }
+    }
+
+    /// The lines from this one on, counted from 1, without line feeds and the carriage returns before
+    /// them.
+    pub(super) fn lines(&self, first: u32) -> impl Iterator<Item = &[u8]> {
+        let first = (first as usize).saturating_sub(1);
+        let starts = self.starts.get(first..).unwrap_or_default();
+        let ends = starts.iter().skip(1).copied();
+        let ends = ends.chain([self.text.len()]);
+        starts.iter().zip(ends).map(|(start, end)| {
+            let line = &self.text[*start..end];
             let Some(line) = line.strip_suffix(b"\n") else {
                 return line;
             };
@@ -56,7 +77,7 @@ impl Node<'_> {
 pub(super) struct Sources<'a> {
     loaded: &'a Loaded,
     console: Console,
-    read: RefCell<HashMap<Vec<u8>, Rc<[u8]>>>,
+    read: RefCell<HashMap<Vec<u8>, Rc<Source>>>,
 }
 
 impl<'a> Sources<'a> {
@@ -69,7 +90,7 @@ impl<'a> Sources<'a> {
     }
 
     /// The text of a file; one that cannot be read is said each time.
-    fn read(&self, name: &[u8]) -> Option<Rc<[u8]>> {
+    fn read(&self, name: &[u8]) -> Option<Rc<Source>> {
         let path = self.loaded.source_path(name);
         if let Some(known) = self.read.borrow().get(path) {
             return Some(Rc::clone(known));
@@ -83,7 +104,7 @@ impl<'a> Sources<'a> {
         };
         match read {
             Ok(text) => {
-                let text: Rc<[u8]> = text.into();
+                let text = Rc::new(Source::new(text));
                 self.read
                     .borrow_mut()
                     .insert(path.to_vec(), Rc::clone(&text));
@@ -154,7 +175,7 @@ impl<'a> Shown<'a> {
     fn node(
         &self,
         name: &'a [u8],
-        source: Rc<[u8]>,
+        source: Rc<Source>,
         view: View<'a>,
         depth: usize,
         budget: &mut usize,

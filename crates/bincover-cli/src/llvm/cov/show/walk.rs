@@ -105,21 +105,17 @@ pub(super) fn print(
     skin.begin_view(node, frame, out)?;
     let segments = &*node.view.segments;
     let first = segments.first().map_or(0, |segment| segment.start.line);
-    let mut stats = line_stats(segments, 1);
+    let from = if frame.whole_file { 1 } else { first.max(1) };
+    let mut stats = line_stats(segments, from);
     let mut expansions = node.expansions.iter().peekable();
     let mut instantiations = node.instantiations.iter().peekable();
     let mut branches = node.branches.iter().peekable();
     let mut mcdc = node.mcdc.iter().peekable();
     let below = frame.depth + 1;
-    for (number, text) in (1..=u32::MAX).zip(node.lines()) {
+    for (number, text) in (from..=u32::MAX).zip(node.source.lines(from)) {
         let stats = stats.next();
-        if !frame.whole_file {
-            if stats.is_none() {
-                break;
-            }
-            if number < first {
-                continue;
-            }
+        if !frame.whole_file && stats.is_none() {
+            break;
         }
         let line = Line {
             number,
