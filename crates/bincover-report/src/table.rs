@@ -3,6 +3,8 @@
 //! The numbers are [`File::summary`](bincover_model::File::summary) and [`Coverage::totals`], the
 //! same as in lcov's `LF` and `LH`. Each metric has two columns, covered/total and a percentage;
 //! `-` stands for a percentage of nothing. Branches and Go's statements are shown if there are any.
+//! Files without code, as headers of C may be, are only counted, below (llvm-cov: "Files which contain no
+//! functions").
 //!
 //! Percentages are rounded down to one decimal, so that 100.0% is always complete and what is shown
 //! never looks better than what a threshold sees.
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
 use anstyle::{AnsiColor, Style};
-use bincover_model::{Coverage, Summary, Tally};
+use bincover_model::{Coverage, File, Summary, Tally};
 use bstr::ByteSlice;
 use unicode_width::UnicodeWidthStr;
 
@@ -39,7 +41,13 @@ const GAP: &str = "  ";
 /// If the writer fails.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let common = common_directory(coverage.measured_files().map(|file| file.name.as_slice()));
+    let has_code = |file: &&File| {
+        METRICS
+            .iter()
+            .any(|one| (one.tally)(&file.summary).total > 0)
+    };
+    let files = || coverage.measured_files().filter(has_code);
+    let common = common_directory(files().map(|file| file.name.as_slice()));
     let common = if is_root(common) { b"" } else { common };
     let by_policy = |mut summary: Summary| {
         if options.instantiations == Some(Instantiations::Each) {
@@ -47,7 +55,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         }
         summary
     };
-    let rows = coverage.measured_files().map(|file| {
+    let rows = files().map(|file| {
         let name = printable(&relative(&file.name, common).to_str_lossy());
         (name, by_policy(file.summary))
     });
@@ -72,6 +80,11 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     }
     layout.divider(&mut out)?;
     layout.row("Total", &totals, &mut out)?;
+    match coverage.measured_files().count() - files().count() {
+        0 => {}
+        1 => writeln!(out, "\nNot listed: 1 file without code")?,
+        more => writeln!(out, "\nNot listed: {more} files without code")?,
+    }
     out.flush()
 }
 
@@ -371,6 +384,8 @@ fn shortened(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bincover_model::FunctionId;
+
     use super::*;
     use crate::testing::{file, one_of_everything, tally};
 
@@ -417,6 +432,22 @@ mod tests {
             scale *= 10;
         }
         coverage
+    }
+
+    #[test]
+    fn files_without_code_are_counted() {
+        let mut coverage = files(&["/w/a.c", "/w/b.h", "/x/c.h"]);
+        for file in &mut coverage.files[1..] {
+            file.summary = Summary::default();
+            file.functions.push(FunctionId(0));
+        }
+        let end = "\n\nNot listed: 2 files without code\n";
+        let table = table(&coverage, None, false);
+        assert!(
+            table.starts_with("Files in /w/\n") && table.ends_with(end),
+            "{table}"
+        );
+        assert!(!table.contains(".h"), "{table}");
     }
 
     #[test]
