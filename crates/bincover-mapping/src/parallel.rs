@@ -5,6 +5,10 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+/// Blocks that a thread takes, of very many items: few enough that handing them over is no work, and many
+/// enough that none waits long for the last.
+const MOST_BLOCKS: usize = 128;
+
 /// As many threads as were asked for, or as the machine runs.
 pub(crate) fn thread_count(asked_for: Option<NonZeroUsize>) -> usize {
     let threads = asked_for.or_else(|| std::thread::available_parallelism().ok());
@@ -28,7 +32,7 @@ pub(crate) fn map<S: Default, R: Send>(
 
 /// Calls `work` with each index below `len`, and `take` with the results, in the order of the
 /// indices, on the thread that called, while the others work on. A thread works on `block` items
-/// at a time, and has a `state` of its own, so that memory can be kept from one item to the next.
+/// at a time, or more if there are very many, and has a `state` of its own, so that memory can be kept from one item to the next.
 ///
 /// # Errors
 /// The first that `take` gives; nothing is taken after it.
@@ -39,8 +43,9 @@ pub(crate) fn for_each<S: Default, R: Send, E>(
     work: impl Fn(&mut S, usize) -> R + Sync,
     mut take: impl FnMut(usize, R) -> Result<(), E>,
 ) -> Result<(), E> {
-    // Less than two blocks for each is not worth a thread.
+    // Less than two blocks for each is not worth a thread, and very many are handed over for nothing.
     let threads = threads.min(len.div_ceil(2 * block));
+    let block = block.max(len / (MOST_BLOCKS * threads.max(1)));
     if threads <= 1 {
         let mut state = S::default();
         return (0..len).try_for_each(|index| take(index, work(&mut state, index)));
