@@ -1067,6 +1067,45 @@ fn decisions_and_files_of_one_function() {
     assert_eq!(code, 0, "{said}");
 }
 
+/// llvm-cov's JSON has all regions of a function for each of its expansions.
+#[test]
+fn expansions_of_one_function() {
+    let bombs = Bombs::new();
+    bombs.add("f.proftext", b"f\n7\n2\n1\n1\n");
+    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
+    assert_eq!(code, 0, "{said}");
+    let inside = |file| (file, vec![Region::code(0, (1, 1), (1, 9))]);
+    for (count, words) in [(100, ""), (12_000, "expected expansions with 134217728")] {
+        let expansions = (1..=count).map(|file| {
+            let line = file as u64;
+            Region::expansion(file, (line, 1), (line, 9))
+        });
+        let files: Vec<(usize, Vec<Region>)> = std::iter::once((0, expansions.collect()))
+            .chain((0..count).map(|_| inside(1)))
+            .collect();
+        let functions = [Function::new("f", 7, [1, 1])];
+        let names = ["a.c".to_owned(), "b.h".to_owned()];
+        let mapping = mapping::function(&files);
+        bombs.add(
+            "f.o",
+            &mapping::object("/", &names, &functions, |_| mapping.clone()),
+        );
+        let export = ["llvm-cov", "export", "f.o", "-instr-profile=f.profdata"];
+        let from = ["--profile", "f.proftext", "--object", "f.o"];
+        let report = [&["report", "--llvm-json", "out.json"], &from[..]].concat();
+        for args in [&export[..], &report] {
+            let (code, said) = bombs.run(args);
+            assert_eq!(code == 0, words.is_empty(), "{count}: {said}");
+            assert!(said.contains(words), "{said}");
+        }
+        let others = [
+            "report", "--html", "pages", "--json", "out.json", "--text", "out",
+        ];
+        let (code, said) = bombs.run(&[&others, &from[..]].concat());
+        assert_eq!(code, 0, "{count}: {said}");
+    }
+}
+
 /// A store that somebody exported.
 #[test]
 fn stores_that_inflate() {

@@ -19,3 +19,7 @@ pub(crate) const MAX_LISTED_LINE: u32 = 1 << 22;
 /// A longer name, in bytes, is matched by no pattern: no path of Linux is longer. To match one takes time that is not
 /// linear in it.
 pub(crate) const MAX_MATCHED_NAME: usize = 4096;
+
+/// For llvm-cov's JSON: regions and files of functions, as they are repeated for each of their expansions. There are
+/// programs that have a few million, and a small file may ask for any number.
+pub(crate) const MAX_EXPANDED: u64 = 1 << 27;

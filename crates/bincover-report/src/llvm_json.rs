@@ -20,12 +20,14 @@ use bincover_model::{
 };
 use bstr::{BStr, ByteSlice};
 
+use crate::limits::MAX_EXPANDED;
 use crate::{Options, Parts};
 
 /// Writes the export of these files, and of all functions. llvm-cov lists files by name.
 ///
 /// # Errors
-/// If the writer fails.
+/// If the writer fails; or, before anything is written, if expansions repeat so much of their functions as no
+/// program's do, which would be a report of gigabytes.
 ///
 /// # Panics
 /// If a file's id belongs to another `Coverage`.
@@ -35,6 +37,9 @@ pub fn emit(
     parts: &Parts,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
+    if !parts.summary_only && !parts.skip_expansions {
+        check_expansions(coverage, files)?;
+    }
     let mut json = Json {
         text: Vec::with_capacity(2 * FULL),
         out,
@@ -73,6 +78,22 @@ pub fn emit(
 pub fn emit_all(coverage: &Coverage, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let files: Vec<FileId> = (0..).map(FileId).take(coverage.files.len()).collect();
     emit(coverage, &files, &Parts::default(), out)
+}
+
+/// Each expansion has all regions and files of its function.
+fn check_expansions(coverage: &Coverage, files: &[FileId]) -> io::Result<()> {
+    let expansions = files.iter().flat_map(|id| &coverage.file(*id).expansions);
+    let repeated = expansions.map(|expansion| {
+        let function = coverage.function(expansion.function);
+        (function.regions.len() + function.files.len()) as u64
+    });
+    let repeated: u64 = repeated.sum();
+    if repeated > MAX_EXPANDED {
+        return Err(io::Error::other(format!(
+            "expected expansions with {MAX_EXPANDED} regions and files of their functions at most, found {repeated}"
+        )));
+    }
+    Ok(())
 }
 
 /// The file's segments. Where no more than lines is known, each line is one that begins in its
