@@ -992,6 +992,51 @@ fn instantiations_at_the_end() {
     }
 }
 
+/// Functions that lie over each other: each repeats the lines of those before, in Cobertura's methods and where llvm-cov
+/// shows instantiations.
+#[test]
+fn functions_over_each_other() {
+    let bombs = Bombs::new();
+    let count = 8_000;
+    bombs.add("a.c", &b"x\n".repeat(count + 1));
+    let functions: Vec<Function> = (0..count)
+        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
+        .collect();
+    let text: String = (0..count)
+        .map(|number| format!("f{number}\n7\n1\n1\n"))
+        .collect();
+    bombs.add("f.proftext", text.as_bytes());
+    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
+    assert_eq!(code, 0, "{said}");
+    let files = [bombs.path("a.c").display().to_string()];
+    let last = count as u64 + 1;
+    for (object, is_one_group) in [("start.o", true), ("end.o", false)] {
+        let region = |number: usize| match is_one_group {
+            true => Region::code(0, (1, 1), (number as u64 + 2, 2)),
+            false => Region::code(0, (number as u64 + 1, 1), (last, 2)),
+        };
+        let mapping = |number| mapping::function(&[(0, vec![region(number)])]);
+        bombs.add(object, &mapping::object("/", &files, &functions, mapping));
+        let from = ["--profile", "f.proftext", "--object", object];
+        let cobertura = [&["report", "--cobertura", "out.xml"], &from[..]].concat();
+        let (code, said) = bombs.run(&cobertura);
+        assert_ne!(code, 0, "{object}");
+        let words = "expected methods with 17289216 lines at most, found 320";
+        assert!(said.contains(words), "{object}: {said}");
+        assert!(!bombs.path("out.xml").exists());
+        let others = [
+            "report", "--lcov", "out.info", "--html", "pages", "--clover", "out",
+        ];
+        let (code, said) = bombs.run(&[&others, &from[..]].concat());
+        assert_eq!(code, 0, "{object}: {said}");
+        let show = ["llvm-cov", "show", object, "-instr-profile=f.profdata"];
+        let (code, said) = bombs.run(&show);
+        assert_eq!(code, 0, "{object}: {said}");
+        let words = "instantiations are not shown";
+        assert_eq!(said.contains(words), is_one_group, "{object}: {said}");
+    }
+}
+
 /// All names of a program in one bucket of the profile's table.
 #[test]
 fn a_bucket_of_65_535_names() {

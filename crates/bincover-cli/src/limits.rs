@@ -15,6 +15,9 @@ pub(crate) const MAX_FOLDER_DEPTH: u32 = 64;
 /// How many nested expansions a page of `llvm-cov show` may have: a few crafted bytes could ask for millions.
 pub(crate) const MAX_EXPANSIONS: usize = 1 << 17;
 
+/// How many lines all expansions and instantiations of such a page may have.
+pub(crate) const MAX_NESTED_LINES: u64 = 1 << 24;
+
 /// How deep expansions may lie in each other there.
 pub(crate) const MAX_EXPANSION_DEPTH: usize = 256;
 

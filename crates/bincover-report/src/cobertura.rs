@@ -34,6 +34,7 @@ use std::io;
 use bincover_model::{Coverage, File, Function, FunctionId, Line, Region, RegionKind, Tally};
 use bstr::ByteSlice;
 
+use crate::limits::{MAX_METHOD_LINES, MAX_METHOD_LINES_OF_REGION};
 use crate::listed::{ListedLine, Rates, both_sides, listed};
 use crate::names::demangled;
 use crate::paths::{common_directory, components, relative};
@@ -50,7 +51,8 @@ const VERSION: &str = concat!("bincover ", env!("CARGO_PKG_VERSION"));
 /// [`Options::instantiations`].
 ///
 /// # Errors
-/// If the writer fails.
+/// If the writer fails; or, before anything is written, if functions lie over each other as no program's do, so
+/// that their lines would be gigabytes.
 pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let names = coverage.measured_files().map(|file| file.name.as_slice());
     let root = options
@@ -58,6 +60,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         .as_ref()
         .map_or_else(|| common_directory(names), |root| root.as_slice());
     let instantiations = options.instantiations.unwrap_or(Instantiations::Union);
+    check_methods(coverage)?;
     let packages = packages(coverage, root, instantiations);
 
     let mut xml = Xml::new(out);
@@ -136,6 +139,42 @@ fn sum<'a>(classes: impl IntoIterator<Item = &'a Class<'a>>) -> Rates {
     sum
 }
 
+/// Methods repeat the lines of their files.
+fn check_methods(coverage: &Coverage) -> io::Result<()> {
+    let functions = coverage.functions.iter();
+    let regions: u64 = functions.map(|one| one.regions.len() as u64).sum();
+    let most = MAX_METHOD_LINES + regions * MAX_METHOD_LINES_OF_REGION;
+    let lines_of = |file: &File, id: &FunctionId| {
+        let regions = own_regions(coverage.function(*id));
+        let ends = regions.map(|region| (region.start.line, region.end.line));
+        let all = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let (first, last) = all.unwrap_or((1, 0));
+        let before = |line| file.lines.partition_point(|one| one.number < line);
+        before(last.saturating_add(1)).saturating_sub(before(first)) as u64
+    };
+    let files = coverage.measured_files();
+    let lines: u64 = files
+        .flat_map(|file| {
+            let members = file.groups.iter().flat_map(|group| &group.members);
+            members.map(move |id| lines_of(file, id))
+        })
+        .sum();
+    if lines > most {
+        return Err(io::Error::other(format!(
+            "expected methods with {most} lines at most, found {lines}"
+        )));
+    }
+    Ok(())
+}
+
+/// The regions of a function in the file that it begins in, but for those that the preprocessor skipped.
+fn own_regions(function: &Function) -> impl Iterator<Item = &Region> {
+    let is_own = |region: &&Region| {
+        Some(region.file) == function.main_file && region.kind != RegionKind::Skipped
+    };
+    function.regions.iter().filter(is_own)
+}
+
 /// The lines of the class that a method's functions touch, each with its hits.
 fn method_lines(coverage: &Coverage, members: &[FunctionId], class: &Class<'_>) -> Vec<ListedLine> {
     let mut own_counts: BTreeMap<u32, u64> = BTreeMap::new();
@@ -175,10 +214,7 @@ fn method_lines(coverage: &Coverage, members: &[FunctionId], class: &Class<'_>) 
 /// Regions nest, so one pass keeps those that are open, with the highest count on top: the time
 /// does not grow with the depth of nesting.
 fn highest_counts(function: &Function, lines: &[Line]) -> Vec<(u32, u64)> {
-    let is_own = |region: &&Region| {
-        Some(region.file) == function.main_file && region.kind != RegionKind::Skipped
-    };
-    let mut regions: Vec<&Region> = function.regions.iter().filter(is_own).collect();
+    let mut regions: Vec<&Region> = own_regions(function).collect();
     regions.sort_by_key(|region| region.start.line);
     if function.regions.is_empty() {
         // Of a function from a report, no more is known than where it begins.

@@ -23,3 +23,10 @@ pub(crate) const MAX_MATCHED_NAME: usize = 4096;
 /// For llvm-cov's JSON: regions and files of functions, as they are repeated for each of their expansions. There are
 /// programs that have a few million, and a small file may ask for any number.
 pub(crate) const MAX_EXPANDED: u64 = 1 << 27;
+
+/// For Cobertura: lines of methods, beside so many for each region. A region is a few bytes, and may be as long as
+/// its file, in each of its functions.
+pub(crate) const MAX_METHOD_LINES: u64 = 1 << 24;
+
+/// Regions of real programs are a few lines long.
+pub(crate) const MAX_METHOD_LINES_OF_REGION: u64 = 64;

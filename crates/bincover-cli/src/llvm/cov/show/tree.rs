@@ -10,7 +10,7 @@ use bincover::model::{
 };
 
 use super::Shown;
-use crate::limits::{MAX_EXPANSION_DEPTH, MAX_EXPANSIONS};
+use crate::limits::{MAX_EXPANSION_DEPTH, MAX_EXPANSIONS, MAX_NESTED_LINES};
 use crate::llvm::cov::load::{Loaded, os};
 use crate::llvm::cov::{Console, shown};
 use crate::llvm::os_words;
@@ -35,6 +35,38 @@ pub(super) struct Instantiation<'a> {
     pub(super) line: u32,
     /// `None` if it was not executed.
     pub(super) node: Option<Node<'a>>,
+}
+
+/// What a page may still have in its lines.
+struct Budget {
+    expansions: usize,
+    lines: u64,
+    /// It was not enough.
+    is_spent: bool,
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self {
+            expansions: MAX_EXPANSIONS,
+            lines: MAX_NESTED_LINES,
+            is_spent: false,
+        }
+    }
+
+    /// A view of so many expansions may be shown.
+    fn allows(&mut self, view: &View<'_>, expansions: usize) -> bool {
+        let ends = view.segments.first().zip(view.segments.last());
+        let lines = ends.map_or(0, |(first, last)| {
+            u64::from(last.start.line.saturating_sub(first.start.line)) + 1
+        });
+        let left = self.lines.checked_sub(lines);
+        match left.zip(self.expansions.checked_sub(expansions)) {
+            Some(left) => (self.lines, self.expansions) = left,
+            None => self.is_spent = true,
+        }
+        !self.is_spent
+    }
 }
 
 /// The text of a file, and where its lines are.
@@ -128,19 +160,27 @@ impl<'a> Shown<'a> {
         if file.segments.is_empty() {
             return None;
         }
-        let mut budget = MAX_EXPANSIONS;
-        let mut node = self.node(&file.name, Rc::clone(&source), file.view(), 0, &mut budget);
-        if !self.look.instantiations {
-            return Some(node);
+        let mut budget = Budget::new();
+        let mut node = self.node(&file.name, source, file.view(), 0, &mut budget);
+        if self.look.instantiations {
+            self.add_instantiations(&mut node, id, &mut budget);
         }
+        Some(self.within(budget, node))
+    }
+
+    fn add_instantiations(&self, node: &mut Node<'a>, id: FileId, budget: &mut Budget) {
+        let loaded = self.loaded;
+        let file = loaded.file(id);
         for group in file.groups.iter().filter(|group| group.members.len() > 1) {
             for id in &group.members {
                 let function = loaded.coverage.function(*id);
                 let name = loaded.readable(function);
-                let child = (function.count > 0).then(|| {
-                    let view = loaded.coverage.function_view(*id);
-                    self.node(name, Rc::clone(&source), view, 0, &mut budget)
-                });
+                let view = (function.count > 0).then(|| loaded.coverage.function_view(*id));
+                if view.as_ref().is_some_and(|view| !budget.allows(view, 0)) {
+                    return;
+                }
+                let source = || Rc::clone(&node.source);
+                let child = view.map(|view| self.node(name, source(), view, 0, budget));
                 node.instantiations.push(Instantiation {
                     name,
                     line: last_line(function),
@@ -149,7 +189,20 @@ impl<'a> Shown<'a> {
             }
         }
         node.instantiations.sort_by_key(|one| one.line);
-        Some(node)
+    }
+
+    /// A page that would be too long has only its own lines, and that is said.
+    fn within(&self, budget: Budget, mut node: Node<'a>) -> Node<'a> {
+        if budget.is_spent {
+            node.expansions.clear();
+            node.instantiations.clear();
+            self.look.console.warning(format_args!(
+                "{}: expansions and instantiations are not shown: they are more than {MAX_EXPANSIONS}, or have more than \
+                 {MAX_NESTED_LINES} lines",
+                shown(node.name)
+            ));
+        }
+        node
     }
 
     /// `None` if there is nothing to show, or its source cannot be read.
@@ -164,7 +217,9 @@ impl<'a> Shown<'a> {
             .sources
             .read(self.file_name(function, function.main_file?)?)?;
         let name = loaded.readable(function);
-        Some(self.node(name, source, view, 0, &mut { MAX_EXPANSIONS }))
+        let mut budget = Budget::new();
+        let node = self.node(name, source, view, 0, &mut budget);
+        Some(self.within(budget, node))
     }
 
     fn file_name(&self, function: &Function, file: LocalFile) -> Option<&'a [u8]> {
@@ -178,7 +233,7 @@ impl<'a> Shown<'a> {
         source: Rc<Source>,
         view: View<'a>,
         depth: usize,
-        budget: &mut usize,
+        budget: &mut Budget,
     ) -> Node<'a> {
         let mut expansions = Vec::new();
         if self.look.expansions {
@@ -216,14 +271,16 @@ impl<'a> Shown<'a> {
         &self,
         expansion: Expansion,
         depth: usize,
-        budget: &mut usize,
+        budget: &mut Budget,
     ) -> Option<(Position, Node<'a>)> {
         let coverage = &self.loaded.coverage;
         let region = coverage.expansion_region(expansion)?;
         let function = coverage.function(expansion.function);
-        *budget = budget.checked_sub(1)?;
+        if budget.is_spent {
+            return None;
+        }
         let view = coverage.expansion_view(expansion);
-        if view.segments.is_empty() || depth >= MAX_EXPANSION_DEPTH {
+        if !budget.allows(&view, 1) || view.segments.is_empty() || depth >= MAX_EXPANSION_DEPTH {
             return None;
         }
         let source = self
