@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,8 @@ impl Plan {
 struct Outcome {
     name: String,
     seconds: u64,
+    /// Of the processor, which may be shared.
+    processor_seconds: u64,
     executions: u64,
     per_second: u64,
     new: usize,
@@ -170,16 +172,17 @@ fn fuzz(plan: &Plan) -> Result<usize, Failure> {
 
 fn table(outcomes: &[Outcome]) -> String {
     let mut table = format!(
-        "{:<14}{:>9}{:>13}{:>10}{:>12}{:>10}\n",
-        "target", "seconds", "executions", "exec/s", "new inputs", "findings"
+        "{:<14}{:>9}{:>11}{:>13}{:>10}{:>12}{:>10}\n",
+        "target", "seconds", "processor", "executions", "exec/s", "new inputs", "findings"
     );
     for outcome in outcomes {
         // Writing to a string does not fail.
         let _ = writeln!(
             table,
-            "{:<14}{:>9}{:>13}{:>10}{:>12}{:>10}",
+            "{:<14}{:>9}{:>11}{:>13}{:>10}{:>12}{:>10}",
             outcome.name,
             outcome.seconds,
+            outcome.processor_seconds,
             outcome.executions,
             outcome.per_second,
             outcome.new,
@@ -266,14 +269,14 @@ fn run_one(name: &str, time: Duration, seed: Option<u32>) -> Result<Outcome, Fai
     }
     let output = File::create(&log)?;
     let start = Instant::now();
-    let status = fuzzer
+    let fuzzer = fuzzer
         .arg(&corpus)
         // As `cargo fuzz run` has it: the same static may be in several crates.
         .env("ASAN_OPTIONS", "detect_odr_violation=0")
         .stdin(std::process::Stdio::null())
         .stdout(output.try_clone()?)
-        .stderr(output)
-        .status()?;
+        .stderr(output);
+    let (status, processor_seconds) = run_measured(fuzzer)?;
     let seconds = start.elapsed().as_secs();
     let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     let findings = count(&artifacts)?.saturating_sub(found_before);
@@ -292,6 +295,7 @@ fn run_one(name: &str, time: Duration, seed: Option<u32>) -> Result<Outcome, Fai
     Ok(Outcome {
         name: name.to_owned(),
         seconds,
+        processor_seconds,
         executions,
         per_second: executions / seconds.max(1),
         new: count(&corpus)?.saturating_sub(before),
@@ -300,6 +304,37 @@ fn run_one(name: &str, time: Duration, seed: Option<u32>) -> Result<Outcome, Fai
             false => findings.max(1),
         },
     })
+}
+
+/// Runs it to its end, and tells how many seconds of the processor it had. It is asked now and then, since the kernel
+/// tells of children that have ended only all together.
+fn run_measured(command: &mut Command) -> Result<(ExitStatus, u64), Failure> {
+    let mut child = command.spawn()?;
+    let stat = PathBuf::from(format!("/proc/{}/stat", child.id()));
+    let mut ticks = 0;
+    loop {
+        let now = fs::read_to_string(&stat)
+            .ok()
+            .and_then(|stat| processor_ticks(&stat));
+        ticks = ticks.max(now.unwrap_or(0));
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, ticks / TICKS));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// In a second, for all that reads `/proc` (`USER_HZ`).
+const TICKS: u64 = 100;
+
+/// `utime` and `stime`: the 14th and 15th field, of which the second is a name in brackets.
+fn processor_ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut ticks = fields
+        .split(' ')
+        .skip(11)
+        .map(|field| field.parse::<u64>().ok());
+    Some(ticks.next()?? + ticks.next()??)
 }
 
 /// `stat::number_of_executed_units: 1234`.
