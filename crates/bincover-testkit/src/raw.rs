@@ -324,6 +324,7 @@ impl<'f> RawFile<'f> {
             record: Some(index),
             field,
         };
+        out.records.push(out.fields.len());
         let start = out.bytes.len() as u64;
         let itself = DATA_ADDRESS + index * self.shape.record_bytes();
         let base = if version >= 8 { itself } else { 0 };
@@ -445,6 +446,8 @@ pub struct Assembled {
     big_endian: bool,
     /// In their order. Many a file is made only for its bytes, so nothing is looked up in advance.
     fields: Vec<Field>,
+    /// For each record, the first of its fields.
+    records: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -477,6 +480,7 @@ impl Assembled {
             bytes: Vec::new(),
             big_endian,
             fields: Vec::new(),
+            records: Vec::new(),
         }
     }
 
@@ -524,7 +528,9 @@ impl Assembled {
         });
         let label = in_record.unwrap_or((None, label));
         let is_wanted = |field: &&Field| (field.label.record, field.label.field) == label;
-        match self.fields.iter().find(is_wanted) {
+        let first = label.0.and_then(|record| self.records.get(record as usize));
+        let fields = &self.fields[*first.unwrap_or(&0)..];
+        match fields.iter().find(is_wanted) {
             Some(field) => (field.offset, field.width),
             None => panic!("no field {label:?}; there are {:?}", self.fields),
         }
