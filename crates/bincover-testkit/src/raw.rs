@@ -528,7 +528,8 @@ impl Assembled {
         });
         let label = in_record.unwrap_or((None, label));
         let is_wanted = |field: &&Field| (field.label.record, field.label.field) == label;
-        let first = label.0.and_then(|record| self.records.get(record as usize));
+        let record = label.0.and_then(|record| usize::try_from(record).ok());
+        let first = record.and_then(|record| self.records.get(record));
         let fields = &self.fields[*first.unwrap_or(&0)..];
         match fields.iter().find(is_wanted) {
             Some(field) => (field.offset, field.width),
