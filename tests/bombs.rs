@@ -1112,6 +1112,73 @@ fn decisions_and_files_of_one_function() {
     assert_eq!(code, 0, "{said}");
 }
 
+/// Regions of many shapes, in one function: whatever lies in or over or beside whatever, each report takes time in
+/// proportion to it.
+#[test]
+fn shapes_of_a_function() {
+    let bombs = Bombs::new();
+    let count = 8_000;
+    bombs.add("a.c", &b"x\n".repeat(2 * count));
+    let counts: Vec<u64> = (0..count as u64).map(|number| number % 3).collect();
+    let counts_of_text: String = counts.iter().map(|count| format!("{count}\n")).collect();
+    let text = format!("f\n7\n{count}\n{counts_of_text}");
+    bombs.add("f.proftext", text.as_bytes());
+    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
+    assert_eq!(code, 0, "{said}");
+    let functions = [Function::new("f", 7, counts)];
+    let files = [bombs.path("a.c").display().to_string()];
+    let n = count as u64;
+    type Shape = fn(u64, u64) -> ((u64, u64), (u64, u64));
+    let shapes: [(&str, Shape); 7] = [
+        ("one below the other", |at, _| ((at + 1, 1), (at + 1, 9))),
+        ("beside each other", |at, _| {
+            ((1, 2 * at + 1), (1, 2 * at + 2))
+        }),
+        ("in each other", |at, n| ((at + 1, 1), (2 * n - at, 9))),
+        ("in each other, in a line", |at, n| {
+            ((1, at + 1), (1, 2 * n - at))
+        }),
+        ("with one start", |at, _| ((1, 1), (at + 1, 9))),
+        ("with one end", |at, n| ((at + 1, 1), (n + 1, 9))),
+        ("all the same", |_, n| ((1, 1), (n, 9))),
+    ];
+    for (name, shape) in shapes {
+        let regions = (0..n).map(|at| {
+            let (start, end) = shape(at, n);
+            Region::code(at, start, end)
+        });
+        let mapping = mapping::function(&[(0, regions.collect())]);
+        bombs.add(
+            "f.o",
+            &mapping::object("/", &files, &functions, |_| mapping.clone()),
+        );
+        let mut report = vec!["report", "--profile", "f.proftext", "--object", "f.o"];
+        for format in [
+            "--lcov",
+            "--cobertura",
+            "--json",
+            "--llvm-json",
+            "--text",
+            "--markdown",
+            "--html",
+            "--missing",
+            "--codecov",
+            "--sonar",
+            "--clover",
+            "--coveralls",
+        ] {
+            report.extend([format, &format[2..]]);
+        }
+        let (code, said) = bombs.run(&report);
+        assert_eq!(code, 0, "{name}: {said}");
+        let show = ["llvm-cov", "show", "f.o", "-instr-profile=f.profdata"];
+        for options in [&[][..], &["-show-regions"], &["-format=html"]] {
+            let (code, said) = bombs.run(&[&show, options].concat());
+            assert_eq!(code, 0, "{name} {options:?}: {said}");
+        }
+    }
+}
+
 /// llvm-cov's JSON has all regions of a function for each of its expansions.
 #[test]
 fn expansions_of_one_function() {
