@@ -54,6 +54,21 @@ impl Bombs {
         (code, said)
     }
 
+    /// So many functions, and profiles of text and of the table in which each ran once.
+    #[track_caller]
+    fn functions(&self, count: usize) -> Vec<Function> {
+        let name = |number| format!("f{number}");
+        let text: String = (0..count)
+            .map(|number| format!("{}\n7\n1\n1\n", name(number)))
+            .collect();
+        self.add("f.proftext", text.as_bytes());
+        let (code, said) = self.run(&["merge", "-o", "f.profdata", "f.proftext"]);
+        assert_eq!(code, 0, "{said}");
+        (0..count)
+            .map(|number| Function::new(&name(number), 7, [1]))
+            .collect()
+    }
+
     /// A file is left out of a merge, with these words, and the good one beside it is merged.
     #[track_caller]
     fn is_left_out(&self, name: &str, words: &str) {
@@ -934,13 +949,7 @@ fn one_name_with_many_records() {
 fn functions_of_one_file() {
     let bombs = Bombs::new();
     let count = 10_000;
-    let functions: Vec<Function> = (0..count)
-        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
-        .collect();
-    let text: String = (0..count)
-        .map(|number| format!("f{number}\n7\n1\n1\n"))
-        .collect();
-    bombs.add("f.proftext", text.as_bytes());
+    let functions = bombs.functions(count);
     let files = ["a.c".to_owned()];
     let object = mapping::object("/", &files, &functions, |number| {
         let line = 3 * number as u64 + 1;
@@ -969,15 +978,7 @@ fn instantiations_at_the_end() {
     let bombs = Bombs::new();
     let (count, last) = (4_000, 50_000);
     bombs.add("a.c", &b"x\n".repeat(last));
-    let functions: Vec<Function> = (0..count)
-        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
-        .collect();
-    let text: String = (0..count)
-        .map(|number| format!("f{number}\n7\n1\n1\n"))
-        .collect();
-    bombs.add("f.proftext", text.as_bytes());
-    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
-    assert_eq!(code, 0, "{said}");
+    let functions = bombs.functions(count);
     let files = [bombs.path("a.c").display().to_string()];
     let line = last as u64;
     let mapping = mapping::function(&[(0, vec![Region::code(0, (line, 1), (line, 2))])]);
@@ -999,15 +1000,7 @@ fn functions_over_each_other() {
     let bombs = Bombs::new();
     let count = 8_000;
     bombs.add("a.c", &b"x\n".repeat(count + 1));
-    let functions: Vec<Function> = (0..count)
-        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
-        .collect();
-    let text: String = (0..count)
-        .map(|number| format!("f{number}\n7\n1\n1\n"))
-        .collect();
-    bombs.add("f.proftext", text.as_bytes());
-    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
-    assert_eq!(code, 0, "{said}");
+    let functions = bombs.functions(count);
     let files = [bombs.path("a.c").display().to_string()];
     let last = count as u64 + 1;
     for (object, is_one_group) in [("start.o", true), ("end.o", false)] {
