@@ -14,6 +14,9 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use tempfile::TempDir;
 
+#[path = "bombs/growth.rs"]
+mod growth;
+
 /// Files in a folder of their own.
 struct Bombs(TempDir);
 
@@ -54,16 +57,23 @@ impl Bombs {
         (code, said)
     }
 
-    /// So many functions, and profiles of text and of the table in which each ran once.
+    /// A profile as text and as a table, named so.
+    #[track_caller]
+    fn profiles(&self, name: &str, text: &str) {
+        let (from, to) = (format!("{name}.proftext"), format!("{name}.profdata"));
+        self.add(&from, text.as_bytes());
+        let (code, said) = self.run(&["merge", "-o", &to, &from]);
+        assert_eq!(code, 0, "{name}: {said}");
+    }
+
+    /// So many functions, and profiles "f" in and of the table in which each ran once.
     #[track_caller]
     fn functions(&self, count: usize) -> Vec<Function> {
         let name = |number| format!("f{number}");
         let text: String = (0..count)
             .map(|number| format!("{}\n7\n1\n1\n", name(number)))
             .collect();
-        self.add("f.proftext", text.as_bytes());
-        let (code, said) = self.run(&["merge", "-o", "f.profdata", "f.proftext"]);
-        assert_eq!(code, 0, "{said}");
+        self.profiles("f", &text);
         (0..count)
             .map(|number| Function::new(&name(number), 7, [1]))
             .collect()
@@ -850,365 +860,6 @@ fn options_that_ask_for_much() {
     .concat();
     let (code, said) = bombs.run(&args);
     assert_eq!(code, 0, "{said}");
-}
-
-/// An archive of objects with one function `f` each, of such a hash, in such a file, and with such regions.
-fn objects_of_one_name(
-    count: u64,
-    hash: impl Fn(u64) -> u64,
-    file: impl Fn(u64) -> String,
-    region: impl Fn(u64) -> Region,
-) -> Vec<u8> {
-    let mut archive = b"!<arch>\n".to_vec();
-    for number in 0..count {
-        let functions = [Function::new("f", hash(number), [1])];
-        let mapping = mapping::function(&[(0, vec![region(number)])]);
-        let files = [file(number)];
-        archive.extend(member(&mapping::object("/", &files, &functions, |_| {
-            mapping.clone()
-        })));
-    }
-    archive
-}
-
-/// However many records one name has, in objects or in a profile, the next one takes no longer.
-#[test]
-fn one_name_with_many_records() {
-    let bombs = Bombs::new();
-    let text: String = (0..30_000)
-        .map(|hash| format!("f\n{hash}\n1\n1\n"))
-        .collect();
-    bombs.add("hashes.proftext", text.as_bytes());
-    let counts = "1\n".repeat(800_000);
-    bombs.add(
-        "counts.proftext",
-        format!("f\n7\n800000\n{counts}").as_bytes(),
-    );
-    for name in ["hashes", "counts"] {
-        let (from, to) = (format!("{name}.proftext"), format!("{name}.profdata"));
-        let (code, said) = bombs.run(&["merge", "-o", &to, &from]);
-        assert_eq!(code, 0, "{name}: {said}");
-    }
-    let a = |_| "a.c".to_owned();
-    let all = |_| Region::code(0, (1, 1), (9, 1));
-    for (name, archive, profile) in [
-        // Each hash is in the profile; none is; and there is one, but each object maps the function in its own way, or to
-        // its own file.
-        (
-            "hashes",
-            objects_of_one_name(20_000, |at| 29_999 - at, a, all),
-            "hashes",
-        ),
-        (
-            "others",
-            objects_of_one_name(2_000, |at| at + 30_000, a, all),
-            "hashes",
-        ),
-        (
-            "regions",
-            objects_of_one_name(40_000, |_| 7, a, |at| Region::code(0, (1, 1), (at + 1, 1))),
-            "counts",
-        ),
-        (
-            "files",
-            objects_of_one_name(2_000, |_| 7, |at| format!("{at}.c"), all),
-            "counts",
-        ),
-    ] {
-        bombs.add("objects.a", &archive);
-        let (text, indexed) = (format!("{profile}.proftext"), format!("{profile}.profdata"));
-        let report = [
-            "report",
-            "--lcov",
-            "out.info",
-            "--profile",
-            &text,
-            "--object",
-            "objects.a",
-        ];
-        let (code, said) = bombs.run(&report);
-        assert_eq!(code, 0, "{name}: {code}: {said}");
-        let instr_profile = format!("-instr-profile={indexed}");
-        let export = [
-            "llvm-cov",
-            "export",
-            "-format=lcov",
-            "objects.a",
-            &instr_profile,
-        ];
-        let (code, said) = bombs.run(&export);
-        assert_eq!(code, 0, "{name}: {code}: {said}");
-    }
-    let (merge, hashes) = (env!("CARGO_BIN_EXE_bincover-merge"), "hashes.profdata");
-    let (code, said) = bombs.run_program(merge, &["overlap", hashes, hashes]);
-    assert_eq!(code, 0, "{said}");
-}
-
-/// A file of very many functions.
-#[test]
-fn functions_of_one_file() {
-    let bombs = Bombs::new();
-    let count = 10_000;
-    let functions = bombs.functions(count);
-    let files = ["a.c".to_owned()];
-    let object = mapping::object("/", &files, &functions, |number| {
-        let line = 3 * number as u64 + 1;
-        mapping::function(&[(0, vec![Region::code(0, (line, 1), (line + 2, 1))])])
-    });
-    bombs.add("f.o", &object);
-    for format in ["lcov", "cobertura", "json", "sonar", "clover", "codecov"] {
-        let option = format!("--{format}");
-        let report = [
-            "report",
-            &option,
-            "out",
-            "--profile",
-            "f.proftext",
-            "--object",
-            "f.o",
-        ];
-        let (code, said) = bombs.run(&report);
-        assert_eq!(code, 0, "{format}: {said}");
-    }
-}
-
-/// Very many instantiations at the end of a long file, each of which shows its own line.
-#[test]
-fn instantiations_at_the_end() {
-    let bombs = Bombs::new();
-    let (count, last) = (4_000, 50_000);
-    bombs.add("a.c", &b"x\n".repeat(last));
-    let functions = bombs.functions(count);
-    let files = [bombs.path("a.c").display().to_string()];
-    let line = last as u64;
-    let mapping = mapping::function(&[(0, vec![Region::code(0, (line, 1), (line, 2))])]);
-    bombs.add(
-        "f.o",
-        &mapping::object("/", &files, &functions, |_| mapping.clone()),
-    );
-    for options in [&[][..], &["-format=html"], &["-name-regex=f"]] {
-        let show = ["llvm-cov", "show", "f.o", "-instr-profile=f.profdata"];
-        let (code, said) = bombs.run(&[&show, options].concat());
-        assert_eq!(code, 0, "{options:?}: {said}");
-    }
-}
-
-/// Functions that lie over each other: each repeats the lines of those before, in Cobertura's methods and where llvm-cov
-/// shows instantiations.
-#[test]
-fn functions_over_each_other() {
-    let bombs = Bombs::new();
-    let count = 8_000;
-    bombs.add("a.c", &b"x\n".repeat(count + 1));
-    let functions = bombs.functions(count);
-    let files = [bombs.path("a.c").display().to_string()];
-    let last = count as u64 + 1;
-    for (object, is_one_group) in [("start.o", true), ("end.o", false)] {
-        let region = |number: usize| match is_one_group {
-            true => Region::code(0, (1, 1), (number as u64 + 2, 2)),
-            false => Region::code(0, (number as u64 + 1, 1), (last, 2)),
-        };
-        let mapping = |number| mapping::function(&[(0, vec![region(number)])]);
-        bombs.add(object, &mapping::object("/", &files, &functions, mapping));
-        let from = ["--profile", "f.proftext", "--object", object];
-        let cobertura = [&["report", "--cobertura", "out.xml"], &from[..]].concat();
-        let (code, said) = bombs.run(&cobertura);
-        assert_ne!(code, 0, "{object}");
-        let words = "expected methods with 17289216 lines at most, found 320";
-        assert!(said.contains(words), "{object}: {said}");
-        assert!(!bombs.path("out.xml").exists());
-        let others = [
-            "report", "--lcov", "out.info", "--html", "pages", "--clover", "out",
-        ];
-        let (code, said) = bombs.run(&[&others, &from[..]].concat());
-        assert_eq!(code, 0, "{object}: {said}");
-        let show = ["llvm-cov", "show", object, "-instr-profile=f.profdata"];
-        let (code, said) = bombs.run(&show);
-        assert_eq!(code, 0, "{object}: {said}");
-        let words = "instantiations are not shown";
-        assert_eq!(said.contains(words), is_one_group, "{object}: {said}");
-    }
-}
-
-/// All names of a program in one bucket of the profile's table.
-#[test]
-fn a_bucket_of_65_535_names() {
-    let bombs = Bombs::new();
-    bombs.add("f.proftext", b"f\n7\n1\n1\n");
-    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
-    assert_eq!(code, 0, "{said}");
-    let mut profile = fs::read(bombs.path("f.profdata")).unwrap();
-    // There is one bucket. It lies behind the numbers of buckets and names; HashOffset is the fifth word.
-    let table = profile[32..40].try_into().map(u64::from_le_bytes).unwrap();
-    let bucket = usize::try_from(table).unwrap() + 16;
-    let here = profile.len() as u64;
-    profile[bucket..bucket + 8].copy_from_slice(&here.to_le_bytes());
-    profile.extend(u16::MAX.to_le_bytes());
-    // Hashes, and names and data of no bytes.
-    profile.resize(profile.len() + 24 * usize::from(u16::MAX), 0);
-    bombs.add("bucket.profdata", &profile);
-    let functions: Vec<Function> = (0..40_000)
-        .map(|number| Function::new(&format!("f{number}"), 7, [1]))
-        .collect();
-    let mapping = mapping::function(&[(0, vec![Region::code(0, (1, 1), (9, 1))])]);
-    let files = ["a.c".to_owned()];
-    bombs.add(
-        "a.o",
-        &mapping::object("/", &files, &functions, |_| mapping.clone()),
-    );
-    for profile in ["f.profdata", "bucket.profdata"] {
-        let profile = format!("-instr-profile={profile}");
-        let (code, said) = bombs.run(&["llvm-cov", "export", "-format=lcov", "a.o", &profile]);
-        let is_good = profile.ends_with("=f.profdata");
-        assert_eq!(code == 0, is_good, "{profile}: {said}");
-        assert!(is_good || said.contains("malformed"), "{said}");
-    }
-}
-
-/// A function in very many files, with very many decisions in one of them.
-#[test]
-fn decisions_and_files_of_one_function() {
-    let bombs = Bombs::new();
-    bombs.add("f.proftext", b"f\n7\n2\n1\n1\n");
-    let count = 60_000;
-    let mut mapping = uleb(count);
-    for file in 0..count {
-        mapping.extend(uleb(file + 1));
-    }
-    mapping.extend(uleb(0));
-    mapping.extend(uleb(2 * count));
-    for _ in 0..count {
-        // A decision: its kind, bits up to the second, one condition, and where it is; then the condition: its kind, two
-        // counters, its id, nothing after it.
-        mapping.extend([5 << 3, 2, 1, 1, 1, 0, 9]);
-        mapping.extend([6 << 3, 1, 5, 1, 0, 0, 0, 1, 0, 9]);
-    }
-    for _ in 1..count {
-        mapping.extend([1, 1, 1, 1, 1, 9]);
-    }
-    let files: Vec<String> = (0..count).map(|number| format!("{number}.c")).collect();
-    let functions = [Function::new("f", 7, [1, 1])];
-    bombs.add(
-        "a.o",
-        &mapping::object("/", &files, &functions, |_| mapping.clone()),
-    );
-    let report = [
-        "report",
-        "--lcov",
-        "out.info",
-        "--profile",
-        "f.proftext",
-        "--object",
-        "a.o",
-    ];
-    let (code, said) = bombs.run(&report);
-    assert_eq!(code, 0, "{said}");
-}
-
-/// Regions of many shapes, in one function: whatever lies in or over or beside whatever, each report takes time in
-/// proportion to it.
-#[test]
-fn shapes_of_a_function() {
-    let bombs = Bombs::new();
-    let count = 8_000;
-    bombs.add("a.c", &b"x\n".repeat(2 * count));
-    let counts: Vec<u64> = (0..count as u64).map(|number| number % 3).collect();
-    let counts_of_text: String = counts.iter().map(|count| format!("{count}\n")).collect();
-    let text = format!("f\n7\n{count}\n{counts_of_text}");
-    bombs.add("f.proftext", text.as_bytes());
-    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
-    assert_eq!(code, 0, "{said}");
-    let functions = [Function::new("f", 7, counts)];
-    let files = [bombs.path("a.c").display().to_string()];
-    let n = count as u64;
-    type Shape = fn(u64, u64) -> ((u64, u64), (u64, u64));
-    let shapes: [(&str, Shape); 7] = [
-        ("one below the other", |at, _| ((at + 1, 1), (at + 1, 9))),
-        ("beside each other", |at, _| {
-            ((1, 2 * at + 1), (1, 2 * at + 2))
-        }),
-        ("in each other", |at, n| ((at + 1, 1), (2 * n - at, 9))),
-        ("in each other, in a line", |at, n| {
-            ((1, at + 1), (1, 2 * n - at))
-        }),
-        ("with one start", |at, _| ((1, 1), (at + 1, 9))),
-        ("with one end", |at, n| ((at + 1, 1), (n + 1, 9))),
-        ("all the same", |_, n| ((1, 1), (n, 9))),
-    ];
-    for (name, shape) in shapes {
-        let regions = (0..n).map(|at| {
-            let (start, end) = shape(at, n);
-            Region::code(at, start, end)
-        });
-        let mapping = mapping::function(&[(0, regions.collect())]);
-        bombs.add(
-            "f.o",
-            &mapping::object("/", &files, &functions, |_| mapping.clone()),
-        );
-        let mut report = vec!["report", "--profile", "f.proftext", "--object", "f.o"];
-        for format in [
-            "--lcov",
-            "--cobertura",
-            "--json",
-            "--llvm-json",
-            "--text",
-            "--markdown",
-            "--html",
-            "--missing",
-            "--codecov",
-            "--sonar",
-            "--clover",
-            "--coveralls",
-        ] {
-            report.extend([format, &format[2..]]);
-        }
-        let (code, said) = bombs.run(&report);
-        assert_eq!(code, 0, "{name}: {said}");
-        let show = ["llvm-cov", "show", "f.o", "-instr-profile=f.profdata"];
-        for options in [&[][..], &["-show-regions"], &["-format=html"]] {
-            let (code, said) = bombs.run(&[&show, options].concat());
-            assert_eq!(code, 0, "{name} {options:?}: {said}");
-        }
-    }
-}
-
-/// llvm-cov's JSON has all regions of a function for each of its expansions.
-#[test]
-fn expansions_of_one_function() {
-    let bombs = Bombs::new();
-    bombs.add("f.proftext", b"f\n7\n2\n1\n1\n");
-    let (code, said) = bombs.run(&["merge", "-o", "f.profdata", "f.proftext"]);
-    assert_eq!(code, 0, "{said}");
-    let inside = |file| (file, vec![Region::code(0, (1, 1), (1, 9))]);
-    for (count, words) in [(100, ""), (12_000, "expected expansions with 134217728")] {
-        let expansions = (1..=count).map(|file| {
-            let line = file as u64;
-            Region::expansion(file, (line, 1), (line, 9))
-        });
-        let files: Vec<(usize, Vec<Region>)> = std::iter::once((0, expansions.collect()))
-            .chain((0..count).map(|_| inside(1)))
-            .collect();
-        let functions = [Function::new("f", 7, [1, 1])];
-        let names = ["a.c".to_owned(), "b.h".to_owned()];
-        let mapping = mapping::function(&files);
-        bombs.add(
-            "f.o",
-            &mapping::object("/", &names, &functions, |_| mapping.clone()),
-        );
-        let export = ["llvm-cov", "export", "f.o", "-instr-profile=f.profdata"];
-        let from = ["--profile", "f.proftext", "--object", "f.o"];
-        let report = [&["report", "--llvm-json", "out.json"], &from[..]].concat();
-        for args in [&export[..], &report] {
-            let (code, said) = bombs.run(args);
-            assert_eq!(code == 0, words.is_empty(), "{count}: {said}");
-            assert!(said.contains(words), "{said}");
-        }
-        let others = [
-            "report", "--html", "pages", "--json", "out.json", "--text", "out",
-        ];
-        let (code, said) = bombs.run(&[&others, &from[..]].concat());
-        assert_eq!(code, 0, "{count}: {said}");
-    }
 }
 
 /// A store that somebody exported.

@@ -72,11 +72,15 @@ fn check_profile(profile: &Profile, source: &[u8]) {
         profile.overlaps(),
     );
     // One text for all files; for a few, since it may be long.
-    let mut left = 8u32;
-    let files = cover::files(profile, |_, _| {
-        left = left.saturating_sub(1);
-        (left > 0).then(|| source.to_vec())
-    });
+    let few = || {
+        let mut left = 8u32;
+        move || {
+            left = left.saturating_sub(1);
+            left > 0
+        }
+    };
+    let mut is_early = few();
+    let files = cover::files(profile, |_, _| is_early().then(|| source.to_vec()));
     assert!(!cover::functions(&files).is_empty());
     let page = cover::page(&files);
     assert_eq!(
@@ -85,15 +89,12 @@ fn check_profile(profile: &Profile, source: &[u8]) {
         "a tag is open"
     );
     for rule in [LineRule::Max, LineRule::Sum] {
-        let mut left = 8u32;
+        let mut is_early = few();
         let coverage = coverage(
             profile,
-            &mut |file, _| {
-                left = left.saturating_sub(1);
-                Located {
-                    name: file.to_owned(),
-                    source: (left > 0 && file.len() % 2 == 0).then(|| source.to_vec()),
-                }
+            &mut |file, _| Located {
+                name: file.to_owned(),
+                source: (is_early() && file.len() % 2 == 0).then(|| source.to_vec()),
             },
             rule,
         );

@@ -12,10 +12,11 @@ pub(crate) const MAX_RESPONSE_DEPTH: u32 = 20;
 /// How deep a folder of sources is gone through for `llvm-cov`: links may go round in circles.
 pub(crate) const MAX_FOLDER_DEPTH: u32 = 64;
 
-/// How many nested expansions a page of `llvm-cov show` may have: a few crafted bytes could ask for millions.
+/// How many nested expansions a file, or a function asked for by name, may have in `llvm-cov show`: a few crafted bytes
+/// could ask for millions.
 pub(crate) const MAX_EXPANSIONS: usize = 1 << 17;
 
-/// How many lines all expansions and instantiations of such a page may have.
+/// How many lines all its expansions and instantiations may have there.
 pub(crate) const MAX_NESTED_LINES: u64 = 1 << 24;
 
 /// How deep expansions may lie in each other there.

@@ -1,10 +1,11 @@
 //! `llvm-cov show`: source with counts beside it (LLVM: `CodeCoverageTool::doShow`).
 //!
-//! `tree` is what is shown, `walk` the order in which it is told, `text` and `html` how it looks,
-//! `pages` where it goes.
+//! `sources` has the text, `tree` is what is shown, `walk` the order in which it is told, `text` and
+//! `html` how it looks, `pages` where it goes.
 
 mod html;
 mod pages;
+mod sources;
 mod text;
 mod tree;
 mod walk;
@@ -22,7 +23,7 @@ use super::settings::{Format, Settings};
 use super::{Console, Output, Stop, shown};
 use crate::llvm::options::{Program, Spec, Takes};
 use crate::llvm::os_words;
-use tree::Sources;
+use sources::Sources;
 use walk::Skin;
 
 pub(super) const SPECS: &[Spec] = &[

@@ -1,8 +1,6 @@
 //! What is shown together: a file with what its lines expand to, its instantiations, its branches
 //! and decisions (LLVM: `SourceCoverageView`).
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use bincover::model::{
@@ -10,10 +8,9 @@ use bincover::model::{
 };
 
 use super::Shown;
+use super::sources::Source;
 use crate::limits::{MAX_EXPANSION_DEPTH, MAX_EXPANSIONS, MAX_NESTED_LINES};
-use crate::llvm::cov::load::{Loaded, os};
-use crate::llvm::cov::{Console, shown};
-use crate::llvm::os_words;
+use crate::llvm::cov::shown;
 
 /// Source text, a view of it, and what hangs on its lines.
 pub(super) struct Node<'a> {
@@ -37,7 +34,7 @@ pub(super) struct Instantiation<'a> {
     pub(super) node: Option<Node<'a>>,
 }
 
-/// What a page may still have in its lines.
+/// What may still hang on the lines of what is shown.
 struct Budget {
     expansions: usize,
     lines: u64,
@@ -66,88 +63,6 @@ impl Budget {
             None => self.is_spent = true,
         }
         !self.is_spent
-    }
-}
-
-/// The text of a file, and where its lines are.
-pub(super) struct Source {
-    text: Vec<u8>,
-    /// Where each line begins.
-    starts: Vec<usize>,
-}
-
-impl Source {
-    /// Lines go up to the first zero byte (LLVM: `line_iterator`).
-    fn new(mut text: Vec<u8>) -> Self {
-        if let Some(end) = text.iter().position(|&byte| byte == 0) {
-            text.truncate(end);
-        }
-        // Behind the last line feed no line begins.
-        let is_start = |at: &usize| *at == 0 || text[at - 1] == b'\n';
-        let starts = (0..text.len()).filter(is_start).collect();
-        Self { text, starts }
-    }
-
-    /// The lines from this one on, counted from 1, without line feeds and the carriage returns before
-    /// them.
-    pub(super) fn lines(&self, first: u32) -> impl Iterator<Item = &[u8]> {
-        let first = (first as usize).saturating_sub(1);
-        let starts = self.starts.get(first..).unwrap_or_default();
-        let ends = starts.iter().skip(1).copied();
-        let ends = ends.chain([self.text.len()]);
-        starts.iter().zip(ends).map(|(start, end)| {
-            let line = &self.text[*start..end];
-            let Some(line) = line.strip_suffix(b"\n") else {
-                return line;
-            };
-            line.strip_suffix(b"\r").unwrap_or(line)
-        })
-    }
-}
-
-/// Source files, each read once.
-pub(super) struct Sources<'a> {
-    loaded: &'a Loaded,
-    console: Console,
-    read: RefCell<HashMap<Vec<u8>, Rc<Source>>>,
-}
-
-impl<'a> Sources<'a> {
-    pub(super) fn new(loaded: &'a Loaded, console: Console) -> Self {
-        Self {
-            loaded,
-            console,
-            read: RefCell::default(),
-        }
-    }
-
-    /// The text of a file; one that cannot be read is said each time.
-    fn read(&self, name: &[u8]) -> Option<Rc<Source>> {
-        let path = self.loaded.source_path(name);
-        if let Some(known) = self.read.borrow().get(path) {
-            return Some(Rc::clone(known));
-        }
-        // A name may be that of a pipe, or of a device that never ends.
-        let read = match std::fs::metadata(os(path)) {
-            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
-                Err(std::io::Error::other("it is no regular file"))
-            }
-            _ => std::fs::read(os(path)),
-        };
-        match read {
-            Ok(text) => {
-                let text = Rc::new(Source::new(text));
-                self.read
-                    .borrow_mut()
-                    .insert(path.to_vec(), Rc::clone(&text));
-                Some(text)
-            }
-            Err(error) => {
-                self.console
-                    .error(format_args!("{}: {}", shown(path), os_words(&error)));
-                None
-            }
-        }
     }
 }
 
@@ -191,7 +106,7 @@ impl<'a> Shown<'a> {
         node.instantiations.sort_by_key(|one| one.line);
     }
 
-    /// A page that would be too long has only its own lines, and that is said.
+    /// What would be too long has only its own lines, and that is said.
     fn within(&self, budget: Budget, mut node: Node<'a>) -> Node<'a> {
         if budget.is_spent {
             node.expansions.clear();
