@@ -441,7 +441,7 @@ fn reports_that_claim_much() {
         .map(|level| format!("<!ENTITY a{level} \"&a{0};&a{0};\">", level - 1))
         .collect();
     let too_large = [
-        ("line.info", record("DA:1000000000,1\n"), "1 to 16777216"),
+        ("line.info", record("DA:1000000000,1\n"), "0 to 16777216"),
         (
             "line-2.info",
             record("DA:18446744073709551616,1\n"),
@@ -455,7 +455,7 @@ fn reports_that_claim_much() {
         (
             "line.xml",
             class("<line number=\"4000000000\" hits=\"1\"/>"),
-            "1 to 16777216",
+            "0 to 16777216",
         ),
         (
             "outcomes.xml",

@@ -54,18 +54,17 @@ pub fn shards(bytes: &[u8]) {
     assert_same(&found, &expected, "folded");
 }
 
-/// Up to 24 files of runs, some of them of another binary, with or without a build id.
+/// Up to 24 files of runs, some of them of another binary, with or without a build id, which is each binary's own: of its runs,
+/// what lies between it and the counters is taken on trust.
 fn write_files(recipe: &mut Recipe<'_>, place: &Path) -> Vec<PathBuf> {
     let shapes: Vec<Shape> = Shape::all().collect();
-    let binaries: Vec<(Shape, Vec<Function>, Option<u8>)> = (0..1 + recipe.below(2))
-        .map(|_| {
+    let binaries: Vec<(Shape, Vec<Function>, Option<Vec<u8>>)> = (0..1 + recipe.below(2))
+        .map(|number| {
             let shape = shapes[recipe.below(shapes.len())];
-            let id = recipe.byte();
-            (
-                shape,
-                recipe.binary(),
-                (!id.is_multiple_of(4)).then_some(id),
-            )
+            let byte = recipe.byte();
+            let id = [&[number as u8][..], &[byte; 15]].concat();
+            let id = (!byte.is_multiple_of(4)).then_some(id);
+            (shape, recipe.binary(), id)
         })
         .collect();
     let count = 2 + recipe.below(23);
@@ -82,7 +81,7 @@ fn write_files(recipe: &mut Recipe<'_>, place: &Path) -> Vec<PathBuf> {
                 }
             }
             let mut file = RawFile::new(*shape, &functions);
-            file.binary_ids.extend(id.map(|id| vec![id; 16]));
+            file.binary_ids.extend(id.clone());
             let path = place.join(format!("{number:02}.profraw"));
             std::fs::write(&path, file.bytes()).expect("a file in our folder");
             path

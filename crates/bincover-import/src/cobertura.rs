@@ -269,9 +269,9 @@ impl Reader<'_> {
         let [number, hits, covered] = self.attributes(start, names)?;
         let number = self.number("line number", number.as_deref())?;
         let number = u32::try_from(number).ok();
-        let number = number.filter(|number| (1..=MAX_LINE).contains(number));
+        let number = number.filter(|number| (0..=MAX_LINE).contains(number));
         let number = number.ok_or_else(|| {
-            let expected = format_args!("1 to {MAX_LINE}");
+            let expected = format_args!("0 to {MAX_LINE}");
             let (kind, found) = (ErrorKind::TooLarge, start.attributes_raw().trim());
             let what = "line number";
             Error::new(
@@ -543,7 +543,7 @@ mod tests {
         fails(&line("number=\"1\" hits=\"-1\""), "found `-1`");
         fails(
             &line("number=\"1000000000\" hits=\"1\""),
-            "expected 1 to 16777216 in line 3",
+            "expected 0 to 16777216 in line 3",
         );
         fails(&line("number=\"1\""), "hits: expected a whole number");
         let covered = |text: &str| {

@@ -160,10 +160,7 @@ impl<'b> Reader<'b> {
             }
             b"FN" => {
                 let (line, rest) = self.split(value, "FN")?;
-                let line = match line {
-                    b"0" => 0,
-                    line => self.line(line, record)?,
-                };
+                let line = self.line(line, record)?;
                 record.functions.push(Function {
                     line,
                     name: without_end(rest).as_bstr(),
@@ -252,9 +249,9 @@ impl<'b> Reader<'b> {
     fn line(&self, text: &[u8], record: &mut Record<'_>) -> Result<u32> {
         let number = self.count(text)?;
         let line = u32::try_from(number).ok();
-        let line = line.filter(|line| (1..=MAX_LINE).contains(line));
+        let line = line.filter(|line| (0..=MAX_LINE).contains(line));
         let line = line.ok_or_else(|| {
-            let expected = format_args!("1 to {MAX_LINE}");
+            let expected = format_args!("0 to {MAX_LINE}");
             let kind = ErrorKind::TooLarge;
             Error::new(kind, "line number", self.bytes, self.at, expected, number)
         })?;
@@ -457,8 +454,7 @@ mod tests {
             3,
             "expected a whole number from 0 to 2^64 - 1 in line 3 (offset 0xb), found `-5`",
         );
-        fails(&record("DA:1000000000,1\n"), 3, "expected 1 to 16777216");
-        fails(&record("DA:0,1\n"), 3, "expected 1 to");
+        fails(&record("DA:1000000000,1\n"), 3, "expected 0 to 16777216");
         fails(&record("DA:1,18446744073709551616\n"), 3, "2^64 - 1");
         fails(&record("DA:1\n"), 3, "commas");
         fails(&record("LF:1\nLH:2\n"), 5, "no more than the 1");

@@ -178,9 +178,9 @@ impl<'de, A: SeqAccess<'de>> Items<A> {
         let line: u64 = self.next()?;
         let column: u64 = self.next()?;
         let small = |number: u64| u32::try_from(number).ok();
-        let line = small(line).filter(|line| (1..=MAX_LINE).contains(line));
+        let line = small(line).filter(|line| (0..=MAX_LINE).contains(line));
         let line = line.ok_or_else(|| {
-            de::Error::custom(format_args!("a line number that is not 1 to {MAX_LINE}"))
+            de::Error::custom(format_args!("a line number that is not 0 to {MAX_LINE}"))
         })?;
         let column = small(column).ok_or_else(|| de::Error::custom("a column above 2^32 - 1"))?;
         Ok(Position { line, column })
@@ -480,7 +480,7 @@ mod tests {
     fn bad_exports_are_named() {
         fails(
             &export("[[1000000000,1,1,true,true,false]]", "[]"),
-            "a line number that is not 1 to",
+            "a line number that is not 0 to",
         );
         fails(
             &export("[[1,1,-5,true,true,false]]", "[]"),

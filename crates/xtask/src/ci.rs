@@ -79,24 +79,37 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Runs the steps that are named, or all of them, and stops at the first that fails.
-pub(crate) fn run(names: &[String]) -> Result<ExitCode, Failure> {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| STEPS.iter().all(|step| step.name != *name))
-    {
-        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        return Err(format!("no step `{unknown}`; there are {}", known.join(", ")).into());
-    }
-    for step in STEPS {
-        if names.is_empty() || names.iter().any(|name| name == step.name) {
-            let start = Instant::now();
-            eprintln!("== {}", step.name);
-            (step.run)().map_err(|failure| format!("{}: {failure}", step.name))?;
-            eprintln!("== {} done in {} s", step.name, start.elapsed().as_secs());
-        }
+/// Runs the steps that are named, those up to one (`--to STEP`) or after it (`--after STEP`), or all of them, and stops at
+/// the first that fails.
+pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
+    for step in chosen(args)? {
+        let start = Instant::now();
+        eprintln!("== {}", step.name);
+        (step.run)().map_err(|failure| format!("{}: {failure}", step.name))?;
+        eprintln!("== {} done in {} s", step.name, start.elapsed().as_secs());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn chosen(args: &[String]) -> Result<Vec<&'static Step>, Failure> {
+    let place = |name: &String| {
+        let place = STEPS.iter().position(|step| step.name == name);
+        place.ok_or_else(|| {
+            let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+            format!("no step `{name}`; there are {}", known.join(", "))
+        })
+    };
+    Ok(match args {
+        [] => STEPS.iter().collect(),
+        [option, last] if option == "--to" => STEPS[..=place(last)?].iter().collect(),
+        [option, last] if option == "--after" => STEPS[place(last)? + 1..].iter().collect(),
+        names => {
+            let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+            let steps = STEPS.iter().enumerate();
+            let steps = steps.filter(|(index, _)| places.contains(index));
+            steps.map(|(_, step)| step).collect()
+        }
+    })
 }
 
 fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
