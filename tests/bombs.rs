@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 #[path = "bombs/growth.rs"]
 mod growth;
+#[path = "bombs/names.rs"]
+mod names;
 
 /// Files in a folder of their own.
 struct Bombs(TempDir);
@@ -488,6 +490,11 @@ fn reports_that_claim_much() {
             )),
             "JSON",
         ),
+        (
+            "name.info",
+            record("DA:1,1\n").replace("a.c", &"a/".repeat(2_000_000)),
+            "file name: expected no more than 4096 bytes in line 1",
+        ),
     ];
     let good = fixture("import/a.info");
     for (name, text, words) in too_large {
@@ -535,8 +542,8 @@ fn reports_that_claim_much() {
         ("files.info", files),
         ("same.info", record("DA:1,1\n").repeat(100_000)),
         (
-            "name.info",
-            record("DA:1,1\n").replace("a.c", &"a/".repeat(2_000_000)),
+            "folders.info",
+            record("DA:1,1\n").replace("a.c", &"a/".repeat(2_048)),
         ),
         ("lines.xml", class(&xml_lines)),
         (
@@ -580,7 +587,7 @@ fn reports_that_claim_much() {
     for pattern in ["**/x*y*/**/*.c", "*a*a*a*a*b", "**/**/**/**/b"] {
         let args = [
             "convert",
-            "name.info",
+            "folders.info",
             "--exclude-files",
             pattern,
             "--lcov",

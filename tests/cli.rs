@@ -380,12 +380,22 @@ fn programs_that_cannot_be_run_have_the_codes_that_shells_give() {
     let text = folder.path().join("text");
     fs::write(&text, "no program").unwrap();
     fs::set_permissions(&text, fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
+    let long = format!("./{}", "x".repeat(300));
+    fs::copy("/bin/true", folder.path().join("busy")).unwrap();
+    let _open = fs::File::options()
+        .write(true)
+        .open(folder.path().join("busy"))
+        .unwrap();
     for (program, code) in [
         ("./missing", 127),
         ("bincover-no-such-program", 127),
         ("./text", 126),
         (".", 126),
-        ("./text/below", 127),
+        ("./text/below", 126),
+        ("./loop", 126),
+        ("./busy", 126),
+        (&long, 126),
     ] {
         let output = check(bincover(folder.path()).args(["run", "--", program]), code);
         assert!(stderr(&output).contains(program), "{}", stderr(&output));
@@ -414,6 +424,103 @@ fn programs_that_cannot_be_run_have_the_codes_that_shells_give() {
         .arg("cat");
     let output = check(no_input, 1);
     assert!(stderr(&output).contains("missing"), "{}", stderr(&output));
+}
+
+/// From a shell that has done this before.
+fn bincover_after(script: &str, folder: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("{script}; exec \"$@\""), "sh"])
+        .arg(env!("CARGO_BIN_EXE_bincover"))
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn without_a_working_folder_absolute_paths_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mkdir gone; cd gone; rmdir ../gone";
+    let bincover = |args: &[&str]| {
+        let mut command = bincover_after(script, folder.path());
+        command.args(args);
+        command
+    };
+    let store = folder.path().join("store");
+    let of_store = format!("--store={}", store.display());
+    let exits = |command: &mut Command| check(command.arg(covered()).args(["exit", "3"]), 3);
+    let output = exits(&mut bincover(&["run", &of_store, "--"]));
+    assert_eq!(stderr(&output), "");
+    exits(bincover(&["run", "--"]).env(bincover::STORE_VARIABLE, &store));
+    let config = folder.path().join("some.toml");
+    fs::write(&config, "[run]\ncontext = \"configured\"\n").unwrap();
+    let of_config = format!("--config={}", config.display());
+    exits(&mut bincover(&[&of_config, "run", &of_store, "--"]));
+    assert_eq!(stored(store.clone()).len(), 3);
+    let output = check(&mut bincover(&["runs", &of_store]), 0);
+    assert_eq!(stdout(&output).matches("exit code 3").count(), 3);
+    assert!(stdout(&output).contains("configured"));
+
+    let lcov = folder.path().join("lcov.info");
+    let of_lcov = format!("--lcov={}", lcov.display());
+    check(&mut bincover(&["report", &of_store, &of_lcov]), 0);
+    assert!(fs::metadata(&lcov).unwrap().len() > 0);
+    check(&mut bincover(&["missing", &of_store]), 0);
+    check(&mut bincover(&["config"]), 0);
+    check(&mut bincover(&["clean", &of_store]), 0);
+    assert_eq!(stored(store), []);
+
+    // Where there can be no store, the program is run all the same.
+    let output = exits(&mut bincover(&["run", "--"]));
+    assert!(stderr(&output).contains("no coverage of this run"));
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_a_write_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |script: &str, program: &[&str], code: i32| {
+        let mut command = bincover_after(script, folder.path());
+        check(
+            command.args(["run", "--store=store", "--"]).args(program),
+            code,
+        )
+    };
+    let exits: &[&str] = &["sh", "-c", "exit 3"];
+    // Before there is a store, and with one.
+    for script in ["ulimit -f 0", ":", "ulimit -f 0", "ulimit -f 4"] {
+        let output = run(script, exits, 3);
+        assert_eq!(
+            stderr(&output).contains("error"),
+            script != ":",
+            "{}",
+            stderr(&output)
+        );
+    }
+    // To the program the signal is what it is to all others.
+    let signals: &[&str] = &["sh", "-c", "kill -XFSZ $$; exit 3"];
+    for limit in [":", "ulimit -f 0", "ulimit -f 100000"] {
+        run(limit, signals, 128 + 25);
+        run(&format!("trap '' XFSZ; {limit}"), signals, 3);
+    }
+
+    let program = covered().to_str().unwrap();
+    let mut kept = bincover(folder.path());
+    check(
+        kept.args(["run", "--store=other", "--", program, "return"]),
+        0,
+    );
+    fs::write(folder.path().join("lcov.info"), "old").unwrap();
+    let before = names_in(folder.path());
+    let mut report = bincover_after("ulimit -f 0", folder.path());
+    report.args(["report", "--store=other", "--lcov=lcov.info"]);
+    let output = check(&mut report, 1);
+    assert!(
+        stderr(&output).contains("cannot write"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(fs::read(folder.path().join("lcov.info")).unwrap(), b"old");
+    assert_eq!(names_in(folder.path()), before);
 }
 
 #[test]

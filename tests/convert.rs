@@ -433,3 +433,86 @@ fn standard_input_and_odd_files() {
     assert_eq!(output.status.code(), Some(91), "{output:?}");
     assert!(output.stderr.len() < 1000);
 }
+
+/// What reports call otherwise, and is one file here, comes out as if they had called it so: in one report, in two
+/// of one format, and in two formats.
+#[test]
+fn names_that_become_one_add_up_as_if_they_had_been_one() {
+    let scratch = Scratch::new();
+    let lcov = |folder: &str, text: &str| format!("SF:/{folder}/a.c\n{text}end_of_record\n");
+    let xml = |folder: &str, hits: [u32; 2]| {
+        let line = |number: usize| {
+            let hits = hits[number - 1];
+            format!(
+                "<line number=\"{number}\" hits=\"{hits}\" branch=\"true\" condition-coverage=\"50% (1/2)\"/>"
+            )
+        };
+        let lines = [1, 2].map(line).concat();
+        format!(
+            "<coverage><packages><package name=\".\"><classes><class name=\"a.c\" \
+             filename=\"/{folder}/a.c\"><methods/><lines>{lines}</lines></class></classes></package>\
+             </packages></coverage>"
+        )
+    };
+    let first = "FN:1,f\nFNDA:1,f\nFNF:1\nFNH:1\nDA:1,1\nDA:2,0\nLF:2\nLH:1\n\
+                 BRDA:1,0,0,1\nBRDA:1,0,1,0\nBRF:2\nBRH:1\n";
+    let second = "FN:1,f\nFNDA:0,f\nDA:1,2\nDA:2,3\nDA:3,0\nBRDA:1,0,0,0\nBRDA:1,0,1,4\n";
+    let go = |folder: &str, counts: [u32; 2]| {
+        let [one, other] = counts;
+        format!("/{folder}/a.go:1.5,3.9 2 {one}\n/{folder}/a.go:5.5,6.9 1 {other}\n")
+    };
+    let (x, y) = ("x", "y");
+    for (case, extension, parts) in [
+        (
+            "one",
+            "info",
+            vec![
+                [x, y]
+                    .map(|f| lcov(f, if f == x { first } else { second }))
+                    .concat(),
+            ],
+        ),
+        ("two", "info", vec![lcov(x, first), lcov(y, second)]),
+        ("cobertura", "xml", vec![xml(x, [1, 0]), xml(y, [0, 1])]),
+        (
+            "go",
+            "out",
+            vec![
+                format!("mode: count\n{}", go(x, [1, 0])),
+                format!("mode: count\n{}", go(y, [2, 3])),
+            ],
+        ),
+    ] {
+        let written = |of: &dyn Fn(&str) -> String, prefix: &str| -> Vec<String> {
+            let names =
+                (0..parts.len()).map(|number| format!("{prefix}-{case}-{number}.{extension}"));
+            let names: Vec<String> = names.collect();
+            for (name, part) in names.iter().zip(&parts) {
+                scratch.write(name, of(part).as_bytes());
+            }
+            names
+        };
+        let apart = written(&|part| part.to_owned(), "apart");
+        let one = written(
+            &|part| part.replace("/x/", "/w/").replace("/y/", "/w/"),
+            "one",
+        );
+        let gate = ["--fail-uncovered-lines", "0", "--lcov", "-"];
+        let convert = |names: &[String], maps: &[&str]| {
+            let mut args = vec!["convert"];
+            args.extend(names.iter().map(String::as_str));
+            args.extend(maps);
+            args.extend(gate);
+            let output = scratch.bincover(&args);
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            (output.status.code(), text)
+        };
+        let expected = convert(&one, &[]);
+        assert!(
+            expected.1.contains("SF:/w/a.") && expected.1.contains("LH:"),
+            "{case}: {expected:?}"
+        );
+        let found = convert(&apart, &["--map", "/x=/w", "--map", "/y=/w"]);
+        assert_eq!(found, expected, "{case}");
+    }
+}

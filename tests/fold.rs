@@ -127,6 +127,50 @@ fn profiles_are_added_to_a_total_and_go() {
     assert!(said.contains("folded 1 profiles, 31 in all"), "{said}");
 }
 
+/// A link that is moved may lead to nothing: links stay, and what is not in the total for it is said.
+#[test]
+fn links_stay_where_they_are() {
+    let _alone = alone();
+    let top = folder();
+    let here = top.path().join("f");
+    let elsewhere = top.path().join("elsewhere");
+    fs::create_dir(&here).unwrap();
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(here.join("a.profraw"), profile(1)).unwrap();
+    for (number, name) in [(2, "x.profraw"), (3, "y.profraw")] {
+        fs::write(elsewhere.join(name), profile(number)).unwrap();
+    }
+    let expected = merged(&[here.join("a.profraw")]);
+    let links = [
+        ("absolute.profraw", elsewhere.join("x.profraw")),
+        ("latest.profraw", "a.profraw".into()),
+        ("relative.profraw", "../elsewhere/y.profraw".into()),
+    ];
+    for (name, target) in &links {
+        std::os::unix::fs::symlink(target, here.join(name)).unwrap();
+    }
+    for _ in 0..2 {
+        let output = fold(&here).output().unwrap();
+        assert_eq!(output.status.code(), Some(92), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            said.contains("relative.profraw` is left alone: it is a link"),
+            "{said}"
+        );
+        assert!(
+            said.contains("absolute.profraw` is left alone: it is a link"),
+            "{said}"
+        );
+        // What it leads to is in the total.
+        assert!(!said.contains("latest.profraw"), "{said}");
+        assert!(total_of(&here) == expected);
+        for (name, target) in &links {
+            assert_eq!(&fs::read_link(here.join(name)).unwrap(), target);
+        }
+        assert_eq!(names_in(&elsewhere).len(), 2);
+    }
+}
+
 #[test]
 fn a_folder_without_profiles() {
     let _alone = alone();

@@ -290,42 +290,20 @@ fn an_indexed_profile_may_not_go_with_its_like() {
     bodies::indexed(&indexed);
 }
 
-/// Found by the target: two binaries of a recipe had the same build id, though they differ in the hash of a function.
+/// Inputs that were findings once, in a folder for each target.
 #[test]
-fn each_binary_of_a_recipe_has_its_own_build_id() {
-    let mut recipe = [0x85; 110];
-    recipe[43] = 0x7e;
-    recipe[108..].copy_from_slice(&[0xf0, 0x41]);
-    bodies::shards(&recipe);
-}
-
-/// Found by the target: a mapping with a line 0, which is in our own JSON, and was not read back.
-#[test]
-fn line_0_is_read_back() {
-    let mut recipe = [0; 138];
-    for (at, byte) in [
-        (0, 0xa6),
-        (1, 0xa7),
-        (2, 0xa8),
-        (3, 0xa9),
-        (4, 0xc9),
-        (5, 0x0f),
-        (11, 0x02),
-        (35, 0x02),
-        (67, 0xd5),
-        (92, 0xca),
-        (106, 0xd5),
-        (131, 0xca),
-        (132, 0xeb),
-        (133, 0xcc),
-        (134, 0xcd),
-        (135, 0xf0),
-        (136, 0xce),
-        (137, 0xf0),
-    ] {
-        recipe[at] = byte;
+fn what_was_found_stays_mended() {
+    let targets: [(&str, Body); 2] = [("reports", bodies::reports), ("shards", bodies::shards)];
+    for (target, body) in targets {
+        let found = files(&format!("fuzz/{target}"), "");
+        assert!(found.len() >= 2, "{target}");
+        for (path, bytes) in found {
+            println!("{}", path.display());
+            body(&bytes);
+        }
     }
-    bodies::reports(&recipe);
+    let folders = std::fs::read_dir(bincover_testkit::top().join("testdata/fuzz"));
+    assert_eq!(folders.expect("a folder").count(), targets.len());
 }
 
 /// Most mutations of a good file leave what comes before its records as it is to be.

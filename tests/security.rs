@@ -410,6 +410,66 @@ fn a_link_in_the_place_of_a_run_is_none() {
     }
 }
 
+/// A program that puts a link in its run's place, where the profiles of somebody else are.
+#[test]
+fn a_program_that_replaces_its_run_by_a_link() {
+    let bench = Bench::new();
+    let replace = format!(
+        "d=${{LLVM_PROFILE_FILE%/*}}; rm -rf \"$d\" && ln -s '{}' \"$d\"",
+        bench.theirs().display()
+    );
+    bench.script("program", &replace);
+    let output = bench.run(&["run", "--", "./program"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    bench.theirs_are_untouched("run");
+    for command in ["runs", "report", "clean"] {
+        bench.run(&[command]);
+        bench.theirs_are_untouched(command);
+    }
+}
+
+/// Pipes in the place of a store's files: nobody waits for their other ends.
+#[test]
+fn pipes_in_a_store() {
+    for place in [
+        "lock",
+        "ended",
+        "store.db",
+        "store.db-journal",
+        "store.db-wal",
+        "runs/1-x/run.json",
+    ] {
+        let bench = Bench::new();
+        bench.script("program", "exit 0");
+        bench.run(&["run", "--", "./program"]);
+        let path = bench.work().join(".bincover").join(place);
+        let _ = fs::remove_file(&path);
+        // As if its runner had been killed.
+        fs::create_dir_all(bench.work().join(".bincover/runs/1-x")).unwrap();
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let mut said = String::new();
+        for command in [
+            &["run", "--", "./program"][..],
+            &["runs"],
+            &["report"],
+            &["fold"],
+            &["store", "export", "a.store"],
+            &["clean"],
+        ] {
+            let mut timed = Command::new("timeout");
+            timed.args(["-s", "KILL", "20", BINCOVER]).args(command);
+            timed.env_remove("BINCOVER_STORE");
+            let output = timed.current_dir(bench.work()).output().unwrap();
+            let code = output.status.code();
+            assert!(code.is_some_and(|code| code < 100), "{place}: {command:?}");
+            said += &text(&output.stderr);
+        }
+        let is_said = said.contains("found none that is regular");
+        assert!(is_said || place.starts_with("runs"), "{place}: {said}");
+    }
+}
+
 #[test]
 fn links_where_profiles_are_folded() {
     let bench = Bench::new();
@@ -569,7 +629,7 @@ fn is_refused(bench: &Bench, words: &str) {
         let output = bench.run_limited(command);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{}: {said}", output.status);
-        assert!(said.contains(words), "{said}");
+        assert!(said.contains(words) && said.contains("a.store"), "{said}");
         assert!(!bench.work().join("b.store").exists());
     }
 }
@@ -620,6 +680,62 @@ fn stores_that_inflate() {
     is_refused(&bench, "compressed ones, found more");
 }
 
+/// The coverage sections of a program, as a store keeps them.
+fn sections() -> Vec<u8> {
+    let program = fs::read(fixture("object/rust-v10/app.elf")).unwrap();
+    bincover::mapping::kept_sections(&program).unwrap()
+}
+
+/// Whatever a byte is damaged in, it is said at once and not when the store is to be reported on; and so it is of what
+/// is something else.
+#[test]
+fn stores_with_a_damaged_byte() {
+    let bench = Bench::new();
+    let profile = fs::read(fixture("raw/clang22-c/1.profraw")).unwrap();
+    let [meta, counters] = pod("go/data/go1.27/api");
+    let meta_of_text: &[u8] = b"";
+    let text_of_go: &[u8] = b"mode: set\nm/a.go:1.1,2.2 1 1\n";
+    let object = "INSERT INTO object (key, sections) VALUES ('o', ?1)";
+    let snapshot =
+        "INSERT INTO snapshot (run, pid, part, taken_ms, profile) VALUES ('r', 1, 0, 1, ?1)";
+    let rest = "INSERT INTO rest (id, profile, profiles) VALUES (1, ?1, 1)";
+    let go = "INSERT INTO go_total (hash, meta, profiles, counters) VALUES ('h', ?1, 1, ?2)";
+    let sections = sections();
+    let rows: [(&str, Vec<&[u8]>); 5] = [
+        (object, vec![&sections]),
+        (snapshot, vec![&profile]),
+        (rest, vec![&profile]),
+        (go, vec![&meta, &counters]),
+        (go, vec![meta_of_text, text_of_go]),
+    ];
+    for (sql, columns) in rows {
+        let insert = |change: &dyn Fn(usize) -> Vec<u8>| {
+            let to = shard(&bench);
+            let columns = (0..columns.len()).map(change);
+            to.execute(sql, rusqlite::params_from_iter(columns))
+                .unwrap();
+        };
+        let whole = |column: usize| packed(columns[column], 1);
+        insert(&whole);
+        let output = bench.run_limited(&["store", "merge", "-o", "c.store", "a.store"]);
+        assert!(output.status.success(), "{sql}: {}", text(&output.stderr));
+        for damaged in 0..columns.len() {
+            insert(&|column| {
+                let mut bytes = whole(column);
+                let at = bytes.len() / 2;
+                bytes[at] ^= u8::from(column == damaged) * 0xff;
+                bytes
+            });
+            is_refused(&bench, "expected");
+            insert(&|column| match column == damaged {
+                true => packed(b"something else", 1),
+                false => whole(column),
+            });
+            is_refused(&bench, "expected");
+        }
+    }
+}
+
 /// Numbers as large as they can be: in one file, and in two that are added up.
 #[test]
 fn stores_with_large_numbers() {
@@ -641,8 +757,11 @@ fn stores_with_large_numbers() {
             rusqlite::params![profile, most],
         )
         .unwrap();
-        to.execute("INSERT INTO object (key, sections) VALUES ('o', x'')", [])
-            .unwrap();
+        to.execute(
+            "INSERT INTO object (key, sections) VALUES ('o', ?)",
+            [packed(&sections(), 1)],
+        )
+        .unwrap();
         to.execute(
             "INSERT INTO total (key, object_key, template) VALUES ('t', 'o', ?)",
             [packed(b"x", 1)],

@@ -360,6 +360,117 @@ fn a_run_does_not_count_twice() {
     assert_eq!(mains(&store.contents().unwrap()), 3);
 }
 
+/// What is damaged in a store is left out of its reports, and the rest is in them.
+#[test]
+fn a_damaged_row_is_left_out_of_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("store"));
+    run(&store, covered(), &["return"]);
+    run(&store, at_exit(), &["return"]);
+    let database = store.folder().join("store.db");
+    let whole = fs::read(&database).unwrap();
+    let is_of = "WHERE id = (SELECT object_id FROM program WHERE path LIKE '%store-at-exit%')";
+    let key = "(SELECT object.key FROM object JOIN program ON object_id = object.id \
+               WHERE path LIKE '%store-at-exit%')";
+    for (sql, reached) in [
+        (format!("UPDATE object SET sections = x'789c00' {is_of}"), 2),
+        (format!("UPDATE total SET template = x'789c00' WHERE object_key = {key}"), 1),
+        (
+            "INSERT INTO rest (id, profile, profiles) VALUES (1, x'789c00', 1)".to_owned(),
+            2,
+        ),
+        (
+            "INSERT INTO snapshot (run, pid, part, taken_ms, profile) VALUES ('r', 1, 0, 1, x'789c00')".to_owned(),
+            2,
+        ),
+        (
+            "INSERT INTO go_total (hash, meta, profiles, counters) VALUES ('h', x'789c00', 1, x'789c00')".to_owned(),
+            2,
+        ),
+    ] {
+        fs::write(&database, &whole).unwrap();
+        let changed = Connection::open(&database).unwrap().execute(&sql, []);
+        assert_eq!(changed.unwrap(), 1, "{sql}");
+        let contents = store.contents().unwrap();
+        let entries = &contents.merged.ledger.entries;
+        assert_eq!(entries.len(), 1, "{sql}: {entries:?}");
+        let said = entries[0].to_string();
+        assert!(said.contains("expected compressed data"), "{said}");
+        assert_eq!(mains(&contents), reached, "{sql}");
+        assert!(contents.coverage().is_ok(), "{sql}");
+        let mut report = bincover();
+        report.args(["report", "--lcov", "-", "--store"]).arg(store.folder());
+        let output = report.output().unwrap();
+        assert_eq!(output.status.code(), Some(92), "{sql}: {output:?}");
+        assert!(output.stdout.starts_with(b"TN:") || output.stdout.starts_with(b"SF:"));
+    }
+}
+
+/// A link is neither moved nor deleted, and what it leads to does not count.
+#[test]
+fn links_among_loose_profiles_stay() {
+    let (folder, store) = small();
+    let (loose, theirs) = (store.loose_folder(), folder.path().join("theirs.profraw"));
+    fs::create_dir(&loose).unwrap();
+    for profile in [&theirs, &loose.join("1.profraw")] {
+        let mut command = Command::new(covered());
+        command.arg("return").env("LLVM_PROFILE_FILE", profile);
+        assert!(command.stdout(Stdio::null()).status().is_ok());
+    }
+    let link = loose.join("2.profraw");
+    std::os::unix::fs::symlink(&theirs, &link).unwrap();
+    let added = store.add_loose(&loose, None).unwrap();
+    assert_eq!(added.profiles, 1);
+    assert!(link.is_symlink() && theirs.exists());
+    assert_eq!(mains(&store.contents().unwrap()), 2);
+}
+
+#[test]
+fn a_store_is_not_exported_onto_itself() {
+    let (folder, store) = small();
+    let link = folder.path().join("a.store");
+    std::os::unix::fs::symlink("store/store.db", &link).unwrap();
+    let own = |name: &str| store.folder().join(name);
+    let before = fs::read(own("store.db")).unwrap();
+    for file in [
+        own("store.db"),
+        own("store.db-journal"),
+        own("lock"),
+        own("ended"),
+        own("known/x"),
+        folder.path().join("store/../store/loose"),
+        link,
+    ] {
+        let error = store.export(&file).unwrap_err().to_string();
+        let is_said = error.contains("a part of the store itself");
+        // A folder that is not there, or is.
+        let is_other = error.contains("found none") || error.contains("directory");
+        assert!(is_said || is_other, "{error}");
+        assert!(fs::read(own("store.db")).unwrap() == before);
+    }
+    assert_eq!(fs::metadata(own("lock")).unwrap().len(), 0);
+    store.export(&own("a.store")).unwrap();
+}
+
+/// What is no regular file is written to, and not replaced.
+#[test]
+fn a_store_is_exported_into_a_pipe() {
+    let (folder, store) = small();
+    let (file, pipe) = (folder.path().join("a.store"), folder.path().join("pipe"));
+    store.export(&file).unwrap();
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // It ends though nobody writes.
+    let mut reader = Command::new("timeout");
+    let reader = reader.args(["60", "cat"]).arg(&pipe).stdout(Stdio::piped());
+    let reader = reader.spawn().unwrap();
+    store.export(&pipe).unwrap();
+    let read = reader.wait_with_output().unwrap();
+    assert!(read.stdout == fs::read(&file).unwrap());
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
 /// A store with one run.
 fn small() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();

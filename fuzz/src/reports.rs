@@ -1,6 +1,6 @@
 //! The body of `reports`: our readers accept what our emitters wrote, and it says the same.
 
-use bincover_import::read;
+use bincover_import::{ErrorKind, read};
 use bincover_mapping::{Mapping, evaluate};
 use bincover_model::Coverage;
 use bincover_report::patch::{Patch, PatchCoverage};
@@ -32,8 +32,12 @@ pub fn reports(bytes: &[u8]) {
     check_baseline(&coverage);
     for format in ["lcov", "llvm-json", "cobertura"] {
         let report = written(&coverage, format);
-        let again = read(&report, &|_| false);
-        let again = again.unwrap_or_else(|error| panic!("{format}: {error}"));
+        let again = match read(&report, &|_| false) {
+            Ok(again) => again,
+            // Of the millions of lines of a region none may have to be listed. A report of that is a bomb.
+            Err(error) if error.kind() == ErrorKind::TooLarge && format == "llvm-json" => continue,
+            Err(error) => panic!("{format}: {error}"),
+        };
         // Names are relative to a folder in Cobertura, which its reader puts before them again.
         assert_eq!(lines(&again), lines(&coverage), "{format}");
     }

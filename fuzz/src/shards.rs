@@ -14,11 +14,12 @@ use super::recipe::Recipe;
 /// Makes files of one or two binaries by the recipe in `bytes`. Merged one after another, all at
 /// once by one thread or several, in two shards of which the results are merged, or folded in two
 /// steps in the folder where they lie: the profile is the same, and nothing is left out of one that
-/// is not left out of another.
+/// is not left out of another. Where binaries disagree about a function, which of them is first decides: then all at once
+/// is like one after another, and no more is promised.
 pub fn shards(bytes: &[u8]) {
     let mut recipe = Recipe::new(bytes);
     let place = folder();
-    let files = write_files(&mut recipe, place.path());
+    let (files, binaries) = write_files(&mut recipe, place.path());
     let inputs: Vec<ProfileInput> = files.iter().cloned().map(ProfileInput::from).collect();
     let expected = one_by_one(&inputs);
     for threads in [1, 3] {
@@ -29,6 +30,10 @@ pub fn shards(bytes: &[u8]) {
             format!("{:?}", found.ledger),
             format!("{:?}", expected.ledger)
         );
+    }
+    // What else is wrong with a record whose count is too large is not said.
+    if binaries > 1 && !expected.ledger.entries.is_empty() {
+        return;
     }
     let overflows = !expected.ledger.entries.is_empty();
 
@@ -54,21 +59,21 @@ pub fn shards(bytes: &[u8]) {
     assert_same(&found, &expected, "folded");
 }
 
-/// Up to 24 files of runs, some of them of another binary, with or without a build id, which is each binary's own: of its runs,
+/// Up to 24 files of runs, and of how many binaries: some of them of another one, with or without a build id, which is each binary's own: of its runs,
 /// what lies between it and the counters is taken on trust.
-fn write_files(recipe: &mut Recipe<'_>, place: &Path) -> Vec<PathBuf> {
+fn write_files(recipe: &mut Recipe<'_>, place: &Path) -> (Vec<PathBuf>, usize) {
     let shapes: Vec<Shape> = Shape::all().collect();
-    let binaries: Vec<(Shape, Vec<Function>, Option<Vec<u8>>)> = (0..1 + recipe.below(2))
+    let binaries: Vec<(Shape, Vec<Function>, Option<Vec<u8>>)> = (0..1 + recipe.byte() % 2)
         .map(|number| {
             let shape = shapes[recipe.below(shapes.len())];
             let byte = recipe.byte();
-            let id = [&[number as u8][..], &[byte; 15]].concat();
+            let id = [&[number][..], &[byte; 15]].concat();
             let id = (!byte.is_multiple_of(4)).then_some(id);
             (shape, recipe.binary(), id)
         })
         .collect();
     let count = 2 + recipe.below(23);
-    (0..count)
+    let files = (0..count)
         .map(|number| {
             let (shape, functions, id) = &binaries[recipe.below(binaries.len())];
             let mut functions = functions.clone();
@@ -86,7 +91,8 @@ fn write_files(recipe: &mut Recipe<'_>, place: &Path) -> Vec<PathBuf> {
             std::fs::write(&path, file.bytes()).expect("a file in our folder");
             path
         })
-        .collect()
+        .collect();
+    (files, binaries.len())
 }
 
 fn one_by_one(inputs: &[ProfileInput]) -> Merged {

@@ -162,7 +162,7 @@ fn functions_over_each_other() {
         let cobertura = [&["report", "--cobertura", "out.xml"], &from[..]].concat();
         let (code, said) = bombs.run(&cobertura);
         assert_ne!(code, 0, "{object}");
-        let words = "expected methods with 17289216 lines at most, found 320";
+        let words = "expected methods with 4706304 lines and branches at most, found 320";
         assert!(said.contains(words), "{object}: {said}");
         assert!(!bombs.path("out.xml").exists());
         let others = [
@@ -351,4 +351,173 @@ fn expansions_of_one_function() {
         let (code, said) = bombs.run(&[&others, &from[..]].concat());
         assert_eq!(code, 0, "{count}: {said}");
     }
+}
+
+/// A function that runs, with so many regions that do not, each in a line of its own; its profile is "f.profdata".
+fn missing_regions(bombs: &Bombs, object: &str, file: &str, function: &str, count: u64) {
+    bombs.profiles("f", &format!("{function}\n7\n2\n1\n0\n"));
+    let outer = Region::code(0, (1, 1), (2 * count + 2, 2));
+    let inner = (1..=count).map(|at| Region::code(1, (2 * at, 1), (2 * at, 9)));
+    let regions = std::iter::once(outer).chain(inner).collect();
+    let mapping = mapping::function(&[(0, regions)]);
+    let functions = [Function::new(function, 7, [1, 0])];
+    let files = [file.to_owned()];
+    bombs.add(
+        object,
+        &mapping::object("/", &files, &functions, |_| mapping.clone()),
+    );
+}
+
+/// The bytes of a file, or of all in a folder.
+fn size(bombs: &Bombs, name: &str) -> u64 {
+    let path = bombs.path(name);
+    if !path.is_dir() {
+        return fs::metadata(path).unwrap().len();
+    }
+    let files = super::files_of(&path);
+    files
+        .iter()
+        .map(|one| fs::metadata(one).unwrap().len())
+        .sum()
+}
+
+/// A long name of a file and one of a function, repeated at each of their places.
+#[test]
+fn long_names_with_many_places() {
+    let bombs = Bombs::new();
+    let (file, function) = ("x".repeat(100_000), "f".repeat(300_000));
+    let count = 2_000;
+    missing_regions(&bombs, "f.o", &format!("/{file}"), &function, count);
+    let lines = "+x\n".repeat(2 * count as usize + 2);
+    let head = format!("--- {file}\n+++ {file}\n@@ -0,0 +1,{} @@\n", 2 * count + 2);
+    bombs.add("f.patch", (head + &lines).as_bytes());
+    let from = ["--profile", "f.proftext", "--object", "f.o"];
+    for format in ["json", "missing", "github", "html"] {
+        let option = format!("--{format}");
+        let report = [&["report", &option, format], &from[..]].concat();
+        let (code, said) = bombs.run(&report);
+        assert_eq!(code, 0, "{format}: {said}");
+        let size = size(&bombs, format);
+        assert!(size < 32 << 20, "{format}: {size}");
+    }
+    for format in ["json", "github"] {
+        let (option, out) = (format!("--{format}"), format!("diff.{format}"));
+        let diff = [&["diff", "--patch", "f.patch", &option, &out], &from[..]].concat();
+        let (code, said) = bombs.run(&diff);
+        assert_eq!(code, 0, "{format}: {said}");
+        let size = size(&bombs, &out);
+        assert!(size > count << 12 && size < 32 << 20, "{format}: {size}");
+    }
+}
+
+/// A long name beside very many short ones, in a table.
+#[test]
+fn a_long_name_in_a_table() {
+    let bombs = Bombs::new();
+    let functions = bombs.functions(3_000);
+    let name = |number: usize| match number {
+        0 => "x".repeat(100_000),
+        _ => number.to_string(),
+    };
+    let files: Vec<String> = (0..functions.len()).map(name).collect();
+    let object = mapping::object("/", &files, &functions, |number| {
+        mapping::function(&[(number, vec![Region::code(0, (1, 1), (2, 1))])])
+    });
+    bombs.add("f.o", &object);
+    let from = ["--profile", "f.proftext", "--object", "f.o"];
+    let report = [&["report", "--table", "out"], &from[..]].concat();
+    let (code, said) = bombs.run(&report);
+    assert_eq!(code, 0, "{said}");
+    let size = size(&bombs, "out");
+    assert!(size > 3_000 * 256 && size < 2 << 20, "{size}");
+}
+
+/// Functions that are all declared on one line, which has very many branches, in Cobertura's methods.
+#[test]
+fn functions_and_branches_on_one_line() {
+    let bombs = Bombs::new();
+    for (count, words) in [
+        (200, ""),
+        (5_000, "lines and branches at most, found 12505000"),
+    ] {
+        let functions = (0..count).map(|at| format!("FN:1,f{at}\nFNDA:1,f{at}\n"));
+        let branches = (0..count).map(|at| format!("BRDA:1,0,{at},1\n"));
+        let [functions, branches] = [functions.collect::<String>(), branches.collect()];
+        let text = format!("SF:a.c\n{functions}DA:1,1\n{branches}end_of_record\n");
+        bombs.add("in.info", text.as_bytes());
+        let (code, said) = bombs.run(&["convert", "in.info", "--cobertura", "out.xml"]);
+        assert_eq!(code == 0, words.is_empty(), "{count}: {said}");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+/// Very many macros on one line.
+#[test]
+fn expansions_on_one_line() {
+    let bombs = Bombs::new();
+    bombs.profiles("f", "f\n7\n1\n1\n");
+    let count = 40_000;
+    let expansions = (1..=count).map(|file| {
+        let column = 2 * file as u64;
+        Region::expansion(file, (1, column), (1, column + 1))
+    });
+    let inside = (0..count).map(|_| (1, vec![Region::code(0, (1, 1), (1, 9))]));
+    let files: Vec<(usize, Vec<Region>)> = std::iter::once((0, expansions.collect()))
+        .chain(inside)
+        .collect();
+    let functions = [Function::new("f", 7, [1])];
+    let names = ["a.c".to_owned(), "b.h".to_owned()];
+    let mapping = mapping::function(&files);
+    bombs.add(
+        "f.o",
+        &mapping::object("/", &names, &functions, |_| mapping.clone()),
+    );
+    let from = ["--profile", "f.proftext", "--object", "f.o"];
+    let (code, said) = bombs.run(&[&["report", "--html", "pages"], &from[..]].concat());
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A name of very many folders, in objects and in a patch.
+#[test]
+fn a_name_of_many_folders_in_a_patch() {
+    let bombs = Bombs::new();
+    let name = "a/".repeat(400_000);
+    missing_regions(&bombs, "f.o", &format!("/{name}b"), "f", 1);
+    let patch = format!("--- {name}c\n+++ {name}c\n@@ -1,0 +1 @@\n+x\n");
+    bombs.add("f.patch", patch.as_bytes());
+    let from = ["--profile", "f.proftext", "--object", "f.o"];
+    let (code, said) = bombs.run(&[&["diff", "--patch", "f.patch"], &from[..]].concat());
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A file with a long name and very many lines, which were all executed once.
+#[test]
+fn a_long_name_in_a_baseline() {
+    let bombs = Bombs::new();
+    let (name, count) = ("x".repeat(1_000_000), 50_000);
+    missing_regions(&bombs, "f.o", &format!("/{name}"), "f", count);
+    bombs.add("f.patch", b"--- y\n+++ y\n@@ -1,0 +1 @@\n+x\n");
+    let baseline = format!(
+        r#"{{"version":1,"totals":{{"lines":{{"covered":1,"total":2}}}},"files":[{{"name":"/{name}","lines":[[1,{},1]]}}]}}"#,
+        2 * count
+    );
+    bombs.add("f.json", baseline.as_bytes());
+    let diff = ["diff", "--patch", "f.patch", "--baseline", "f.json"];
+    let from = ["--profile", "f.proftext", "--object", "f.o"];
+    let (code, said) = bombs.run(&[&diff[..], &from].concat());
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A long name of a file of which very many lines are left out.
+#[test]
+fn a_long_name_with_many_exclusions() {
+    let bombs = Bombs::new();
+    let count = 150_000;
+    bombs.add("a.c", "LCOV_EXCL_LINE\n\n".repeat(count).as_bytes());
+    let name = "./".repeat(2_000) + "a.c";
+    let text = format!("SF:{name}\nDA:{},1\nend_of_record\n", 2 * count + 1);
+    bombs.add("in.info", text.as_bytes());
+    let convert = ["convert", "in.info", "--markers", "--html", "pages"];
+    let (code, said) = bombs.run(&convert);
+    assert_eq!(code, 0, "{said}");
 }

@@ -39,6 +39,15 @@ const TAIL: &str = "
 - The kernel starts a set-user-ID program that is traced without its owner's rights, unless the tracer has
   more rights than usual. Run such a program with `--rescue off`, built continuously.
 - Values that PGO profiles (indirect calls, sizes) are not rescued, counters are.
+- LeakSanitizer, which AddressSanitizer brings along, refuses to work in a process that is traced, and ends the program with its
+  own exit code. Build such a program continuously, then it is not followed; or use `--rescue off`, or `ASAN_OPTIONS=detect_leaks=0`.
+- A program that was built continuously is not followed, so neither is what it starts: a plain build is not rescued then, nor the
+  program itself where it executes itself with an empty environment. `--rescue on` follows all.
+- SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 that are sent to `bincover run` alone are passed on. A program that is in the caller's group gets
+  one that is sent to the whole group from there as well. SIGINT and SIGQUIT are not passed on: the terminal sends them to all.
+- A program that is run has SIGPIPE as the system has it by default, and `/dev/null` where `bincover run` had no standard input or
+  output. Whoever reads its output sees the end when the program has ended, not when it closes it.
+- A process that is made with `CLONE_UNTRACED` by one that is followed cannot execute another program.
 ";
 
 /// The page that the tests make.

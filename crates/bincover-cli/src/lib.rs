@@ -2,7 +2,7 @@
 //! `bincover`.
 //!
 //! `args` is what was typed, `commands` what is done about it, `ui` how people are spoken to,
-//! `exit` what the exit codes mean.
+//! `exit` what the exit codes mean, `signals` what does not end us.
 
 mod args;
 mod cargo;
@@ -19,6 +19,7 @@ mod merge_args;
 mod patch_args;
 mod report_args;
 mod selection_args;
+mod signals;
 mod ui;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ pub use exit::Exit;
 /// The command `bincover`.
 #[must_use]
 pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    signals::survive_large_files();
     let mut args: Vec<OsString> = args.into_iter().collect();
     let program =
         llvm::options::Program::new(args.first().map_or("".as_ref(), OsString::as_os_str));
@@ -39,8 +41,9 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return llvm::cov::run(&program, args.drain(1..)).into();
     }
     // Suites start thousands of runs. Without a file of options, the other commands need not be known for one.
-    let has_no_file = std::env::current_dir().is_ok_and(|here| config::find(&here).is_none());
-    if has_no_file && let Some(args) = args::RunArgs::of(&args) {
+    if config::found().is_none()
+        && let Some(args) = args::RunArgs::of(&args)
+    {
         return finish("bincover", commands::run::run(&args));
     }
     let args = match config::with_options(args) {
@@ -90,6 +93,7 @@ pub fn bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The command `bincover-merge`.
 #[must_use]
 pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    signals::survive_large_files();
     let mut args: Vec<OsString> = args.into_iter().collect();
     let program =
         llvm::options::Program::new(args.first().map_or("".as_ref(), OsString::as_os_str));
@@ -111,6 +115,7 @@ pub fn bincover_merge(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The command `cargo bincover`, and what cargo calls while that is at work.
 #[must_use]
 pub fn cargo_bincover(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    signals::survive_large_files();
     let mut args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|word| word == "llvm-cov") {
         let program = llvm::options::Program::new("llvm-cov".as_ref());

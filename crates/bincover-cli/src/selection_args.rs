@@ -159,10 +159,34 @@ impl SelectionArgs {
         sources: &dyn Sources,
     ) -> Result<Selected, Error> {
         let paths = self.paths.prepare()?;
-        let (mut named, traces) = paths.apply(std::mem::take(coverage));
-        let exclusions = self.exclusions();
-        let notes = exclusions.apply(&mut named, sources)?;
+        let (named, traces) = paths.apply(std::mem::take(coverage));
         *coverage = named;
+        self.leave_out(command, coverage, traces, sources)
+    }
+
+    /// As [`Self::apply`], of several reports that are put together once their files have their names
+    /// here.
+    pub(crate) fn apply_to_each(
+        &self,
+        command: &str,
+        reports: Vec<Coverage>,
+        put_together: impl FnOnce(Vec<Coverage>) -> Coverage,
+        sources: &dyn Sources,
+    ) -> Result<(Coverage, Selected), Error> {
+        let paths = self.paths.prepare()?;
+        let (mut coverage, traces) = paths.apply_to_each(reports, put_together);
+        let selected = self.leave_out(command, &mut coverage, traces, sources)?;
+        Ok((coverage, selected))
+    }
+
+    fn leave_out(
+        &self,
+        command: &str,
+        coverage: &mut Coverage,
+        traces: Vec<PathTrace>,
+        sources: &dyn Sources,
+    ) -> Result<Selected, Error> {
+        let notes = self.exclusions().apply(coverage, sources)?;
         let selected = Selected { notes, traces };
         say(command, coverage, &selected);
         Ok(selected)

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 
 use crate::listing::{Table, in_percent, statements};
 use crate::profile::{Block, Profile};
-use crate::source::Source;
+use crate::source::{Declared, Source};
 
 /// A source file, with the blocks that a profile has of it.
 #[derive(Clone, Debug)]
@@ -57,26 +57,33 @@ pub fn functions(files: &[CoveredFile<'_>]) -> Vec<u8> {
     let mut total = Tally::default();
     for file in files {
         let source = Source::parse(&file.source);
-        // The furthest end up to each block: blocks before the first that reaches a place are over.
-        let mut furthest = (0, 0);
-        let reach: Vec<(u32, u32)> = file
-            .blocks
-            .iter()
-            .map(|block| {
-                furthest = furthest.max((block.unit.end_line, block.unit.end_column));
-                furthest
-            })
-            .collect();
-        for declared in source.declared() {
-            // The end is where the last brace is; a block may end after it.
-            let end = (declared.end.0, declared.end.1.saturating_add(1));
-            let start = |block: &Block<'_>| (block.unit.start_line, block.unit.start_column);
-            let to = file.blocks.partition_point(|block| start(block) < end);
-            let from = reach.partition_point(|reach| *reach <= declared.start);
-            let near = file.blocks.get(from..to).unwrap_or_default().iter();
-            let is_inside =
-                |block: &&Block<'_>| declared.start < (block.unit.end_line, block.unit.end_column);
-            let tally = statements(near.filter(is_inside));
+        let all = source.declared();
+        // Declarations lie one after another, so a block touches some in a row: what is added at the first of them
+        // is taken off after the last.
+        let mut added = vec![Tally::default(); all.len() + 1];
+        let mut taken_off = vec![Tally::default(); all.len() + 1];
+        for block in &file.blocks {
+            let unit = &block.unit;
+            let (start, end) = (
+                (unit.start_line, unit.start_column),
+                (unit.end_line, unit.end_column),
+            );
+            // A declaration's end is where the last brace is; a block may end after it.
+            let is_over = |one: &Declared| (one.end.0, one.end.1.saturating_add(1)) <= start;
+            let first = all.partition_point(is_over);
+            let after = all.partition_point(|one| one.start < end);
+            if first < after {
+                let tally = statements(std::iter::once(block));
+                added[first] += tally;
+                taken_off[after] += tally;
+            }
+        }
+        let mut tally = Tally::default();
+        for ((declared, added), taken_off) in all.iter().zip(added).zip(taken_off) {
+            tally = Tally {
+                covered: (tally.covered + added.covered).saturating_sub(taken_off.covered),
+                total: (tally.total + added.total).saturating_sub(taken_off.total),
+            };
             total += tally;
             let name = declared.name.rsplit_str(".").next().unwrap_or_default();
             table.add(file.name, declared.start.0, name, tally);
@@ -238,15 +245,18 @@ show();
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Mode, TextProfile};
+    use proptest::prelude::*;
 
-    /// If all blocks were looked at for each function, this would take minutes.
+    use super::*;
+    use crate::{Mode, TextProfile, Unit};
+
+    /// If all blocks were looked at for each function, this would take minutes; also if there is one around all of
+    /// them.
     #[test]
     fn many_functions_of_a_file() {
         let count = 1 << 16;
         let mut source = String::new();
-        let mut text = String::from("mode: set\n");
+        let mut text = format!("mode: set\nm/t.go:1.1,{}.1 0 1\n", count + 1);
         for line in 1..=count {
             source += &format!("func a{line:06}() {{ x }}\n");
             text += &format!("m/t.go:{line}.16,{line}.19 1 {}\n", line % 2);
@@ -258,5 +268,53 @@ mod tests {
         let listed = functions(&files);
         assert_eq!(listed.lines().count(), count + 1);
         assert!(listed.ends_with(b"50.0%\n"));
+    }
+
+    proptest! {
+        /// Blocks are in a function if both begin before the other ends, however they lie to each other.
+        #[test]
+        fn blocks_are_in_the_functions_that_they_touch(
+            blocks in prop::collection::vec((1..9_u32, 1..30_u32, 1..9_u32, 1..30_u32, 0..5_u32, 0..2_u64), 0..20),
+        ) {
+            let source = "func a() { x }\nfunc b() {\n}; func c() { y }\n\n\nfunc d() {\n}\n";
+            let unit = |start_line, start_column, end_line, end_column, statements| Unit {
+                start_line,
+                start_column,
+                end_line,
+                end_column,
+                statements,
+            };
+            let block = |(a, b, c, d, statements, count)| Block {
+                file: b"m/t.go",
+                function: b"",
+                literal: false,
+                unit: unit(a, b, c, d, statements),
+                count,
+            };
+            let blocks: Vec<Block<'_>> = blocks.into_iter().map(block).collect();
+            let mut table = Table::default();
+            let mut total = Tally::default();
+            for declared in Source::parse(source.as_bytes()).declared() {
+                let end = (declared.end.0, declared.end.1 + 1);
+                let touches = |block: &&Block<'_>| {
+                    let unit = &block.unit;
+                    (unit.start_line, unit.start_column) < end
+                        && declared.start < (unit.end_line, unit.end_column)
+                };
+                let tally = statements(blocks.iter().filter(touches));
+                total += tally;
+                table.add(b"m/t.go", declared.start.0, &declared.name, tally);
+            }
+            table.add_total("total:", total);
+            let file = CoveredFile {
+                name: b"m/t.go",
+                blocks,
+                source: source.as_bytes().to_vec(),
+            };
+            let listed = functions(&[file]);
+            let expected = table.write();
+            prop_assert_eq!(listed.as_bstr(), expected.as_bstr());
+            prop_assert_eq!(listed.lines().count(), 5);
+        }
     }
 }

@@ -75,6 +75,18 @@ impl Error {
         Self::new(ErrorKind::Malformed, what, offset, expected, found)
     }
 
+    /// A name that begins there, of `found` bytes.
+    #[cold]
+    pub(crate) fn too_long(
+        what: &'static str,
+        offset: u64,
+        most: usize,
+        found: impl fmt::Display,
+    ) -> Self {
+        let expected = format_args!("no more than {most} bytes");
+        Self::new(ErrorKind::TooLarge, what, offset, expected, found)
+    }
+
     /// The class of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -10,6 +10,14 @@ pub(crate) const FOOTER_BYTES: u64 = 16;
 /// arguments (one word each), footer.
 pub(crate) const LEAST_COUNTER_FILE: u64 = 68;
 
+/// A name in metadata (an import path, a file's, a function's) and a file's in a text profile, in bytes: no path of Linux
+/// is longer (`PATH_MAX`), and functions are called as in the source. A few bytes make a function or a block, and
+/// what is printed of each has the name of its file, or is as wide as the longest name.
+pub(crate) const MAX_NAME: usize = 4096;
+
+/// The longest cell of a table that makes its column as wide: such a name, and a line's number.
+pub(crate) const MAX_WIDTH: usize = MAX_NAME + 16;
+
 /// Lines of a file that are listed one by one in a report. A block that claims more is damaged: it
 /// keeps its statements and gives no lines.
 pub(crate) const MAX_LINE: u32 = 1 << 24;

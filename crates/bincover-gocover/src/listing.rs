@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use bincover_model::Tally;
 use bstr::ByteSlice;
 
+use crate::limits::MAX_WIDTH;
 use crate::meta::Unit;
 use crate::profile::{Block, Package, Profile};
 
@@ -153,6 +154,8 @@ impl Table {
         const TAB: usize = 8;
         let width = |column: usize| {
             let widths = self.rows.iter().map(|row| row[column].chars().count());
+            // A name from a source may be longer, and does not make all rows as wide.
+            let widths = widths.filter(|width| *width <= MAX_WIDTH);
             (widths.max().unwrap_or(0) + 1).next_multiple_of(TAB)
         };
         let widths = [width(0), width(1)];
@@ -160,7 +163,9 @@ impl Table {
         for row in &self.rows {
             for (cell, width) in row.iter().zip(widths) {
                 out.extend_from_slice(cell);
-                let tabs = (width - cell.chars().count()).div_ceil(TAB);
+                let tabs = width.saturating_sub(cell.chars().count()).div_ceil(TAB);
+                // One that is too long is still apart from the next.
+                let tabs = tabs.max(1);
                 out.resize(out.len() + tabs, b'\t');
             }
             out.extend_from_slice(&row[2]);
@@ -273,5 +278,17 @@ mod tests {
                  total\t\t\t(statements)\t40.0%\n"
             );
         }
+    }
+
+    /// Go's sources may have such names.
+    #[test]
+    fn one_long_name_does_not_make_all_rows_as_long() {
+        let mut table = Table::default();
+        let long = [b'x'; 1 << 16];
+        table.add(b"a.go", 1, &long, Tally::default());
+        table.add(b"a.go", 2, b"f", Tally::default());
+        let written = table.write();
+        let expected = format!("a.go:1:\t{}\t0.0%\na.go:2:\tf\t0.0%\n", long.as_bstr());
+        assert_eq!(written.as_bstr(), expected.as_bytes().as_bstr());
     }
 }

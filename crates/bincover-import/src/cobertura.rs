@@ -24,7 +24,8 @@ use crate::error::{Error, ErrorKind, Result, shown};
 use crate::gathered::Files;
 use crate::kind::MARK;
 use crate::limits::{
-    MAX_DEPTH, MAX_LINE, MAX_LINES, MAX_LOOKS, MAX_OUTCOMES, MAX_OUTCOMES_OF_LINE, MAX_SOURCES,
+    MAX_DEPTH, MAX_FILE_NAME, MAX_FUNCTION_NAME, MAX_LINE, MAX_LINES, MAX_LOOKS, MAX_OUTCOMES,
+    MAX_OUTCOMES_OF_LINE, MAX_SOURCES,
 };
 
 /// Reads a report. `exists` is asked for files where there are several folders of sources.
@@ -69,7 +70,9 @@ pub fn read(bytes: &[u8], exists: &dyn Fn(&BStr) -> bool) -> Result<Coverage> {
             }
             Event::End(_) => {
                 if let Some(source) = source.take() {
-                    reader.sources.push(source.trim().into());
+                    let source = source.trim();
+                    reader.fits("source", source.as_bytes(), MAX_FILE_NAME)?;
+                    reader.sources.push(source.into());
                 }
                 reader.end(exists)?;
             }
@@ -185,6 +188,13 @@ impl Reader<'_> {
         Error::new(kind, what, self.bytes, self.at, expected, shown(found))
     }
 
+    fn fits(&self, what: &'static str, name: &[u8], most: usize) -> Result<()> {
+        match name.len() {
+            found if found > most => Err(Error::too_long(what, self.bytes, self.at, most, found)),
+            _ => Ok(()),
+        }
+    }
+
     fn start(&mut self, start: &BytesStart<'_>) -> Result<()> {
         use Element as E;
         let name = start.name();
@@ -222,6 +232,7 @@ impl Reader<'_> {
             E::Class => {
                 let [file] = self.attributes(start, ["filename"])?;
                 let file = file.ok_or_else(|| self.wrong("class", "a filename", b""))?;
+                self.fits("file name", file.as_bytes(), MAX_FILE_NAME)?;
                 self.class = Some(Class {
                     file: file.into(),
                     lines: Vec::new(),
@@ -232,8 +243,10 @@ impl Reader<'_> {
             }
             E::Method => {
                 let [name] = self.attributes(start, ["name"])?;
+                let name = name.unwrap_or_default();
+                self.fits("method name", name.as_bytes(), MAX_FUNCTION_NAME)?;
                 if let Some(class) = &mut self.class {
-                    class.methods.push((name.unwrap_or_default(), None));
+                    class.methods.push((name, None));
                 }
             }
             E::Line => self.line(start)?,
@@ -394,6 +407,7 @@ impl Reader<'_> {
             }
         }
         let name = self.located(class.file, exists);
+        self.fits("file name with its source", &name, MAX_FILE_NAME)?;
         let file = self.files.file(name.as_bstr());
         file.begin_part();
         for line in &lines {
@@ -591,6 +605,30 @@ mod tests {
         let text = report("<line number=\"1\" hits=\"1\"/>");
         for end in 0..text.len() {
             assert!(read_all(&text[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn names_have_an_end() {
+        let with = |source: usize, file: usize, method: usize| {
+            let [source, file, method] = [source, file, method].map(|bytes| "x".repeat(bytes));
+            let method = format!("<method name=\"{method}\"><lines/></method>");
+            report("")
+                .replace("/w", &source)
+                .replace("a&lt;b.c", &file)
+                .replace("<methods/>", &format!("<methods>{method}</methods>"))
+        };
+        let half = MAX_FILE_NAME / 2;
+        assert!(read_all(&with(half, half - 1, MAX_FUNCTION_NAME)).is_ok());
+        for (text, what) in [
+            (with(MAX_FILE_NAME + 1, 1, 1), "source: "),
+            (with(1, MAX_FILE_NAME + 1, 1), "file name: "),
+            (with(half, half, 1), "file name with its source: "),
+            (with(1, 1, MAX_FUNCTION_NAME + 1), "method name: "),
+        ] {
+            let error = read_all(&text).expect_err(what);
+            assert_eq!(error.kind(), ErrorKind::TooLarge);
+            assert!(error.to_string().starts_with(what), "{error}");
         }
     }
 }

@@ -62,6 +62,19 @@ impl Error {
         }))
     }
 
+    /// `at` is where the name is, or where what has it begins.
+    #[cold]
+    pub(crate) fn too_long(
+        what: &'static str,
+        bytes: &[u8],
+        at: usize,
+        most: usize,
+        found: usize,
+    ) -> Self {
+        let expected = format_args!("no more than {most} bytes");
+        Self::new(ErrorKind::TooLarge, what, bytes, at, expected, found)
+    }
+
     #[cold]
     pub(crate) fn unknown(bytes: &[u8]) -> Self {
         let expected = "lcov (TN: or SF:), Cobertura (<coverage) or llvm-cov's JSON ({)";

@@ -19,7 +19,7 @@ use bstr::{BStr, ByteSlice};
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::gathered::{Files, Gathered};
 use crate::kind::MARK;
-use crate::limits::{MAX_LINE, MAX_LINES};
+use crate::limits::{MAX_FILE_NAME, MAX_FUNCTION_NAME, MAX_LINE, MAX_LINES};
 
 /// Reads a tracefile.
 ///
@@ -59,7 +59,10 @@ pub fn read(bytes: &[u8]) -> Result<Coverage> {
         let (field, value) = (&line[..colon], &line[colon + 1..]);
         match (field, &mut record) {
             (b"TN", _) => {}
-            (b"SF", None) => record = Some(Record::new(value.as_bstr())),
+            (b"SF", None) => {
+                reader.fits("file name", value, MAX_FILE_NAME)?;
+                record = Some(Record::new(value.as_bstr()));
+            }
             (b"SF", Some(_)) => return Err(reader.wrong("record", "end_of_record", line)),
             (_, Some(record)) => reader.field(field, value, record)?,
             (_, None) => return Err(reader.wrong("record", "SF: first", line)),
@@ -149,6 +152,13 @@ impl<'b> Reader<'b> {
         Error::new(kind, what, self.bytes, self.at, expected, shown(found))
     }
 
+    fn fits(&self, what: &'static str, name: &[u8], most: usize) -> Result<()> {
+        match name.len() {
+            found if found > most => Err(Error::too_long(what, self.bytes, self.at, most, found)),
+            _ => Ok(()),
+        }
+    }
+
     fn field(&self, field: &[u8], value: &'b [u8], record: &mut Record<'b>) -> Result<()> {
         match field {
             b"DA" => {
@@ -161,6 +171,7 @@ impl<'b> Reader<'b> {
             b"FN" => {
                 let (line, rest) = self.split(value, "FN")?;
                 let line = self.line(line, record)?;
+                self.fits("function name", rest, MAX_FUNCTION_NAME)?;
                 record.functions.push(Function {
                     line,
                     name: without_end(rest).as_bstr(),
@@ -171,6 +182,7 @@ impl<'b> Reader<'b> {
             b"FNDA" => {
                 let (count, name) = self.split(value, "FNDA")?;
                 let count = self.count(count)?;
+                self.fits("function name", name, MAX_FUNCTION_NAME)?;
                 record.counts.push((name.as_bstr(), count, self.at));
             }
             b"FNL" => {
@@ -182,6 +194,7 @@ impl<'b> Reader<'b> {
             b"FNA" => {
                 let (index, rest) = self.split(value, "FNA")?;
                 let (count, name) = self.split(rest, "FNA")?;
+                self.fits("function name", name, MAX_FUNCTION_NAME)?;
                 let leader = record.leaders.get(&self.count(index)?);
                 record.functions.push(Function {
                     line: *leader
@@ -493,5 +506,32 @@ mod tests {
         let text = record(&format!("DA:1,{}\nDA:1,9\n", u64::MAX));
         let coverage = read(text.as_bytes()).expect("a tracefile");
         assert_eq!(coverage.files[0].lines[0].count, u64::MAX);
+    }
+
+    #[test]
+    fn names_have_an_end() {
+        let of_file = |bytes: usize| format!("SF:{}\nend_of_record\n", "x".repeat(bytes));
+        let of_function = |field: &str, bytes: usize| {
+            let name = "x".repeat(bytes);
+            record(&format!("FNL:0,1\n{field}{name}\nFNF:0\n"))
+        };
+        assert!(read(of_file(MAX_FILE_NAME).as_bytes()).is_ok());
+        let refused = |text: &str| {
+            let error = read(text.as_bytes()).expect_err("a long name");
+            assert_eq!(error.kind(), ErrorKind::TooLarge);
+            error.to_string()
+        };
+        assert_eq!(
+            refused(&of_file(MAX_FILE_NAME + 1)),
+            "file name: expected no more than 4096 bytes in line 1 (offset 0x0), found 4097"
+        );
+        for field in ["FN:1,", "FNA:0,1,"] {
+            assert!(read(of_function(field, MAX_FUNCTION_NAME).as_bytes()).is_ok());
+        }
+        for field in ["FN:1,", "FNDA:1,", "FNA:0,1,"] {
+            let message = refused(&of_function(field, MAX_FUNCTION_NAME + 1));
+            assert!(message.starts_with("function name: "), "{message}");
+            assert!(message.contains("in line 4 "), "{message}");
+        }
     }
 }

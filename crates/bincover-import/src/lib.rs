@@ -24,6 +24,7 @@
 mod alike;
 pub mod cobertura;
 mod error;
+mod expansions;
 mod gathered;
 mod kind;
 pub mod lcov;

@@ -20,6 +20,24 @@ pub(crate) const MAX_OUTCOMES: u64 = 1 << 22;
 /// Elements inside each other in XML; Cobertura has eight.
 pub(crate) const MAX_DEPTH: usize = 64;
 
+/// A file's name, in bytes: no path of Linux is longer (`PATH_MAX`), and those of others are shorter still or unusual. A
+/// report may name one file, or a folder of sources, for thousands of others that each take a few bytes.
+pub(crate) const MAX_FILE_NAME: usize = 4096;
+
+/// A function's name, in bytes. Symbols of Rust of more than 64 KB are known
+/// ([rust#148452](https://github.com/rust-lang/rust/pull/148452)), and of D of 416 KB
+/// ([dmd#12079](https://github.com/dlang/dmd/pull/12079)).
+pub(crate) const MAX_FUNCTION_NAME: usize = 1 << 20;
+
+/// What is gone through to find the branches of all expansions of an export: files, how deep they lie, regions and
+/// branches, as often as they are expanded. Expansions that multiply (each of a file's two expands to two others, and so
+/// on) could ask for more than there are atoms. Of a real program each is there once, so this is beside so many for
+/// each byte.
+pub(crate) const MAX_STEPS: u64 = 1 << 20;
+
+/// Something of an expansion takes more than 15 bytes of JSON, and it lies in a few others.
+pub(crate) const MAX_STEPS_OF_BYTE: u64 = 4;
+
 /// How much of what was found a message shows, in bytes.
 pub(crate) const MAX_FOUND: usize = 60;
 

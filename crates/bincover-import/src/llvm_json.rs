@@ -22,8 +22,12 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::expansions::Steps;
 use crate::kind::MARK;
-use crate::limits::{MAX_LINE, MAX_LINES_BESIDE_BYTES};
+use crate::limits::{
+    MAX_FILE_NAME, MAX_FUNCTION_NAME, MAX_LINE, MAX_LINES_BESIDE_BYTES, MAX_STEPS,
+    MAX_STEPS_OF_BYTE,
+};
 use crate::merge::merge;
 
 /// Reads an export.
@@ -33,21 +37,17 @@ use crate::merge::merge;
 pub fn read(bytes: &[u8]) -> Result<Coverage> {
     let text = bytes.strip_prefix(MARK).unwrap_or(bytes);
     let export: Export = serde_json::from_slice(text).map_err(|error| of_json(bytes, &error))?;
-    let wrong = |what, expected: &str, found: String| {
+    let wrong = |kind, what, expected: &str, found: String| {
         let at = bytes.len();
-        Err(Error::new(
-            ErrorKind::Malformed,
-            what,
-            bytes,
-            at,
-            expected,
-            found,
-        ))
+        Err(Error::new(kind, what, bytes, at, expected, found))
     };
     if export.kind != TYPE {
-        return wrong("type", TYPE, format!("{:?}", export.kind));
+        let found = format!("{:?}", export.kind);
+        return wrong(ErrorKind::Malformed, "type", TYPE, found);
     }
     let mut last_lines = 0u64;
+    let most_steps = MAX_STEPS + MAX_STEPS_OF_BYTE * bytes.len() as u64;
+    let mut steps = Steps { left: most_steps };
     let mut parts = Vec::new();
     for data in export.data {
         for file in &data.files {
@@ -57,9 +57,20 @@ pub fn read(bytes: &[u8]) -> Result<Coverage> {
         let limit = MAX_LINES_BESIDE_BYTES + bytes.len() as u64;
         if last_lines > limit {
             let expected = format!("no more than {limit} in all files");
-            return wrong("last lines", &expected, last_lines.to_string());
+            let found = last_lines.to_string();
+            return wrong(ErrorKind::TooLarge, "last lines", &expected, found);
         }
-        parts.push(data.coverage());
+        let part = data.coverage();
+        if !part.functions.iter().all(|one| steps.suffice(one)) {
+            let expected = format!("branches of no more than {most_steps} steps in all functions");
+            return wrong(
+                ErrorKind::TooLarge,
+                "expansions",
+                &expected,
+                "more".to_owned(),
+            );
+        }
+        parts.push(part);
     }
     Ok(match parts.len() {
         1 => parts.remove(0),
@@ -75,11 +86,12 @@ fn of_json(bytes: &[u8], error: &serde_json::Error) -> Error {
     let line = error.line().checked_sub(2);
     let start = line.map_or(0, |line| starts.nth(line).unwrap_or(bytes.len()));
     let at = start + error.column().saturating_sub(1);
+    let message = error.to_string();
     let kind = match error.classify() {
         serde_json::error::Category::Eof => ErrorKind::Truncated,
+        _ if message.starts_with(TOO_LONG) => ErrorKind::TooLarge,
         _ => ErrorKind::Malformed,
     };
-    let message = error.to_string();
     let found = message.split(" at line ").next().unwrap_or_default();
     Error::new(kind, "JSON", bytes, at, "llvm-cov's JSON", found)
 }
@@ -100,7 +112,7 @@ struct Data {
 
 #[derive(Deserialize)]
 struct JsonFile {
-    filename: String,
+    filename: FileName,
     #[serde(default)]
     segments: Vec<JsonSegment>,
     #[serde(default)]
@@ -110,12 +122,35 @@ struct JsonFile {
 
 #[derive(Deserialize)]
 struct JsonFunction {
-    name: String,
+    name: FunctionName,
     count: u64,
-    filenames: Vec<String>,
+    filenames: Vec<FileName>,
     regions: Vec<JsonRegion>,
     #[serde(default)]
     branches: Vec<JsonBranch>,
+}
+
+/// Names as long as they may be.
+type FileName = Name<MAX_FILE_NAME>;
+type FunctionName = Name<MAX_FUNCTION_NAME>;
+
+/// Text of no more than so many bytes.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Name<const MOST: usize>(String);
+
+/// How the message on one that is longer begins.
+const TOO_LONG: &str = "a name of more than";
+
+impl<const MOST: usize> TryFrom<String> for Name<MOST> {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.len() > MOST {
+            true => Err(format!("{TOO_LONG} {MOST} bytes ({})", name.len())),
+            false => Ok(Self(name)),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -308,9 +343,9 @@ impl JsonSummary {
 
 impl Data {
     fn coverage(self) -> Coverage {
-        let mut names: Vec<&str> = self.files.iter().map(|file| &*file.filename).collect();
+        let mut names: Vec<&str> = self.files.iter().map(|file| &*file.filename.0).collect();
         let of_functions = self.functions.iter().flat_map(|one| &one.filenames);
-        names.extend(of_functions.map(String::as_str));
+        names.extend(of_functions.map(|name| &*name.0));
         names.sort_unstable();
         names.dedup();
         let ids: HashMap<BString, FileId> = names
@@ -335,7 +370,7 @@ impl Data {
             .map(|function| function.function(&id, &mut segmenter))
             .collect();
         for file in self.files {
-            let index = id(&file.filename).0 as usize;
+            let index = id(&file.filename.0).0 as usize;
             is_listed[index] = true;
             let slot = &mut coverage.files[index];
             // A file that is there twice is as it was last.
@@ -354,7 +389,7 @@ impl Data {
 impl JsonFunction {
     fn function(self, id: &dyn Fn(&str) -> FileId, segmenter: &mut Segmenter) -> Function {
         let count = u32::try_from(self.filenames.len()).unwrap_or(u32::MAX);
-        let files = self.filenames.iter().map(|name| id(name)).collect();
+        let files = self.filenames.iter().map(|name| id(&name.0)).collect();
         // What lies in a file that the function does not have is nowhere.
         let regions = self.regions.into_iter().map(|region| region.0);
         let mut regions: Vec<Region> = regions
@@ -373,7 +408,7 @@ impl JsonFunction {
         let main = (0..).map(LocalFile).zip(&is_expanded);
         let main = main.filter(|(_, is_expanded)| !**is_expanded);
         let mut function = Function {
-            name: self.name.into(),
+            name: self.name.0.into(),
             count: self.count,
             files,
             main_file: main.map(|(file, _)| file).next(),
@@ -533,5 +568,75 @@ mod tests {
         for file in &coverage.files {
             let _ = coverage.branches_by_line(file);
         }
+    }
+
+    #[test]
+    fn names_have_an_end() {
+        let with = |listed: usize, file: usize, function: usize| {
+            let [listed, file, function] = [listed, file, function].map(|bytes| "x".repeat(bytes));
+            let function = format!(
+                r#"[{{"name":"{function}","count":1,"filenames":["{file}"],"regions":[]}}]"#
+            );
+            export("[]", &function).replace("a.c", &listed)
+        };
+        let read = |text: String| read(text.as_bytes());
+        assert!(read(with(MAX_FILE_NAME, MAX_FILE_NAME, MAX_FUNCTION_NAME)).is_ok());
+        for (text, words) in [
+            (with(MAX_FILE_NAME + 1, 1, 1), "4096 bytes (4097)"),
+            (with(1, MAX_FILE_NAME + 1, 1), "4096 bytes (4097)"),
+            (with(1, 1, MAX_FUNCTION_NAME + 1), "1048576 bytes (1048577)"),
+        ] {
+            let error = read(text).expect_err(words);
+            assert_eq!(error.kind(), ErrorKind::TooLarge);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    /// Each file of the function expands so many times to the next, the last one to the first if it turns back.
+    fn expanding(files: usize, times: usize, turns_back: bool) -> String {
+        let mut regions = vec!["[1,1,9,9,1,0,0,0]".to_owned()];
+        for file in 0..files - usize::from(!turns_back) {
+            let next = match file + 1 {
+                next if next == files => 1,
+                next => next,
+            };
+            let expansion = |at| format!("[2,{},2,{},1,{file},{next},1]", at + 1, at + 2);
+            regions.extend((0..times).map(expansion));
+        }
+        let names = vec!["\"a.c\""; files].join(",");
+        let last = files - 1;
+        let function = format!(
+            r#"[{{"name":"f","count":1,"filenames":[{names}],"regions":[{}],"branches":[[1,1,1,2,1,0,{last},0,4]]}}]"#,
+            regions.join(",")
+        );
+        export("[[1,1,4,true,true,false]]", &function)
+    }
+
+    #[test]
+    fn expansions_that_multiply() {
+        for (files, times, is_taken) in [(300, 1, true), (14, 2, true), (26, 2, false)] {
+            for turns_back in [false, true] {
+                let text = expanding(files, times, turns_back);
+                match read(text.as_bytes()) {
+                    Ok(coverage) => {
+                        assert!(is_taken, "{files}");
+                        let branches = coverage.branches_by_line(&coverage.files[0]);
+                        assert_eq!(branches.len(), times.pow(u32::try_from(files).unwrap() - 1));
+                    }
+                    Err(error) => {
+                        assert!(!is_taken, "{error}");
+                        assert_eq!(error.kind(), ErrorKind::TooLarge);
+                        assert!(error.to_string().starts_with("expansions: "), "{error}");
+                    }
+                }
+            }
+        }
+        // Few for each of them, and too many for the report.
+        let text = expanding(14, 2, false);
+        let function = text.split("\"functions\":[").nth(1).unwrap();
+        let function = function.strip_suffix("]}]}").unwrap();
+        let all = vec![function; 60].join(",");
+        let error = read(text.replace(function, &all).as_bytes()).expect_err("too many");
+        assert!(error.to_string().starts_with("expansions: "), "{error}");
     }
 }

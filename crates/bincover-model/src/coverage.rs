@@ -75,7 +75,7 @@ impl Coverage {
         files.dedup_by(|(new, new_places), (old, places)| {
             let is_same = new.name == old.name;
             if is_same {
-                old.absorb(std::mem::take(new));
+                old.absorb([std::mem::take(new)]);
                 places.append(new_places);
             }
             is_same
@@ -152,12 +152,23 @@ pub struct File {
 }
 
 impl File {
-    /// Takes in what another reader found in the same file.
-    pub(crate) fn absorb(&mut self, other: Self) {
-        let start = |segment: &Segment| segment.start;
-        self.segments.extend(other.segments);
-        self.segments.sort_by_key(start);
-        self.lines.extend(other.lines);
+    /// Takes in what others have of the same file. All at once: what there is is put in order once.
+    pub(crate) fn absorb(&mut self, others: impl IntoIterator<Item = Self>) {
+        let mut ranges = Vec::new();
+        for other in others {
+            self.segments.extend(other.segments);
+            self.lines.extend(other.lines);
+            self.branches.extend(other.branches);
+            self.outcomes.extend(other.outcomes);
+            self.expansions.extend(other.expansions);
+            self.mcdc.extend(other.mcdc);
+            self.functions.extend(other.functions);
+            self.groups.extend(other.groups);
+            self.summary += other.summary;
+            ranges.extend(other.excluded.ranges);
+            self.excluded.groups.extend(other.excluded.groups);
+        }
+        self.segments.sort_by_key(|segment| segment.start);
         self.lines.sort_by_key(|line| line.number);
         self.lines.dedup_by(|new, old| {
             let is_same = new.number == old.number;
@@ -166,17 +177,9 @@ impl File {
             }
             is_same
         });
-        self.branches.extend(other.branches);
-        self.outcomes.extend(other.outcomes);
         self.outcomes.sort();
-        self.expansions.extend(other.expansions);
-        self.mcdc.extend(other.mcdc);
-        self.functions.extend(other.functions);
-        self.groups.extend(other.groups);
         self.groups.sort_by_key(|group| group.start);
-        self.summary += other.summary;
-        self.excluded.add(other.excluded.ranges);
-        self.excluded.groups.extend(other.excluded.groups);
+        self.excluded.add(ranges);
     }
 
     /// Nothing of it is known but its name, as of a file that was not wanted.

@@ -528,35 +528,29 @@ impl Coverage {
 /// to these.
 fn counted(file: &File, ranges: Vec<ExcludedRange>) -> Vec<ExcludedRange> {
     let mut counted = Vec::with_capacity(ranges.len());
-    // Lines that a range before has taken.
-    let mut taken: Vec<bool> = vec![false; file.lines.len()];
+    let mut left = Left::all(file.lines.len());
     let of_outcomes = file.outcomes.iter().map(|one| one.line);
     let of_branches = file.branches.iter().map(|one| one.start.line);
     let mut branches: Vec<u32> = of_branches.chain(of_outcomes).collect();
     branches.sort_unstable();
     branches.dedup();
     for range in ranges {
-        let inside = |line: u32| range.first <= line && line <= range.last;
+        let until = |line: u32| line <= range.last;
         let from = file.lines.partition_point(|line| line.number < range.first);
-        let mut here = file.lines.iter().zip(&mut taken).skip(from);
+        let here = file.lines[from..].partition_point(|line| until(line.number));
         match range.part {
             ExcludedPart::Branches => {
                 let from = branches.partition_point(|line| *line < range.first);
-                let here = branches.iter().skip(from);
-                let lines = here.take_while(|line| inside(**line)).count() as u64;
+                let lines = branches[from..].partition_point(|line| until(*line)) as u64;
                 counted.push(ExcludedRange { lines, ..range });
             }
             ExcludedPart::File | ExcludedPart::Lines => {
-                let mut lines = 0;
-                while let Some((_, taken)) = here.next().filter(|(line, _)| inside(line.number)) {
-                    lines += u64::from(!std::mem::replace(taken, true));
-                }
+                let lines = left.take(from..from + here);
                 counted.push(ExcludedRange { lines, ..range });
             }
             ExcludedPart::Unexecuted => {
                 let mut run: Option<ExcludedRange> = None;
-                while let Some((line, taken)) = here.next().filter(|(line, _)| inside(line.number))
-                {
+                for (index, line) in (from..).zip(&file.lines[from..from + here]) {
                     if line.count > 0 {
                         counted.extend(run.take());
                         continue;
@@ -568,7 +562,7 @@ fn counted(file: &File, ranges: Vec<ExcludedRange>) -> Vec<ExcludedRange> {
                         ..range
                     });
                     run.last = line.number;
-                    run.lines += u64::from(!std::mem::replace(taken, true));
+                    run.lines += left.take(index..index + 1);
                 }
                 counted.extend(run);
             }
@@ -577,7 +571,43 @@ fn counted(file: &File, ranges: Vec<ExcludedRange>) -> Vec<ExcludedRange> {
     counted
 }
 
-fn tally(file: &File) -> Tally {
+/// Lines, by index, that no range has taken yet.
+struct Left {
+    /// For each, itself, or one behind it before which all are taken.
+    next: Vec<usize>,
+}
+
+impl Left {
+    fn all(count: usize) -> Self {
+        Self {
+            next: (0..=count).collect(),
+        }
+    }
+
+    /// Takes what is left of these, and says how many that were. However many ranges there are over
+    /// each other, each line is taken once.
+    fn take(&mut self, lines: std::ops::Range<usize>) -> u64 {
+        let mut taken = 0;
+        let mut at = self.first(lines.start);
+        while at < lines.end {
+            self.next[at] = at + 1;
+            taken += 1;
+            at = self.first(at + 1);
+        }
+        taken
+    }
+
+    /// The first that is left from this one on. The way there is shorter the next time.
+    fn first(&mut self, mut at: usize) -> usize {
+        while self.next[at] != at {
+            self.next[at] = self.next[self.next[at]];
+            at = self.next[at];
+        }
+        at
+    }
+}
+
+pub(crate) fn tally(file: &File) -> Tally {
     let covered = file.lines.iter().filter(|line| line.count > 0).count();
     Tally {
         covered: covered as u64,
@@ -585,7 +615,7 @@ fn tally(file: &File) -> Tally {
     }
 }
 
-fn outcomes(file: &File) -> Tally {
+pub(crate) fn outcomes(file: &File) -> Tally {
     let branches = file.branches.iter().map(Branch::outcomes);
     let outcomes = file.outcomes.iter().map(|one| Tally {
         covered: u64::from(one.count.is_some_and(|count| count > 0)),
@@ -596,7 +626,7 @@ fn outcomes(file: &File) -> Tally {
         .fold(Tally::default(), |sum, one| sum + one)
 }
 
-fn sum(groups: &[Group]) -> Summary {
+pub(crate) fn sum(groups: &[Group]) -> Summary {
     let mut sum = Summary::default();
     for group in groups {
         sum += group.summary;

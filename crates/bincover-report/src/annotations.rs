@@ -11,6 +11,7 @@ use bincover_model::Coverage;
 
 use crate::Options;
 use crate::missing::{GroupNames, Missing, missing};
+use crate::names::repeated;
 use crate::paths::Names;
 use crate::printable::printable;
 
@@ -52,7 +53,7 @@ pub(crate) fn warning(
     write!(
         out,
         "::warning file={},line={},endLine={}",
-        property(&printable(name)),
+        property(&printable(&repeated(name))),
         one.first_line(),
         one.last_line()
     )?;

@@ -5,7 +5,8 @@
 //! **conditional** where it has branches. What we make of them:
 //!
 //! - a `cond` line has the smallest count of its conditions' true and false sides each, since Clover
-//!   has one condition on a line;
+//!   has one condition on a line. An outcome without a partner (of a `switch` in lcov's files) has no
+//!   other side: it is left out where others on the line have one, and stands for both where none has;
 //! - `conditionals` counts the sides of all branches, as the other formats do, so it may be more
 //!   than two for each `cond` line;
 //! - `elements` is the sum of the other three, complexity is not measured and always 0;
@@ -90,16 +91,19 @@ fn write_line(
     if line.branches.is_empty() {
         return xml.empty("line", &[number, ("type", "stmt".into()), count]);
     }
-    let least = |side: fn(&bincover_model::LineBranch) -> u64| {
-        let counts = line.branches.iter().map(side);
-        counts.min().unwrap_or(0)
-    };
+    let branches = line.branches.iter();
+    let true_counts = branches.clone().map(|branch| branch.true_count);
+    let true_count = true_counts.min().unwrap_or(0);
+    let false_counts = branches
+        .filter(|branch| !branch.is_single)
+        .map(|branch| branch.false_count);
+    let false_count = false_counts.min().unwrap_or(true_count);
     let attributes = [
         number,
         ("type", "cond".into()),
         count,
-        ("truecount", least(|branch| branch.true_count).into()),
-        ("falsecount", least(|branch| branch.false_count).into()),
+        ("truecount", true_count.into()),
+        ("falsecount", false_count.into()),
     ];
     xml.empty("line", &attributes)
 }
@@ -158,8 +162,45 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use bincover_model::Outcome;
+
     use super::*;
-    use crate::testing::one_of_everything;
+    use crate::testing::{file, lines, one_of_everything};
+
+    #[test]
+    fn outcomes_without_a_partner_have_no_other_side() {
+        for (counts, attributes, conditionals, covered) in [
+            (&[5][..], "truecount=\"5\" falsecount=\"5\"", 1, 1),
+            (&[0], "truecount=\"0\" falsecount=\"0\"", 1, 0),
+            (&[5, 2], "truecount=\"5\" falsecount=\"2\"", 2, 2),
+            (&[5, 2, 1], "truecount=\"1\" falsecount=\"2\"", 3, 3),
+            (&[5, 2, 0], "truecount=\"0\" falsecount=\"2\"", 3, 2),
+            (&[5, 0, 1], "truecount=\"1\" falsecount=\"0\"", 3, 2),
+        ] {
+            let mut one = file("a.c", lines(&[(1, 5)]));
+            one.outcomes = (0..)
+                .zip(counts)
+                .map(|(number, count)| Outcome {
+                    line: 1,
+                    block: 0,
+                    number,
+                    count: Some(*count),
+                })
+                .collect();
+            let coverage = Coverage {
+                files: vec![one],
+                functions: Vec::new(),
+            };
+            let mut out = Vec::new();
+            emit(&coverage, &Options::default(), &mut out).expect("a Vec takes everything");
+            let document = String::from_utf8(out).expect("the document says that it is UTF-8");
+            let totals =
+                format!("conditionals=\"{conditionals}\" coveredconditionals=\"{covered}\"");
+            let line = format!("<line num=\"1\" type=\"cond\" count=\"5\" {attributes}/>");
+            assert!(document.contains(&totals), "{counts:?}\n{document}");
+            assert!(document.contains(&line), "{counts:?}\n{document}");
+        }
+    }
 
     #[test]
     fn statements_methods_and_conditions() {

@@ -6,12 +6,13 @@
 use std::io::{self, BufWriter, Write};
 
 use bincover_model::{Coverage, ExcludedPart, ExcludedRange, File, Summary, Tally};
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 use serde::Serialize;
 
 use crate::Options;
 use crate::listed::{Rates, listed};
 use crate::missing::{GroupNames, Missing, missing};
+use crate::names::repeated;
 use crate::paths::Names;
 use crate::quoted::quoted;
 
@@ -63,7 +64,7 @@ struct JsonListed {
 }
 
 #[derive(Serialize)]
-struct JsonFile {
+struct JsonFile<'c> {
     name: String,
     summary: JsonSummary,
     listed: JsonListed,
@@ -71,13 +72,13 @@ struct JsonFile {
     lines: Vec<(u32, u32, u64)>,
     /// Line, times true, times false.
     branches: Vec<Vec<u64>>,
-    functions: Vec<JsonFunction>,
-    missing: Vec<JsonMissing>,
+    functions: Vec<JsonFunction<'c>>,
+    missing: Vec<JsonMissing<'c>>,
 }
 
 #[derive(Serialize)]
-struct JsonFunction {
-    name: String,
+struct JsonFunction<'c> {
+    name: &'c str,
     symbol: String,
     line: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,19 +88,20 @@ struct JsonFunction {
 }
 
 #[derive(Serialize)]
-pub(crate) struct JsonMissing {
+pub(crate) struct JsonMissing<'c> {
     first_line: u32,
     last_line: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<u32>,
     lines: u64,
     reason: &'static str,
+    /// Of a very long name the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
-    function: Option<String>,
+    function: Option<&'c str>,
 }
 
-impl JsonMissing {
-    pub(crate) fn new(one: &Missing, function: Option<String>) -> Self {
+impl<'c> JsonMissing<'c> {
+    pub(crate) fn new(one: &Missing, function: Option<&'c str>) -> Self {
         Self {
             first_line: one.first_line(),
             last_line: one.last_line(),
@@ -127,16 +129,23 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
     write!(out, ",\"files\":[")?;
     for (index, file) in coverage.measured_files().enumerate() {
         writeln!(out, "{}", if index == 0 { "" } else { "," })?;
-        serde_json::to_writer(&mut out, &json_file(coverage, file, &names))?;
+        let groups = GroupNames::new(coverage, file);
+        serde_json::to_writer(&mut out, &json_file(coverage, file, &names, &groups))?;
     }
     write!(out, "\n]")?;
     let mut is_first = true;
-    for file in &coverage.files {
+    for file in coverage
+        .files
+        .iter()
+        .filter(|file| !file.excluded.is_empty())
+    {
+        let name = names.of(&file.name);
+        let name = repeated(&name);
         for range in &file.excluded.ranges {
             let start = if is_first { ",\"excluded\":[\n" } else { ",\n" };
             is_first = false;
             out.write_all(start.as_bytes())?;
-            serde_json::to_writer(&mut out, &json_excluded(&file.name, range, &names))?;
+            serde_json::to_writer(&mut out, &json_excluded(&name, range))?;
         }
     }
     writeln!(out, "{}}}", if is_first { "" } else { "\n]" })?;
@@ -146,7 +155,8 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
 /// A range of lines that was left out.
 #[derive(Serialize)]
 struct JsonExcluded<'c> {
-    name: String,
+    /// Of a very long one the beginning.
+    name: &'c str,
     part: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_line: Option<u32>,
@@ -156,14 +166,10 @@ struct JsonExcluded<'c> {
     lines: u64,
 }
 
-fn json_excluded<'c>(
-    file: &BString,
-    range: &'c ExcludedRange,
-    names: &Names<'_>,
-) -> JsonExcluded<'c> {
+fn json_excluded<'c>(name: &'c str, range: &'c ExcludedRange) -> JsonExcluded<'c> {
     let is_part = range.part != ExcludedPart::File;
     JsonExcluded {
-        name: names.of(file),
+        name,
         part: range.part.name(),
         first_line: is_part.then_some(range.first),
         last_line: is_part.then_some(range.last),
@@ -172,7 +178,12 @@ fn json_excluded<'c>(
     }
 }
 
-fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
+fn json_file<'c>(
+    coverage: &Coverage,
+    file: &File,
+    names: &Names<'_>,
+    names_of: &'c GroupNames<'_>,
+) -> JsonFile<'c> {
     let lines = listed(coverage, file);
     let rates = Rates::of(&lines);
     let mut ranges: Vec<(u32, u32, u64)> = Vec::new();
@@ -187,10 +198,9 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
         }
     }
     let branches = lines.iter().flat_map(|line| &line.branches);
-    let names_of = GroupNames::new(coverage, file);
     let groups = file.groups.iter().enumerate();
     let functions = groups.map(|(index, group)| JsonFunction {
-        name: names_of.get(index).unwrap_or_default().to_owned(),
+        name: names_of.get(index).unwrap_or_default(),
         symbol: group.members.first().map_or_else(String::new, |id| {
             coverage.function(*id).name.to_str_lossy().into_owned()
         }),
@@ -201,7 +211,7 @@ fn json_file(coverage: &Coverage, file: &File, names: &Names<'_>) -> JsonFile {
     });
     let missing = missing(coverage, file)
         .into_iter()
-        .map(|one| JsonMissing::new(&one, names_of.around(&one).map(str::to_owned)));
+        .map(|one| JsonMissing::new(&one, names_of.around(&one)));
     JsonFile {
         name: names.of(&file.name),
         summary: file.summary.into(),

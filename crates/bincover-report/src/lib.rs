@@ -74,5 +74,5 @@ pub use names::demangled;
 pub use parts::Parts;
 pub use pattern::FilePattern;
 pub use percent::Percent;
-pub use printable::printable;
+pub use printable::{printable, printable_at_start};
 pub use sources::{NoSources, Outputs, Source, Sources};

@@ -24,9 +24,18 @@ pub(crate) const MAX_MATCHED_NAME: usize = 4096;
 /// programs that have a few million, and a small file may ask for any number.
 pub(crate) const MAX_EXPANDED: u64 = 1 << 27;
 
-/// For Cobertura: lines of methods, beside so many for each region. A region is a few bytes, and may be as long as
-/// its file, in each of its functions.
-pub(crate) const MAX_METHOD_LINES: u64 = 1 << 24;
+/// For Cobertura: lines of methods, and branches on them, beside so many for each region. A region is a few bytes, and
+/// may be as long as its file, in each of its functions; so is a function of a report, whose one line may have all
+/// branches of it. Each of these is some 100 bytes of the document.
+pub(crate) const MAX_METHOD_LINES: u64 = 1 << 22;
 
-/// Regions of real programs are a few lines long.
+/// Regions of real programs are a few lines long. A function without any counts as one.
 pub(crate) const MAX_METHOD_LINES_OF_REGION: u64 = 64;
+
+/// Of a name that is repeated at each of its places (a function's in lists of what is missing, a file's in
+/// annotations), no more is shown, in bytes. A name may be a good part of its file, and have as many places.
+pub(crate) const MAX_REPEATED_NAME: usize = 4096;
+
+/// Where nothing says how wide a table may be: columns to which names are padded. A longer one sticks out, rather than
+/// to make all rows as long.
+pub(crate) const MAX_PADDED_NAME: usize = 256;

@@ -5,6 +5,7 @@
 //! place. Branches inside macro expansions are counted in the numbers of a file, but not listed
 //! here: their places are those of the macro.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -13,9 +14,9 @@ use bincover_model::{Branch, Coverage, File, Group, Line, Position, Segment};
 use bstr::ByteSlice;
 
 use crate::Options;
-use crate::names::demangled;
+use crate::names::{demangled, repeated};
 use crate::paths::Names;
-use crate::printable::printable;
+use crate::printable::{printable, printable_at_start};
 
 /// Something that is not covered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +171,23 @@ pub fn group_name(coverage: &Coverage, group: &Group) -> String {
 pub(crate) struct GroupNames<'a> {
     coverage: &'a Coverage,
     groups: &'a [Group],
-    names: Vec<OnceCell<String>>,
+    names: Vec<OnceCell<GroupName>>,
+}
+
+struct GroupName {
+    whole: String,
+    /// As it is shown at its places, if it is cut there.
+    cut: Option<String>,
+}
+
+impl GroupName {
+    fn new(whole: String) -> Self {
+        let cut = match repeated(&whole) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(cut) => Some(cut),
+        };
+        Self { whole, cut }
+    }
 }
 
 impl<'a> GroupNames<'a> {
@@ -178,19 +195,24 @@ impl<'a> GroupNames<'a> {
         Self {
             coverage,
             groups: &file.groups,
-            names: vec![OnceCell::new(); file.groups.len()],
+            names: file.groups.iter().map(|_| OnceCell::new()).collect(),
         }
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&str> {
-        let group = self.groups.get(index)?;
-        let name = || group_name(self.coverage, group);
-        Some(self.names.get(index)?.get_or_init(name))
+        Some(&self.name(index)?.whole)
     }
 
-    /// Of the innermost function around a place.
+    /// Of the innermost function around a place, as it is shown there: the beginning of a very long one.
     pub(crate) fn around(&self, one: &Missing) -> Option<&str> {
-        self.get(one.group?)
+        let name = self.name(one.group?)?;
+        Some(name.cut.as_deref().unwrap_or(&name.whole))
+    }
+
+    fn name(&self, index: usize) -> Option<&GroupName> {
+        let group = self.groups.get(index)?;
+        let name = || GroupName::new(group_name(self.coverage, group));
+        Some(self.names.get(index)?.get_or_init(name))
     }
 }
 
@@ -425,7 +447,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         if !std::mem::replace(&mut is_first, false) {
             writeln!(out)?;
         }
-        writeln!(out, "{}", printable(&names.of(&file.name)))?;
+        writeln!(out, "{}", printable_at_start(&names.of(&file.name)))?;
         let groups = GroupNames::new(coverage, file);
         list(found.iter().map(|one| (one, groups.around(one))), &mut out)?;
     }
@@ -467,7 +489,7 @@ pub fn emit_compact(
             continue;
         }
         let places: Vec<String> = found.iter().map(Missing::place).collect();
-        let name = printable(&names.of(&file.name));
+        let name = printable_at_start(&names.of(&file.name));
         writeln!(out, "{name}: {}", places.join(", "))?;
     }
     out.flush()

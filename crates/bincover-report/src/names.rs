@@ -1,11 +1,12 @@
 //! Names as people read them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 
 use bstr::{BStr, ByteSlice};
 
-use crate::limits::MAX_DEMANGLED_BYTES;
+use crate::limits::{MAX_DEMANGLED_BYTES, MAX_REPEATED_NAME};
 
 /// A symbol's name in source form: Rust's, old and new mangling, without the hash that the
 /// compiler appends; C++'s (Itanium), with its parameters; any other name as it is. The file that
@@ -22,6 +23,17 @@ pub fn demangled(name: &BStr) -> String {
         return name[..=end].to_str_lossy().into_owned() + &readable;
     }
     name.to_str_lossy().into_owned()
+}
+
+/// A name as it is shown where it is repeated: the beginning, with an ellipsis, of one that is longer than
+/// [`MAX_REPEATED_NAME`].
+pub(crate) fn repeated(name: &str) -> Cow<'_, str> {
+    if name.len() <= MAX_REPEATED_NAME {
+        return name.into();
+    }
+    let mut ends = (0..=MAX_REPEATED_NAME).rev();
+    let start = ends.find_map(|end| name.get(..end)).unwrap_or_default();
+    format!("{start}…").into()
 }
 
 fn of_symbol(symbol: &BStr) -> Option<String> {
@@ -59,6 +71,18 @@ mod tests {
     #[track_caller]
     fn check(name: &[u8], expected: &str) {
         assert_eq!(demangled(name.as_bstr()), expected);
+    }
+
+    #[test]
+    fn a_name_that_is_repeated_is_cut_at_a_character() {
+        let most = "x".repeat(MAX_REPEATED_NAME);
+        assert_eq!(repeated(&most), most);
+        assert_eq!(repeated(&format!("{most}y")), format!("{most}…"));
+        let wide = format!("x{}", "é".repeat(MAX_REPEATED_NAME));
+        let cut = repeated(&wide);
+        let start = cut.strip_suffix('…').expect("an ellipsis");
+        assert_eq!(start.len(), MAX_REPEATED_NAME - 1);
+        assert!(wide.starts_with(start));
     }
 
     #[test]

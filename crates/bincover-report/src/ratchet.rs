@@ -138,10 +138,12 @@ impl Ratchet {
                 !has_root || relative(&file.name, names.root) != file.name
             })
             .map(|file| (names.of(&file.name), file.summary.lines));
-        Self {
-            files: files.collect(),
-            ..Self::default()
+        let mut ratchet = Self::default();
+        for (name, lines) in files {
+            // Names that differ in bytes which are not UTF-8 are one name here.
+            *ratchet.files.entry(name).or_default() += lines;
         }
+        ratchet
     }
 
     /// Reads a ratchet's file.
@@ -390,6 +392,23 @@ mod tests {
         ratchet.tolerance = Percent::parse("0.5").expect("a percentage");
         assert_eq!(read, ratchet);
         assert_eq!((read.len(), read.total()), (2, tally(47, 56)));
+    }
+
+    #[test]
+    fn files_that_are_shown_with_one_name_are_added_up() {
+        let mut coverage = coverage(&[("a.go", 8, 10), ("b.go", 1, 7), ("c.go", 1, 1)]);
+        coverage.files[0].name = b"/w/\xfe.go".as_slice().into();
+        coverage.files[1].name = b"/w/\xff.go".as_slice().into();
+        let ratchet = Ratchet::of(&coverage, &options());
+        assert_eq!((ratchet.len(), ratchet.total()), (2, tally(10, 18)));
+        let nowhere = |_: &BStr| false;
+        assert!(ratchet.check(&coverage, &options(), &nowhere).holds());
+        coverage.files[0].summary.lines = tally(7, 10);
+        let found = ratchet.check(&coverage, &options(), &nowhere);
+        assert_eq!(
+            found.fallen[0].to_string(),
+            "line coverage of `\u{fffd}.go` is 47.0% (8 of 17), and was 52.9% (9 of 17); 1 more line would do"
+        );
     }
 
     #[test]

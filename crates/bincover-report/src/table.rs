@@ -11,8 +11,10 @@
 //!
 //! When [`Options::width`] is too small, then first names lose their beginning, as long as 20
 //! columns of them are left; then covered/total goes, from the right; then names shrink further.
-//! Below that the table is wider than asked for: a percentage is never cut.
+//! Below that the table is wider than asked for: a percentage is never cut. Without a width, names are
+//! whole, and a very long one sticks out of its column.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -22,8 +24,9 @@ use bincover_model::{Coverage, File, Summary, Tally};
 use bstr::ByteSlice;
 use unicode_width::UnicodeWidthStr;
 
+use crate::limits::MAX_PADDED_NAME;
 use crate::paths::{common_directory, is_root, relative};
-use crate::printable::printable;
+use crate::printable::{printable, printable_at_start};
 use crate::{Instantiations, Options, Sort};
 
 /// Names are not shortened below this before covered/total columns go.
@@ -56,7 +59,7 @@ pub fn emit(coverage: &Coverage, options: &Options, out: &mut dyn io::Write) -> 
         summary
     };
     let rows = files().map(|file| {
-        let name = printable(&relative(&file.name, common).to_str_lossy());
+        let name = printable_at_start(&relative(&file.name, common).to_str_lossy());
         (name, by_policy(file.summary))
     });
     let mut rows: Vec<(String, Summary)> = rows.collect();
@@ -106,7 +109,7 @@ pub(crate) fn changed_lines(
         ..Summary::default()
     };
     let rows: Vec<(String, Summary)> = rows
-        .map(|(name, lines)| (printable(&name), of_lines(lines)))
+        .map(|(name, lines)| (printable_at_start(&name), of_lines(lines)))
         .collect();
     let total = of_lines(total);
     let layout = Layout::new(&rows, total, [&CHANGED].into_iter(), options);
@@ -151,10 +154,8 @@ fn sort(rows: &mut [(String, Summary)], sort: Sort) {
 /// What the names below are relative to.
 fn title(directory: &[u8], width: usize, out: &mut impl Write) -> io::Result<()> {
     let start = "Files in ";
-    let directory = shortened(
-        &printable(&directory.to_str_lossy()),
-        width.saturating_sub(start.len()),
-    );
+    let directory = printable(&directory.to_str_lossy());
+    let directory = shortened(&directory, width.saturating_sub(start.len()));
     writeln!(out, "{start}{directory}\n")
 }
 
@@ -190,6 +191,8 @@ static METRICS: [Metric; 5] = [
 /// How wide everything is, decided once. Widths are columns of a terminal.
 struct Layout {
     name_width: usize,
+    /// Names that are longer than that are cut, or else stick out.
+    cuts_names: bool,
     metrics: Vec<MetricLayout>,
     colour: bool,
 }
@@ -242,7 +245,11 @@ impl Layout {
             .max(LEAST_NAME)
             .max(if options.by_folder { "Folder".len() } else { 0 });
         let mut layout = Self {
-            name_width: longest,
+            name_width: match options.width {
+                Some(_) => longest,
+                None => longest.min(MAX_PADDED_NAME),
+            },
+            cuts_names: options.width.is_some(),
             metrics: metrics.collect(),
             colour: options.colour,
         };
@@ -280,8 +287,7 @@ impl Layout {
     }
 
     fn header(&self, what: &str, out: &mut impl Write) -> io::Result<()> {
-        let what = shortened(what, self.name_width);
-        write!(out, "{}", left_aligned(&what, self.name_width))?;
+        self.name(what, out)?;
         for metric in &self.metrics {
             write!(
                 out,
@@ -298,12 +304,17 @@ impl Layout {
         writeln!(out, "{}", "-".repeat(self.width()))
     }
 
+    /// The first column.
+    fn name(&self, name: &str, out: &mut impl Write) -> io::Result<()> {
+        let shown = match self.cuts_names {
+            true => shortened(name, self.name_width),
+            false => name.into(),
+        };
+        write!(out, "{}", left_aligned(&shown, self.name_width))
+    }
+
     fn row(&self, name: &str, summary: &Summary, out: &mut impl Write) -> io::Result<()> {
-        write!(
-            out,
-            "{}",
-            left_aligned(&shortened(name, self.name_width), self.name_width)
-        )?;
+        self.name(name, out)?;
         for metric in &self.metrics {
             self.cells(metric, (metric.metric.tally)(summary), out)?;
         }
@@ -364,22 +375,19 @@ fn left_aligned(text: &str, width: usize) -> String {
 }
 
 /// The end of `text`, with an ellipsis before it, if the whole does not fit.
-fn shortened(text: &str, width: usize) -> String {
+fn shortened(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
-        return text.to_owned();
+        return text.into();
     }
     let Some(room) = width.checked_sub(1) else {
-        return String::new();
+        return "".into();
     };
-    let ends = text
-        .char_indices()
-        .rev()
-        .map(|(start, _)| text.get(start..).unwrap_or_default());
-    let end = ends
-        .take_while(|end| end.width() <= room)
-        .last()
-        .unwrap_or_default();
-    format!("…{end}")
+    // A character's width depends on its neighbours, so whole ends are measured; few of them.
+    let ends = text.char_indices().map(|(start, _)| &text[start..]);
+    let ends: Vec<&str> = ends.collect();
+    let first = ends.partition_point(|end| end.width() > room);
+    let end = ends.get(first).copied().unwrap_or_default();
+    format!("…{end}").into()
 }
 
 #[cfg(test)]
@@ -592,6 +600,42 @@ Total  88.8%     100.0%    50.0%
             text.starts_with("Files in …way/down/to/the/sources/of/it/\n\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_very_long_name_sticks_out() {
+        let long = format!("/w/{}", "x".repeat(300));
+        let text = table(&files(&["/w/a.rs", &long]), None, false);
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        let start = |line: &str| line.find("8/9").or(line.find("80/90"));
+        assert_eq!(start(lines[2]), Some(MAX_PADDED_NAME + 2 + 2), "{text}");
+        assert_eq!(start(lines[3]), Some(300 + 2), "{text}");
+        assert_eq!(lines[2].len(), lines[1].len(), "{text}");
+        // The longest that is padded to.
+        let long = format!("/w/{}", "x".repeat(MAX_PADDED_NAME));
+        let text = table(&files(&["/w/a.rs", &long]), None, false);
+        let mut widths = text.lines().skip(2).map(str::len);
+        let first = widths.next();
+        assert!(widths.all(|width| Some(width) == first), "{text}");
+        // A terminal's width is known, and a name is cut to it.
+        let long = format!("/w/{}", "x".repeat(600));
+        for width in [200, 500] {
+            let text = table(&files(&["/w/a.rs", &long]), Some(width), false);
+            assert!(
+                text.lines().skip(2).all(|line| line.width() == width),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn ends_are_found_in_long_names() {
+        let long = "\u{6f22}/".repeat(1 << 16);
+        assert_eq!(shortened(&long, 8), "\u{2026}/\u{6f22}/\u{6f22}/");
+        // Very many characters without a width fit, too.
+        let marks = "\u{301}".repeat(1 << 18);
+        let shown = shortened(&format!("abcd{marks}"), 3).into_owned();
+        assert!(shown == format!("\u{2026}cd{marks}"), "{}", shown.len());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use bstr::{ByteSlice, ByteVec};
 use crate::left_out::LeftOut;
 use crate::missing::{Missing, missing};
 use crate::paths::Names;
-use crate::printable::{is_plain, printable};
+use crate::printable::{is_plain, printable, printable_at_start, visible};
 use crate::table::percent;
 use crate::{Options, Source, Sources};
 
@@ -47,7 +47,7 @@ pub fn emit(
             writeln!(out)?;
         }
         let lines = file.summary.lines;
-        let name = printable(&names.of(&file.name));
+        let name = printable_at_start(&names.of(&file.name));
         let (covered, total) = (lines.covered, lines.total);
         writeln!(out, "{name}  {covered}/{total} lines  {}", percent(lines))?;
         emit_file(coverage, file, sources, &look, &mut out)?;
@@ -152,7 +152,7 @@ fn emit_file(
         if source.iter().all(is_plain) {
             line.extend_from_slice(source.trim_ascii_end());
         } else {
-            let source = printable(&source.to_str_lossy().replace('\t', "    "));
+            let source = visible(&source.to_str_lossy().replace('\t', "    "));
             line.extend_from_slice(source.trim_end().as_bytes());
         }
         line.push_str(&style.off);

@@ -137,8 +137,8 @@ impl Command {
     /// Lets the child write to our output. It stays in our process group and keeps the terminal.
     ///
     /// While it runs, SIGINT and SIGQUIT do not end our process (the terminal sends them to the
-    /// child as well), and SIGTERM and SIGHUP are passed on to the child. A signal that our process
-    /// ignores stays ignored in both; one that it catches is also delivered to its own handler.
+    /// child as well), and SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on to the child. A signal that
+    /// our process ignores stays ignored in both; one that it catches is also delivered to its own handler.
     pub fn inherit(mut self) -> Self {
         self.capture = false;
         self
@@ -367,7 +367,10 @@ impl Command {
         if has_slash(&self.program) {
             return path_error(path, &action, error);
         }
-        if error.kind() != io::ErrorKind::NotFound {
+        // The last folder of PATH may be none.
+        let is_nowhere =
+            |kind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        if !is_nowhere(error.kind()) {
             return Error::io(error_kind(&error), action, error).at(path);
         }
         let here = Path::new(".").join(path);
@@ -408,13 +411,14 @@ fn path_error(path: &Path, action: &str, error: io::Error) -> Error {
     made.at(path)
 }
 
+/// Whether the program is at fault, of which shells say 126, or the system that has no more processes or files.
 fn error_kind(error: &io::Error) -> ErrorKind {
-    let not_a_program = rustix::io::Errno::NOEXEC.raw_os_error();
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::ProgramNotFound,
-        io::ErrorKind::PermissionDenied => ErrorKind::NotExecutable,
-        _ if error.raw_os_error() == Some(not_a_program) => ErrorKind::NotExecutable,
-        _ => ErrorKind::Spawn,
+    use rustix::io::Errno;
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => ErrorKind::ProgramNotFound,
+        // Without a number it is an argument that no program can have.
+        None | Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => ErrorKind::Spawn,
+        Some(_) => ErrorKind::NotExecutable,
     }
 }
 
@@ -444,5 +448,22 @@ impl Observer {
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_system_without_room_is_not_the_programs_fault() {
+        for errno in [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE] {
+            let error = Command::new("/bin/true").spawn_error(errno.into());
+            assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+            let error = Command::new("true").spawn_error(errno.into());
+            assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+        }
     }
 }

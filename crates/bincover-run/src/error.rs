@@ -32,7 +32,8 @@ struct Inner {
 pub enum ErrorKind {
     /// There is no such program, neither at the path nor in `PATH`.
     ProgramNotFound,
-    /// The file is there and the system refuses to execute it.
+    /// The system refuses to execute it: it is no program or not ours to run, its path goes through a file, round in circles
+    /// or on for too long, it is open for writing, or its arguments and environment are too large.
     NotExecutable,
     /// The folder to run in is missing or no folder.
     WorkingFolder,
@@ -42,7 +43,7 @@ pub enum ErrorKind {
     ProfileFolder,
     /// `%` in a profile folder: LLVM's runtime has no escape for it.
     PercentInPath,
-    /// The system did not start the process for another reason.
+    /// The system is out of processes, memory or file descriptors, or an argument has a NUL.
     Spawn,
     /// Following the process failed: a pipe, a signal or the wait.
     Process,

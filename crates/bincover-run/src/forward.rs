@@ -1,7 +1,7 @@
 //! Signals while a child has our terminal.
 //!
 //! The terminal sends Ctrl-C to the child and to us, and we must outlive the child to say how it
-//! ended. SIGTERM and SIGHUP usually come to us alone and are meant for the whole.
+//! ended. SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 usually come to us alone and are meant for the whole.
 //!
 //! A handler that was once installed stays (signal-hook only takes its actions away), so the first
 //! use adds one action per signal that does nothing while a child runs and what the system does by
@@ -20,8 +20,15 @@ use signal_hook::low_level::{pipe, unregister};
 
 use crate::signal::Signal;
 
-const SURVIVED: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP];
-const FORWARDED: [Signal; 2] = [Signal::TERM, Signal::HUP];
+const SURVIVED: [Signal; 6] = [
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TERM,
+    Signal::HUP,
+    Signal::USR1,
+    Signal::USR2,
+];
+const FORWARDED: [Signal; 4] = [Signal::TERM, Signal::HUP, Signal::USR1, Signal::USR2];
 
 struct Users {
     count: usize,
@@ -44,6 +51,17 @@ pub(crate) struct Forwarding {
 impl Forwarding {
     pub(crate) fn start() -> io::Result<Self> {
         let dispositions = Dispositions::read();
+        lock_users().count += 1;
+        let mut made = Self {
+            pipes: Vec::new(),
+            ids: Vec::new(),
+        };
+        // Before they are survived: what comes in between is kept for the child, or ends us before there is one.
+        for signal in FORWARDED {
+            if dispositions.of(signal) != Disposition::Ignored {
+                made.add(signal)?;
+            }
+        }
         let mut users = lock_users();
         let idle = match &users.idle {
             Some(idle) => Arc::clone(idle),
@@ -51,18 +69,7 @@ impl Forwarding {
         };
         idle.store(false, Ordering::SeqCst);
         users.idle = Some(idle);
-        users.count += 1;
         drop(users);
-
-        let mut made = Self {
-            pipes: Vec::new(),
-            ids: Vec::new(),
-        };
-        for signal in FORWARDED {
-            if dispositions.of(signal) != Disposition::Ignored {
-                made.add(signal)?;
-            }
-        }
         Ok(made)
     }
 

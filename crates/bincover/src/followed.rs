@@ -8,7 +8,7 @@ use bincover_mapping::Instrumentation;
 use bincover_run::{Command, Mechanism, Output, Tracing};
 
 use crate::error::{Error, Result};
-use crate::rescue::{Means, Rescue};
+use crate::rescue::{Cause, Means, Rescue};
 
 /// Whether processes are followed, so that the coverage of those that end without writing it can be
 /// read from their memory.
@@ -92,9 +92,18 @@ impl Followed {
 
     /// The coverage of some of the processes was read from their memory.
     pub(crate) fn has_rescued(&self) -> bool {
+        self.has_any(&Means::Rescued)
+    }
+
+    /// Some of the processes wrote their coverage to where their own variables led.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.has_any(&Means::None(Cause::Elsewhere))
+    }
+
+    fn has_any(&self, means: &Means) -> bool {
         let processes = self.rescue.processes();
         let mut images = processes.iter().flat_map(|process| &process.images);
-        images.any(|image| image.obtained == Means::Rescued)
+        images.any(|image| image.obtained == *means)
     }
 
     /// The instrumented binaries of the processes, each once for each process.

@@ -24,3 +24,7 @@ pub(crate) const MAX_PARSED_DEPTH: usize = 8000;
 /// Members that thin archives name, of all archives of a report together. One may name itself by many paths, so they
 /// could go on for ever; each is mapped.
 pub(crate) const MAX_THIN_MEMBERS: usize = 1 << 16;
+
+/// So many of the files that end as a moved one does are named. A repository can have very many of them, and a report
+/// very many such names.
+pub(crate) const MAX_CANDIDATES: usize = 5;

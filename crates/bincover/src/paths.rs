@@ -5,7 +5,8 @@
 //! file then, it may be looked for among those that git knows, by the end of its name. Nothing is
 //! opened, and a name decides nothing but which file is read as its source.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use bstr::{BStr, BString, ByteSlice, ByteVec};
 use crate::error::Result;
 use crate::exclusions::{range, shown};
 use crate::git::Git;
+use crate::limits::MAX_CANDIDATES;
 
 /// A prefix that stands for another.
 ///
@@ -140,7 +142,9 @@ pub enum PathStep {
     },
     /// There is none, and git knows several whose names end alike.
     Ambiguous {
-        /// They, relative to the repository.
+        /// How many.
+        count: usize,
+        /// The first few of them, relative to the repository.
         candidates: Vec<BString>,
     },
     /// There is none, and git knows none; or it was not asked.
@@ -169,23 +173,14 @@ impl fmt::Display for PathStep {
                     shown(to.as_bstr())
                 )
             }
-            Self::Ambiguous { candidates } => {
-                const SHOWN: usize = 5;
-                let names = candidates
-                    .iter()
-                    .take(SHOWN)
-                    .map(|name| shown(name.as_bstr()));
+            Self::Ambiguous { count, candidates } => {
+                let names = candidates.iter().map(|name| shown(name.as_bstr()));
                 let names: Vec<String> = names.collect();
-                let more = if candidates.len() > SHOWN {
-                    ", …"
-                } else {
-                    ""
-                };
+                let more = if *count > names.len() { ", …" } else { "" };
                 write!(
                     f,
-                    "there is no such file; --find-moved: git knows {} that end alike, so none is \
+                    "there is no such file; --find-moved: git knows {count} that end alike, so none is \
                      taken: {}{more}",
-                    candidates.len(),
                     names.join(", ")
                 )
             }
@@ -206,8 +201,9 @@ pub struct Paths {
     rules: PathRules,
     /// The repository.
     root: PathBuf,
-    /// By the last component, the components of each file before it.
-    tracked: HashMap<Vec<u8>, Vec<Vec<Vec<u8>>>>,
+    /// The files that git knows, relative to it, in the order of their components from the last one on:
+    /// those that end alike are beside each other.
+    tracked: Vec<BString>,
 }
 
 /// Folders of compilers and package managers, which are no part of a repository though their files
@@ -243,14 +239,14 @@ impl PathRules {
             ];
             let folder = &paths.root;
             let files = Git { folder }.done(listing)?;
-            for file in files
-                .split(|byte| *byte == 0)
-                .filter(|file| !file.is_empty())
-            {
-                let mut parts: Vec<Vec<u8>> = file.split_str("/").map(<[u8]>::to_vec).collect();
-                let last = parts.pop().unwrap_or_default();
-                paths.tracked.entry(last).or_default().push(parts);
-            }
+            let files = files.split(|byte| *byte == 0);
+            let files = files.filter(|file| !file.is_empty()).map(BString::from);
+            paths.tracked = files.collect();
+            paths
+                .tracked
+                .sort_unstable_by(|a, b| backwards(a).cmp(backwards(b)));
+            // One with a conflict is listed several times.
+            paths.tracked.dedup();
         }
         Ok(paths)
     }
@@ -308,51 +304,44 @@ impl Paths {
                 part => parts.push(part),
             }
         }
-        let last = parts.pop().unwrap_or_default();
-        let known = self.tracked.get(last).map_or(&[][..], Vec::as_slice);
-        let alike = |folders: &[Vec<u8>]| {
-            let pairs = folders.iter().rev().zip(parts.iter().rev());
-            pairs.take_while(|(a, b)| a.as_slice() == **b).count()
-        };
-        let scored = known.iter().map(|folders| (alike(folders), folders));
-        // One part is little: it does only if it is all of either name.
-        let is_enough = |(score, folders): &(usize, &Vec<Vec<u8>>)| {
-            *score > 0 || folders.is_empty() || parts.is_empty()
-        };
-        let scored: Vec<_> = scored.filter(is_enough).collect();
-        let best = scored.iter().map(|(score, _)| *score).max();
-        let mut found: Vec<&Vec<Vec<u8>>> = scored
-            .iter()
-            .filter(|(score, _)| Some(*score) == best)
-            .map(|(_, folders)| *folders)
-            .collect();
-        // A repository that lay elsewhere as it lies here.
-        if let Some(whole) = found.iter().position(|folders| Some(folders.len()) == best) {
-            found = vec![found[whole]];
+        parts.reverse();
+        // Of the files that are next to where it would be, one ends like it most.
+        let place = self
+            .tracked
+            .partition_point(|file| backwards(file).lt(parts.iter().copied()));
+        let next = self.tracked[..place].last().into_iter();
+        let next = next.chain(self.tracked.get(place));
+        let best = next.map(|file| alike(file, &parts)).max().unwrap_or(0);
+        let end = &parts[..best];
+        let first = self
+            .tracked
+            .partition_point(|file| by_end(file, end) == Ordering::Less);
+        let found = self.tracked[first..].partition_point(|file| by_end(file, end).is_eq());
+        let mut found = &self.tracked[first..first + found];
+        // A repository that lay elsewhere as it lies here: the shortest comes first.
+        if let [whole, _, ..] = found
+            && backwards(whole).count() == best
+        {
+            found = &found[..1];
         }
-        let relative = |folders: &Vec<Vec<u8>>| {
-            let mut path = folders.join(&b'/');
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(last);
-            BString::from(path)
-        };
-        match &found[..] {
-            [] => PathStep::NotFound {
-                why: "--find-moved: git knows none whose name ends alike",
-            },
+        let is_whole = |file: &BString| parts.len() == 1 || !file.contains(&b'/');
+        match found {
+            // One part is little: it does only if it is all of either name.
+            [file, ..] if best == 1 && !is_whole(file) => NONE_ALIKE,
+            _ if best == 0 => NONE_ALIKE,
+            [] => NONE_ALIKE,
             [one] => {
                 let mut to: Vec<u8> = Vec::from_path_lossy(&self.root).into_owned();
                 to.push(b'/');
-                to.extend_from_slice(&relative(one));
+                to.extend_from_slice(one);
                 PathStep::Moved {
-                    components: best.unwrap_or(0) + 1,
+                    components: best,
                     to: to.into(),
                 }
             }
             several => PathStep::Ambiguous {
-                candidates: several.iter().map(|one| relative(one)).collect(),
+                count: several.len(),
+                candidates: several.iter().take(MAX_CANDIDATES).cloned().collect(),
             },
         }
     }
@@ -360,36 +349,78 @@ impl Paths {
     /// Gives a report's files their names here and leaves out what is to be, and says what became
     /// of each that has another name or is out.
     #[must_use]
-    pub fn apply(&self, mut coverage: Coverage) -> (Coverage, Vec<PathTrace>) {
+    pub fn apply(&self, coverage: Coverage) -> (Coverage, Vec<PathTrace>) {
+        self.apply_to_each(vec![coverage], |mut reports| {
+            reports.pop().unwrap_or_default()
+        })
+    }
+
+    /// As [`Paths::apply`], of several reports that are put together. Their files have their names here
+    /// before that, so that those of one file are put together as such.
+    #[must_use]
+    pub fn apply_to_each(
+        &self,
+        mut reports: Vec<Coverage>,
+        put_together: impl FnOnce(Vec<Coverage>) -> Coverage,
+    ) -> (Coverage, Vec<PathTrace>) {
         if self.rules == PathRules::default() {
-            return (coverage, Vec::new());
+            return (put_together(reports), Vec::new());
         }
-        let names = coverage
-            .files
-            .iter()
-            .map(|file| self.trace(file.name.as_bstr()));
-        let traces: Vec<PathTrace> = names.collect();
-        let is_measured: Vec<bool> = coverage.files.iter().map(|file| !file.is_blank()).collect();
-        let names: Vec<BString> = traces.iter().map(|trace| trace.name.clone()).collect();
+        // By the names that were recorded, with whether there is anything of the file.
+        let mut traces: BTreeMap<BString, (PathTrace, bool)> = BTreeMap::new();
+        for report in &mut reports {
+            let mut names = Vec::with_capacity(report.files.len());
+            for file in &report.files {
+                let (trace, is_measured) = traces
+                    .entry(file.name.clone())
+                    .or_insert_with(|| (self.trace(file.name.as_bstr()), false));
+                *is_measured |= !file.is_blank();
+                names.push(trace.name.clone());
+            }
+            let old = report.files.iter().map(|file| &file.name);
+            if !names.iter().eq(old) {
+                *report = std::mem::take(report).renamed(names);
+            }
+        }
+        let mut coverage = put_together(reports);
+        let mut is_dropped: HashMap<&BString, bool> = HashMap::new();
+        for (trace, _) in traces.values() {
+            *is_dropped.entry(&trace.name).or_insert(true) &= trace.is_dropped;
+        }
         let rule: Arc<str> = "only-found".into();
-        let dropped = (0..=u32::MAX).map(FileId).zip(&traces);
-        let dropped = dropped.filter(|(id, trace)| trace.is_dropped && is_measured[id.0 as usize]);
+        let files = (0..=u32::MAX).map(FileId).zip(&coverage.files);
+        let dropped = files.filter(|(_, file)| !file.is_blank());
+        let dropped = dropped.filter(|(_, file)| is_dropped.get(&file.name) == Some(&true));
         let dropped =
             dropped.map(|(id, _)| (id, vec![range(1, u32::MAX, ExcludedPart::File, &rule)]));
         let dropped: Vec<(FileId, Vec<ExcludedRange>)> = dropped.collect();
         coverage.exclude(dropped);
-        let coverage = match names
-            .iter()
-            .eq(coverage.files.iter().map(|file| &file.name))
-        {
-            true => coverage,
-            false => coverage.renamed(names),
-        };
         let is_told = |trace: &PathTrace| trace.is_dropped || trace.name != trace.original;
-        let told = traces.into_iter().zip(is_measured);
-        let told = told.filter(|(trace, is_measured)| *is_measured && is_told(trace));
+        let told = traces
+            .into_values()
+            .filter(|(trace, is_measured)| *is_measured && is_told(trace));
         (coverage, told.map(|(trace, _)| trace).collect())
     }
+}
+
+const NONE_ALIKE: PathStep = PathStep::NotFound {
+    why: "--find-moved: git knows none whose name ends alike",
+};
+
+/// The components of a file that git knows, the last one first.
+fn backwards(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    file.rsplit(|byte| *byte == b'/')
+}
+
+/// How many of these components a file ends in; they are backwards too.
+fn alike(file: &[u8], parts: &[&[u8]]) -> usize {
+    let pairs = backwards(file).zip(parts);
+    pairs.take_while(|(a, b)| a == *b).count()
+}
+
+/// Whether a file comes before those that end in these components, is one of them, or comes behind.
+fn by_end(file: &[u8], end: &[&[u8]]) -> Ordering {
+    backwards(file).take(end.len()).cmp(end.iter().copied())
 }
 
 /// Whether there is a regular file of this name, from the working folder if it is relative.
@@ -401,7 +432,7 @@ fn exists(name: &[u8]) -> bool {
 mod tests {
     use std::fs;
 
-    use bincover_model::{File, Line};
+    use bincover_model::{File, Line, Summary, Tally};
 
     use super::*;
 
@@ -523,6 +554,13 @@ mod tests {
                 number: 1,
                 count: 2,
             }],
+            summary: Summary {
+                lines: Tally {
+                    covered: 1,
+                    total: 1,
+                },
+                ..Summary::default()
+            },
             ..File::default()
         };
         Coverage {
@@ -566,6 +604,69 @@ mod tests {
         let paths = rules.prepare(Path::new("/")).unwrap();
         let (joined, told) = paths.apply(coverage(&["/x/a.c", "/y/a.c"]));
         assert_eq!((joined.files.len(), told.len()), (1, 2));
-        assert_eq!(joined.files[0].lines.len(), 1);
+        assert_eq!(
+            joined.files[0].lines,
+            [Line {
+                number: 1,
+                count: 4
+            }]
+        );
+        assert_eq!(
+            joined.files[0].summary.lines,
+            Tally {
+                covered: 1,
+                total: 1
+            }
+        );
+        // Of several reports, each has the names before they are put together.
+        let reports = vec![coverage(&["/x/a.c"]), coverage(&["/y/a.c", "/z.c"])];
+        let mut names = Vec::new();
+        let (_, told) = paths.apply_to_each(reports, |reports| {
+            let files = reports.iter().flat_map(|report| &report.files);
+            names = files.map(|file| file.name.to_string()).collect();
+            Coverage::default()
+        });
+        assert_eq!(names, ["/w/a.c", "/w/a.c", "/z.c"]);
+        let told: Vec<_> = told
+            .iter()
+            .map(|trace| trace.original.to_string())
+            .collect();
+        assert_eq!(told, ["/x/a.c", "/y/a.c"]);
+    }
+
+    /// Each of these names could be any of the files; all of them together would be 2^24 paths.
+    #[test]
+    fn of_many_files_that_end_alike_a_few_are_named() {
+        let mut paths = Paths {
+            rules: PathRules {
+                find_moved: true,
+                ..PathRules::default()
+            },
+            root: "/w".into(),
+            tracked: Vec::new(),
+        };
+        let count = 1 << 12;
+        let tracked = (0..count).map(|number| format!("c{number:04}/src/lib.rs").into());
+        paths.tracked = tracked.collect();
+        for number in 0..count {
+            let trace = paths.trace(format!("/ci/x{number}/src/lib.rs").as_bytes().as_bstr());
+            let [
+                PathStep::Ambiguous {
+                    count: of,
+                    candidates,
+                },
+            ] = &trace.steps[..]
+            else {
+                panic!("{trace:?}");
+            };
+            assert_eq!((*of, candidates.len()), (count, MAX_CANDIDATES));
+        }
+        let trace = paths.trace(b"/ci/x/src/lib.rs".as_bstr());
+        assert_eq!(
+            trace.steps[0].to_string(),
+            "there is no such file; --find-moved: git knows 4096 that end alike, so none is taken: \
+             c0000/src/lib.rs, c0001/src/lib.rs, c0002/src/lib.rs, c0003/src/lib.rs, \
+             c0004/src/lib.rs, …"
+        );
     }
 }

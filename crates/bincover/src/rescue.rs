@@ -22,6 +22,9 @@
 //!
 //! Go's programs: see [`go`].
 //!
+//! A process whose own variable leads elsewhere, as in a run within this one, has written there what
+//! counts there: see [`elsewhere`].
+//!
 //! A process whose environment was cleared writes `default*.profraw` to its current folder, as it does
 //! without us. Its memory is written to the folder of the run; the stray file is left alone.
 //!
@@ -41,6 +44,7 @@ use std::time::{Duration, SystemTime};
 use bincover_rescue::{Counters, ErrorKind, Image, Images, Memory, Reader, Snapshot};
 use bincover_run::{Traced, Tracer};
 
+mod elsewhere;
 mod go;
 
 /// How the coverage of a process was obtained.
@@ -71,7 +75,7 @@ pub enum Cause {
     Unreadable(String),
     /// Its profile could not be written, with the reason.
     NotWritten(String),
-    /// It wrote its coverage where its own GOCOVERDIR led.
+    /// It wrote its coverage where its own LLVM_PROFILE_FILE or GOCOVERDIR led.
     Elsewhere,
 }
 
@@ -92,7 +96,9 @@ impl fmt::Display for Cause {
             Self::NotInstrumented => f.write_str("built without coverage"),
             Self::NothingCounted => f.write_str("executed no instrumented code of its own"),
             Self::Lost => f.write_str("ended before its memory could be read"),
-            Self::Elsewhere => f.write_str("wrote it where its GOCOVERDIR led"),
+            Self::Elsewhere => {
+                f.write_str("wrote it where its LLVM_PROFILE_FILE or GOCOVERDIR led")
+            }
             Self::Unreadable(reason) | Self::NotWritten(reason) => f.write_str(reason),
         }
     }
@@ -388,6 +394,9 @@ impl Rescue {
         {
             return Ok((Means::Continuous, Some(file.to_owned()), Work::Nothing));
         }
+        if elsewhere::has_written(&self.folder, image, memory, program)? {
+            return Ok((Means::None(Cause::Elsewhere), None, Work::Nothing));
+        }
         let name = format!("{}-{}_0.profraw", program.name, image.signature(memory)?);
         let own_file = self.folder.join(name);
         if !is_family && program.wrote(image, &own_file) {
@@ -494,11 +503,12 @@ fn write_new(folder: &Path, bytes: &[u8], name: impl Fn(u64) -> String) -> io::R
     Err(io::Error::from(io::ErrorKind::AlreadyExists))
 }
 
-/// A program can remove the folder that it was given.
+/// A program can remove the folder that it was given; or put a link in its place, which is not followed.
 fn make_again(folder: &Path) -> io::Result<()> {
-    match folder.is_dir() {
-        true => Ok(()),
-        false => std::fs::DirBuilder::new()
+    match folder.symlink_metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(io::Error::other("it is no folder any more")),
+        Err(_) => std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder),

@@ -452,7 +452,7 @@ fn missing_lines(coverage: &Coverage) -> String {
                 _ => span[0].to_string(),
             });
         let spans: Vec<String> = spans.collect();
-        let name = emitters::printable(&file.name.to_str_lossy());
+        let name = emitters::printable_at_start(&file.name.to_str_lossy());
         text.push_str(&format!("{name}: {}\n", spans.join(", ")));
     }
     text

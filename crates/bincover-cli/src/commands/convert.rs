@@ -67,9 +67,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
             reason: format!("none of {} inputs could be used", args.inputs.len()),
         });
     }
-    let mut coverage = merge(all);
     let sources = SourceFiles::default();
-    let selected = args.selection.apply(NAME, &mut coverage, &sources)?;
+    let selection = &args.selection;
+    let (coverage, selected) = selection.apply_to_each(NAME, all, merge, &sources)?;
     write_ledger(args, || {
         crate::ledger::import_json(
             inputs,

@@ -32,10 +32,8 @@ fn store(args: &StoreArgs) -> Result<Store, Error> {
     if let Some(folder) = &args.store {
         return Ok(Store::new(folder));
     }
-    let here = std::env::current_dir().map_err(|source| Error::Read {
-        path: ".".into(),
-        source,
-    })?;
+    // Where that folder was deleted, only an absolute store can be written to, and programs are run all the same.
+    let here = std::env::current_dir().unwrap_or_default();
     Ok(Store::of(&here))
 }
 

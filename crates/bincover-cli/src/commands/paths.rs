@@ -1,6 +1,6 @@
 //! `bincover paths explain`: which rule takes a file where.
 
-use bincover::report::{Options, printable};
+use bincover::report::{Options, printable, printable_at_start};
 use bincover::{Error, Exclusions, PathTrace, SourceFiles};
 use bstr::{BStr, ByteSlice};
 
@@ -70,7 +70,8 @@ fn print(traces: &[PathTrace], options: &Options, out: &[(&BStr, &str)]) -> Resu
     let mut text = String::new();
     let shown = |name: &[u8]| printable(&name.to_str_lossy());
     for trace in traces {
-        text += &format!("{}\n", shown(&trace.original));
+        let original = printable_at_start(&trace.original.to_str_lossy());
+        text += &format!("{original}\n");
         for step in &trace.steps {
             text += &format!("  {step}\n");
         }

@@ -1,20 +1,25 @@
 //! `bincover run`: the program is left alone, its coverage is kept.
 
+use std::ffi::OsString;
+
 use bincover::run::{Command, GO_FOLDER_VARIABLE, Output, PROFILE_FILE_VARIABLE, Tracing};
 use bincover::{Error, Going, Obtained, Stdin, Uncovered, is_of_a_run};
 
 use crate::args::RunArgs;
 use crate::commands::store;
 use crate::exit::Exit;
-use crate::front::{self, Behind, Side};
+use crate::front::{self, Behind, Inherited, Side};
 use crate::ui;
 
 const NAME: &str = "bincover";
+
+const VARIABLES: [&str; 2] = [PROFILE_FILE_VARIABLE, GO_FOLDER_VARIABLE];
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     let Some((program, program_args)) = args.program.split_first() else {
         return Ok(Exit::Usage);
     };
+    let inherited = Inherited::now();
     let command = configured(args, Command::new(program).args(program_args));
     let store = store(&args.store)?;
     let context = args.context.clone();
@@ -35,7 +40,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         // Where that is not to be had, those that outlive the program are waited for.
         match front::split() {
             Ok(Side::Front(code)) => return Ok(Exit::Program(code)),
-            Ok(Side::Behind(behind)) => return run_behind(going, command, behind),
+            Ok(Side::Behind(behind)) => return run_behind(going, command, behind, inherited),
             Err(_) => {}
         }
     }
@@ -44,7 +49,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
 }
 
 /// What is left to do in the process behind: those that outlive the program.
-fn run_behind(mut going: Going, command: Command, behind: Behind) -> Result<Exit, Error> {
+fn run_behind(
+    mut going: Going,
+    command: Command,
+    behind: Behind,
+    inherited: Inherited,
+) -> Result<Exit, Error> {
     let result = run_and_keep(&mut going, command);
     let code = match &result {
         Ok(exit) => *exit,
@@ -53,10 +63,10 @@ fn run_behind(mut going: Going, command: Command, behind: Behind) -> Result<Exit
             Exit::of(error)
         }
     };
-    behind.tell(code.code());
+    behind.tell(code.code(), result.is_ok() && going.has_rest());
     let _ = finish(going, result, || {
         // Whoever reads our output waits for its end.
-        let _ = front::go_behind();
+        let _ = front::go_behind(inherited);
     });
     Ok(code)
 }
@@ -83,14 +93,16 @@ fn finish(
     result
 }
 
+/// Whoever set the variable wants the profile there; unless we did, and this is a run within a run.
+fn set_by_others(variable: &str) -> Option<OsString> {
+    let theirs = std::env::var_os(variable)?;
+    (!theirs.is_empty() && !is_of_a_run(&theirs)).then_some(theirs)
+}
+
 fn configured(args: &RunArgs, command: Command) -> Command {
     let mut command = command.inherit();
-    for variable in [PROFILE_FILE_VARIABLE, GO_FOLDER_VARIABLE] {
-        // Whoever set it wants the profile there; unless we did, and this is a run within a run.
-        if let Some(theirs) = std::env::var_os(variable)
-            && !theirs.is_empty()
-            && !is_of_a_run(&theirs)
-        {
+    for variable in VARIABLES {
+        if let Some(theirs) = set_by_others(variable) {
             command = command.env(variable, theirs);
         }
     }
@@ -126,10 +138,15 @@ fn end(going: &mut Going, output: &Output) {
                     Uncovered::NotInstrumented => {
                         ui::say(format_args!("  hint: {}", ui::HOW_TO_INSTRUMENT));
                     }
-                    Uncovered::Elsewhere => ui::say(format_args!(
-                        "  hint: unset {PROFILE_FILE_VARIABLE} and {GO_FOLDER_VARIABLE}, and it will be in \
-                         the store"
-                    )),
+                    // In a run within this one, nobody set them.
+                    Uncovered::Elsewhere
+                        if VARIABLES.map(set_by_others).iter().any(Option::is_some) =>
+                    {
+                        ui::say(format_args!(
+                            "  hint: unset {PROFILE_FILE_VARIABLE} and {GO_FOLDER_VARIABLE}, and it will be in \
+                             the store"
+                        ));
+                    }
                     _ => {}
                 }
             }

@@ -44,6 +44,12 @@ pub(crate) fn find(here: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// The file for the working folder, and that folder. Where it was deleted or cannot be told there is none.
+pub(crate) fn found() -> Option<(PathBuf, PathBuf)> {
+    let here = std::env::current_dir().ok()?;
+    Some((find(&here)?, here))
+}
+
 /// Which file is read.
 pub(crate) enum Choice<'a> {
     /// That of the working folder or one above.
@@ -65,7 +71,7 @@ impl<'a> Choice<'a> {
     /// here, and should not pay for the rest.
     fn is_nothing(&self) -> bool {
         match self {
-            Self::Found => std::env::current_dir().is_ok_and(|here| find(&here).is_none()),
+            Self::Found => found().is_none(),
             Self::Given(_) => false,
             Self::None => true,
         }
@@ -73,14 +79,16 @@ impl<'a> Choice<'a> {
 
     /// The file, read and checked.
     pub(crate) fn load(&self, sections: &[Section]) -> Result<Option<Config>, Wrong> {
-        let here = std::env::current_dir()
-            .map_err(|error| Wrong(format!("cannot tell the working folder: {error}")))?;
-        let path = match self {
-            Self::Found => match find(&here) {
-                Some(path) => path,
+        let (path, here) = match self {
+            Self::Found => match found() {
+                Some(found) => found,
                 None => return Ok(None),
             },
-            Self::Given(path) => here.join(path),
+            Self::Given(path) => {
+                // Without a working folder nothing is relative to it, and an absolute path is all there is to know.
+                let here = std::env::current_dir().unwrap_or_default();
+                (here.join(path), here)
+            }
             Self::None => return Ok(None),
         };
         Config::read(&path, &here, sections).map(Some)

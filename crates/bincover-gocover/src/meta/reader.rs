@@ -6,6 +6,7 @@ use crate::bytes::{Cursor, u32_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Hash;
 use crate::kind::META_MAGIC;
+use crate::limits::MAX_NAME;
 use crate::meta::{Function, Meta, Package, Text, Unit};
 use crate::mode::{Granularity, Mode};
 
@@ -183,7 +184,11 @@ fn strings(cursor: &mut Cursor<'_>) -> Result<Vec<Text>> {
     }
     let mut strings = Vec::with_capacity(count as usize);
     for _ in 0..count {
+        let at = cursor.offset();
         let len = cursor.uleb32("string length")?;
+        if len as usize > MAX_NAME {
+            return Err(Error::too_long("string", at, MAX_NAME, len));
+        }
         strings.push(cursor.take(len.into(), "string")?.into());
     }
     Ok(strings)
@@ -194,6 +199,7 @@ mod tests {
     use bincover_testkit::mutate;
 
     use super::*;
+    use crate::HashKind;
     use crate::meta::MetaBuilder;
     use crate::sample;
 
@@ -259,5 +265,31 @@ mod tests {
             "string table offset: expected 88 at offset 0x28, found 0",
         );
         assert_eq!(Meta::parse(&[]).unwrap_err().kind(), ErrorKind::Empty);
+    }
+
+    #[test]
+    fn names_have_an_end() {
+        let of = |path: usize, function: usize, file: usize| {
+            let [path, function, file] =
+                [path, function, file].map(|bytes| Text::from("x".repeat(bytes).as_bytes()));
+            let mut builder = MetaBuilder::new(HashKind::Fnv);
+            let package = builder.package(&path, &b"p"[..].into(), &b""[..].into());
+            let function = Function {
+                name: function,
+                file,
+                units: [].into(),
+                literal: false,
+            };
+            builder.function(package, function);
+            Meta::parse(&builder.write(Mode::Set, Granularity::Block))
+        };
+        let (most, more) = (MAX_NAME, MAX_NAME + 1);
+        assert!(of(most, most, most).is_ok());
+        for (path, function, file) in [(more, 1, 1), (1, more, 1), (1, 1, more)] {
+            let error = of(path, function, file).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TooLarge);
+            let words = "string: expected no more than 4096 bytes at offset 0x";
+            assert!(error.to_string().starts_with(words), "{error}");
+        }
     }
 }

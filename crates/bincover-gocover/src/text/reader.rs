@@ -3,6 +3,7 @@
 use memchr::memrchr;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_NAME;
 use crate::meta::Unit;
 use crate::mode::Mode;
 
@@ -58,10 +59,13 @@ impl<'a> TextProfile<'a> {
             } else if mode.is_none() {
                 return Err(not(at, "a mode line", line));
             } else {
-                blocks.push(
-                    block(line)
-                        .ok_or_else(|| not(at, "FILE:LINE.COL,LINE.COL STATEMENTS COUNT", line))?,
-                );
+                let expected = "FILE:LINE.COL,LINE.COL STATEMENTS COUNT";
+                let block = block(line).ok_or_else(|| not(at, expected, line))?;
+                if block.file.len() > MAX_NAME {
+                    let found = block.file.len();
+                    return Err(Error::too_long("file name", at, MAX_NAME, found));
+                }
+                blocks.push(block);
             }
         }
         let Some(mode) = mode else {
@@ -200,5 +204,15 @@ mod tests {
         for flipped in mutate::flips(PROFILE.as_bytes()) {
             let _ = TextProfile::parse(&flipped);
         }
+    }
+
+    #[test]
+    fn names_have_an_end() {
+        let with = |bytes| format!("mode: set\n{}:1.1,1.2 1 1\n", "x".repeat(bytes));
+        assert!(TextProfile::parse(with(MAX_NAME).as_bytes()).is_ok());
+        refused(
+            &with(MAX_NAME + 1),
+            "file name: expected no more than 4096 bytes at offset 0xa, found 4097",
+        );
     }
 }

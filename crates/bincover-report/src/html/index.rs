@@ -82,9 +82,9 @@ fn left_out(excluded: &[Excluded<'_>]) -> Markup {
                                 td {
                                     @match one.page {
                                         Some(page) if one.range.part != ExcludedPart::File => {
-                                            a href=(format!("{page}#L{}", one.range.first)) { (escaped(&one.name)) }
+                                            a href=(format!("{page}#L{}", one.range.first)) { (escaped(one.name)) }
                                         }
-                                        _ => (escaped(&one.name))
+                                        _ => (escaped(one.name))
                                     }
                                 }
                                 td { (one.words()) }

@@ -84,19 +84,21 @@ pub fn emit(
         page::write(coverage, file, entry, texts, html);
         out.file(&entry.page, html)
     })?;
-    let page_of: HashMap<&str, &str> = files
+    let page_of: HashMap<&[u8], &str> = measured
         .iter()
-        .map(|entry| (entry.name.as_str(), entry.page.as_str()))
+        .map(|(file, entry)| (file.name.as_slice(), entry.page.as_str()))
         .collect();
-    let excluded = coverage.files.iter().flat_map(|file| {
-        let name = names.of(&file.name);
-        let page = page_of.get(name.as_str()).copied();
+    let with_excluded = coverage
+        .files
+        .iter()
+        .filter(|file| !file.excluded.is_empty());
+    let with_excluded: Vec<(String, &File)> = with_excluded
+        .map(|file| (names.of(&file.name), file))
+        .collect();
+    let excluded = with_excluded.iter().flat_map(|(name, file)| {
+        let page = page_of.get(file.name.as_slice()).copied();
         let ranges = file.excluded.ranges.iter();
-        ranges.map(move |range| Excluded {
-            name: name.clone(),
-            page,
-            range,
-        })
+        ranges.map(move |range| Excluded { name, page, range })
     });
     let excluded: Vec<Excluded<'_>> = excluded.collect();
     out.file("index.html", index::render(&files, &excluded).as_bytes())
@@ -105,7 +107,7 @@ pub fn emit(
 /// A range of lines that was left out on request.
 struct Excluded<'a> {
     /// Of its file.
-    name: String,
+    name: &'a str,
     /// The file's page, if it has one.
     page: Option<&'a str>,
     range: &'a ExcludedRange,

@@ -1,11 +1,11 @@
 //! The page of a source file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::rc::Rc;
 
 use bincover_model::{
-    Coverage, Expansion, File, FileId, Group, Region, line_stats, lines, segments,
+    Coverage, Expansion, File, FileId, Group, Position, Region, line_stats, lines, segments,
 };
 use bstr::{ByteSlice, ByteVec};
 use maud::{Markup, PreEscaped, html};
@@ -199,7 +199,7 @@ fn functions(groups: &GroupNames<'_>, file: &File) -> Markup {
 /// What was left out on request, and by which rule. Lines are links if they are shown.
 fn left_out(file: &File, is_shown: bool) -> Markup {
     let ranges = file.excluded.ranges.iter().map(|range| Excluded {
-        name: String::new(),
+        name: "",
         page: None,
         range,
     });
@@ -277,14 +277,16 @@ fn by_line<'a>(
             .groups
             .push(group);
     }
+    // Where the expansions at a place are in the list of their line.
+    let mut places: HashMap<Position, usize> = HashMap::new();
     for expansion in &file.expansions {
         if let Some(region) = coverage.expansion_region(*expansion) {
-            let here = lines.entry(region.start.line).or_default();
+            let known = &mut lines.entry(region.start.line).or_default().expansions;
             // Instantiations expand it at the same place.
-            let mut known = here.expansions.iter_mut();
-            match known.find(|(other, _)| other.start == region.start) {
+            let place = *places.entry(region.start).or_insert(known.len());
+            match known.get_mut(place) {
                 Some((_, all)) => all.push(*expansion),
-                None => here.expansions.push((region, vec![*expansion])),
+                None => known.push((region, vec![*expansion])),
             }
         }
     }

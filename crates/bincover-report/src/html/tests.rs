@@ -246,3 +246,30 @@ fn ten_thousand_files_make_an_index_of_less_than_two_megabytes() {
     assert!(size < 2_000_000, "{size}");
     assert_eq!(pages["index.html"].matches("<a href=f/").count(), 10_000);
 }
+
+/// Names that differ in bytes which are not UTF-8 are shown alike.
+#[test]
+fn lines_that_were_left_out_lead_to_the_page_of_their_file() {
+    let mut coverage = Coverage::default();
+    for (name, line) in [(&b"/w/\xfe.c"[..], 1), (b"/w/\xff.c", 2)] {
+        let mut one = file("", lines(&[(3, 1)]));
+        one.name = name.into();
+        one.excluded.ranges.push(ExcludedRange {
+            first: line,
+            last: line,
+            part: ExcludedPart::Lines,
+            rule: "a rule".into(),
+            lines: 1,
+        });
+        coverage.files.push(one);
+    }
+    let pages = pages(&coverage, &One(b"a\nb\nc\n".to_vec(), false));
+    let mut names = PageNames::default();
+    for (file, line) in coverage.files.iter().zip(1..) {
+        let link = format!(
+            "<a href=\"{}#L{line}\">\u{fffd}.c</a>",
+            names.of(&file.name)
+        );
+        assert!(pages["index.html"].contains(&link), "{link}");
+    }
+}

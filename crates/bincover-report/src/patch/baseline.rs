@@ -1,6 +1,7 @@
 //! The report of an earlier version, as [our own JSON](crate::json) has it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use bincover_model::Tally;
@@ -12,11 +13,14 @@ use crate::printable::printable;
 /// Which lines were executed in an earlier version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Baseline {
-    /// By name: first line, last line, count.
-    files: BTreeMap<String, Vec<(u32, u32, u64)>>,
+    files: BTreeMap<String, Earlier>,
     /// The number of all its lines.
     pub lines: Tally,
 }
+
+/// A file of an earlier version: first line, last line, count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Earlier(Vec<(u32, u32, u64)>);
 
 /// Why a report was not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +103,11 @@ impl Baseline {
                 }
                 next = last.saturating_add(1);
             }
-            baseline.files.insert(name, lines);
+            match baseline.files.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(Earlier(lines))),
+                // Their names differ in bytes that are not UTF-8: which is which is not known, so nothing of either is.
+                Entry::Occupied(mut entry) => drop(entry.insert(Earlier::default())),
+            }
         }
         Ok(baseline)
     }
@@ -107,14 +115,22 @@ impl Baseline {
     /// The files, and for each whether anything of it was executed.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, bool)> {
         let files = self.files.iter();
-        files.map(|(name, lines)| (name.as_str(), lines.iter().any(|(_, _, count)| *count > 0)))
+        let was_executed =
+            |Earlier(ranges): &Earlier| ranges.iter().any(|(_, _, count)| *count > 0);
+        files.map(move |(name, file)| (name.as_str(), was_executed(file)))
     }
 
-    /// How often a line of a file was executed; `None` if it held no code.
-    pub(crate) fn count(&self, file: &str, line: u32) -> Option<u64> {
-        let ranges = self.files.get(file)?;
-        let next = ranges.partition_point(|(first, ..)| *first <= line);
-        let (_, last, count) = ranges.get(next.checked_sub(1)?)?;
+    /// A file by its name.
+    pub(crate) fn file(&self, name: &str) -> Option<&Earlier> {
+        self.files.get(name)
+    }
+}
+
+impl Earlier {
+    /// How often a line was executed; `None` if it held no code.
+    pub(crate) fn count(&self, line: u32) -> Option<u64> {
+        let next = self.0.partition_point(|(first, ..)| *first <= line);
+        let (_, last, count) = self.0.get(next.checked_sub(1)?)?;
         (line <= *last).then_some(*count)
     }
 }
@@ -129,10 +145,14 @@ mod tests {
         format!(r#"{{"version":{version},"totals":{totals},"files":[{file}]}}"#).into()
     }
 
+    fn count(baseline: &Baseline, file: &str, line: u32) -> Option<u64> {
+        baseline.file(file)?.count(line)
+    }
+
     #[test]
     fn lines_are_found_in_their_ranges() {
         let baseline = Baseline::parse(&report(1, "[[2,4,7],[9,9,0]]")).expect("a report");
-        let counts: Vec<_> = (1..=10).map(|line| baseline.count("a", line)).collect();
+        let counts: Vec<_> = (1..=10).map(|line| count(&baseline, "a", line)).collect();
         let seven = Some(7);
         let expected = [
             None,
@@ -147,7 +167,7 @@ mod tests {
             None,
         ];
         assert_eq!(counts, expected);
-        assert_eq!(baseline.count("b", 2), None);
+        assert_eq!(count(&baseline, "b", 2), None);
         assert_eq!(
             baseline.lines,
             Tally {
@@ -157,12 +177,29 @@ mod tests {
         );
     }
 
+    #[test]
+    fn of_files_with_one_name_nothing_is_known() {
+        let mut coverage = crate::testing::one_of_everything();
+        let file = &mut coverage.files[0];
+        file.name = b"/w/\xfe.c".as_slice().into();
+        let mut other = file.clone();
+        other.name = b"/w/\xff.c".as_slice().into();
+        other.lines[0].count = 0;
+        coverage.files.push(other);
+        let mut json = Vec::new();
+        json::emit(&coverage, &crate::Options::default(), &mut json).expect("a Vec takes it");
+        let baseline = Baseline::parse(&json).expect("our own");
+        assert_eq!(count(&baseline, "\u{fffd}.c", 1), None);
+        let files: Vec<_> = baseline.files().collect();
+        assert_eq!(files, [("\u{fffd}.c", false)]);
+    }
+
     /// Found by the fuzz target `reports`: what we wrote of such a mapping was refused.
     #[test]
     fn a_line_0_is_read() {
         let baseline = Baseline::parse(&report(1, "[[0,0,3],[1,2,0]]")).expect("a report");
-        assert_eq!(baseline.count("a", 0), Some(3));
-        assert_eq!(baseline.count("a", 1), Some(0));
+        assert_eq!(count(&baseline, "a", 0), Some(3));
+        assert_eq!(count(&baseline, "a", 1), Some(0));
     }
 
     #[test]
@@ -172,7 +209,7 @@ mod tests {
         json::emit(&coverage, &crate::Options::default(), &mut json).expect("a Vec takes it");
         let baseline = Baseline::parse(&json).expect("our own");
         for line in &coverage.files[0].lines {
-            assert_eq!(baseline.count("a.c", line.number), Some(line.count));
+            assert_eq!(count(&baseline, "a.c", line.number), Some(line.count));
         }
     }
 
@@ -191,11 +228,7 @@ mod tests {
         }
         // Ranges are not lines: this is four numbers.
         let large = report(1, "[[1,4000000000,1]]");
-        assert_eq!(
-            Baseline::parse(&large)
-                .expect("a report")
-                .count("a", 1 << 31),
-            Some(1)
-        );
+        let baseline = Baseline::parse(&large).expect("a report");
+        assert_eq!(count(&baseline, "a", 1 << 31), Some(1));
     }
 }

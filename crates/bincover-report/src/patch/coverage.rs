@@ -1,6 +1,7 @@
 //! A patch beside the coverage of the version after it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bincover_model::{Coverage, File, Tally};
 use bstr::{BString, ByteSlice};
@@ -9,8 +10,10 @@ use super::baseline::Baseline;
 use super::parse::{FileChange, Opaque, Patch, PatchError};
 use crate::gate::Missed;
 use crate::listed::one;
-use crate::missing::{Missing, missing};
+use crate::missing::{GroupNames, Missing, missing};
+use crate::names::repeated;
 use crate::paths::{relative, slashed};
+use crate::printable::printable;
 use crate::{Options, Percent};
 
 /// How much of what a patch changed was executed.
@@ -50,8 +53,9 @@ pub struct PatchFile {
 pub struct Uncovered {
     /// Where, and why.
     pub place: Missing,
-    /// The innermost function around it, in source form.
-    pub function: Option<String>,
+    /// The innermost function around it, in source form; of a very long name the beginning. Places
+    /// share it.
+    pub function: Option<Arc<str>>,
 }
 
 /// What was executed before, and now.
@@ -116,9 +120,10 @@ impl PatchCoverage {
                 Some(old) => old.to_str_lossy().into_owned(),
                 None => name.clone(),
             };
+            let earlier = baseline.filter(|_| !is_opaque);
+            let earlier = earlier.and_then(|baseline| baseline.file(&old_name));
             let is_lost = |line: u32| {
-                let before = change.before(line).filter(|_| !is_opaque);
-                let count = before.and_then(|before| baseline?.count(&old_name, before));
+                let count = earlier.and_then(|file| file.count(change.before(line)?));
                 count.is_some_and(|count| count > 0)
             };
             let mut one_file = PatchFile::default();
@@ -214,13 +219,15 @@ fn likely_root(coverage: &Coverage, patch: &Patch) -> BString {
         .iter()
         .filter_map(|change| change.new.as_ref().map(|name| name.as_slice()))
         .collect();
+    // Ends of a name are compared that are as long as one of the patch's: of a long name with very many parts, few.
+    let lengths: BTreeSet<usize> = names.iter().map(|name| name.len()).collect();
     let mut votes: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     for file in coverage.measured_files() {
         let name = slashed(&file.name);
-        let starts = name.find_iter("/").map(|at| at + 1);
-        for start in [0].into_iter().chain(starts) {
-            let (root, rest) = name.split_at(start);
-            if names.contains(rest) {
+        for length in lengths.range(..=name.len()) {
+            let (root, rest) = name.split_at(name.len() - length);
+            let is_end = root.is_empty() || root.ends_with(b"/");
+            if is_end && names.contains(rest) {
                 *votes.entry(root.to_owned()).or_default() += 1;
             }
         }
@@ -279,8 +286,14 @@ fn uncovered(
         }
     }
     found.sort_by_key(|one| (one.first_line(), one.start.column));
+    let groups = GroupNames::new(coverage, file);
+    let mut functions: HashMap<usize, Arc<str>> = HashMap::new();
     let found = found.into_iter().map(|place| {
-        let function = place.function(coverage, file);
+        let name = groups.around(&place);
+        let function = place.group.zip(name).map(|(group, name)| {
+            let function = functions.entry(group).or_insert_with(|| name.into());
+            Arc::clone(function)
+        });
         Uncovered { place, function }
     });
     found.collect()
@@ -319,11 +332,15 @@ fn compare(
             false => {}
         }
     }
+    let shown = |name: Option<&String>| {
+        name.map(|name| printable(&repeated(name)))
+            .unwrap_or_default()
+    };
     if common == 0 && !gone.is_empty() && !now.is_empty() {
         return Err(PatchError::new(format!(
             "no file of the baseline is in the coverage: it has `{}` and the coverage `{}`",
-            gone.first().map_or("", String::as_str),
-            now.first().map_or("", String::as_str)
+            shown(gone.first()),
+            shown(now.first())
         )));
     }
     Ok(Comparison {
@@ -526,17 +543,18 @@ pub(super) mod tests {
 
     #[test]
     fn a_baseline_of_something_else_is_an_error() {
-        let before = baseline(&[("lib/x.rs", "[[1,9,1]]")]);
-        let error = PatchCoverage::new(
-            &two_files(),
-            &in_repository(),
-            &Patch::default(),
-            Some(&before),
-        );
-        let error = error.expect_err("no common file").to_string();
-        assert!(
-            error.contains("has `lib/x.rs` and the coverage `src/a.rs`"),
-            "{error}"
-        );
+        let long = "x".repeat(5000);
+        for (name, shown) in [
+            ("lib/x.rs", "lib/x.rs"),
+            ("\\u001b[2J", "\u{fffd}[2J"),
+            (&long, &format!("{}…", &long[..4096])),
+        ] {
+            let before = baseline(&[(name, "[[1,9,1]]")]);
+            let patch = Patch::default();
+            let found = PatchCoverage::new(&two_files(), &in_repository(), &patch, Some(&before));
+            let error = found.expect_err("no common file").to_string();
+            let words = format!("has `{shown}` and the coverage `src/a.rs`");
+            assert!(error.contains(&words), "{error}");
+        }
     }
 }

@@ -29,8 +29,8 @@ struct JsonFile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     old_name: Option<&'a str>,
     lines: JsonTally,
-    missing: Vec<JsonMissing>,
-    lost: Vec<JsonMissing>,
+    missing: Vec<JsonMissing<'a>>,
+    lost: Vec<JsonMissing<'a>>,
 }
 
 #[derive(Serialize)]
@@ -56,12 +56,6 @@ pub(super) fn emit(
     _options: &Options,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let places = |places: &[Uncovered]| {
-        let places = places.iter();
-        places
-            .map(|one| JsonMissing::new(&one.place, one.function.clone()))
-            .collect()
-    };
     let files = found.files.iter().map(|file| JsonFile {
         name: &file.name,
         old_name: file.old_name.as_deref(),
@@ -92,6 +86,13 @@ pub(super) fn emit(
     serde_json::to_writer(&mut out, &document)?;
     writeln!(out)?;
     out.flush()
+}
+
+fn places(places: &[Uncovered]) -> Vec<JsonMissing<'_>> {
+    let places = places.iter();
+    places
+        .map(|one| JsonMissing::new(&one.place, one.function.as_deref()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ mod tests {
             file.name = hostile.to_owned();
             file.old_name = Some(hostile.to_owned());
             for one in file.uncovered.iter_mut().chain(&mut file.lost) {
-                one.function = Some(hostile.to_owned());
+                one.function = Some(hostile.into());
             }
         }
         found.unmeasured = vec![hostile.to_owned()];

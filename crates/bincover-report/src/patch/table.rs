@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use super::coverage::{PatchCoverage, PatchFile, Uncovered};
 use crate::Options;
 use crate::missing::list;
-use crate::printable::printable;
+use crate::printable::{printable, printable_at_start};
 use crate::table::{changed_lines, percent};
 
 /// Names that are listed of files that are not counted.
@@ -61,7 +61,7 @@ fn section(file: &PatchFile, places: &[Uncovered], out: &mut impl Write) -> io::
     if places.is_empty() {
         return Ok(());
     }
-    write!(out, "\n{}", printable(&file.name))?;
+    write!(out, "\n{}", printable_at_start(&file.name))?;
     if let Some(old) = &file.old_name {
         write!(out, ", before {}", printable(old))?;
     }
@@ -131,5 +131,16 @@ Changed, and not measured: logo.png
         let table = table(&found);
         assert!(table.starts_with("No changed line holds code that is measured.\n"));
         assert!(table.ends_with("README\u{fffd}.md and 2 more\n"), "{table}");
+    }
+
+    #[test]
+    fn no_name_begins_a_line_as_a_command() {
+        let mut found = example();
+        for file in &mut found.files {
+            file.name = format!("::error::{}", file.name);
+        }
+        let table = table(&found);
+        assert!(table.contains("\n./::error::src/a.rs\n"), "{table}");
+        assert!(!table.lines().any(|line| line.starts_with(':')), "{table}");
     }
 }

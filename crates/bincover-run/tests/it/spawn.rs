@@ -170,6 +170,38 @@ fn what_cannot_be_executed_is_told_apart() {
 }
 
 #[test]
+fn whatever_the_system_has_against_a_program_it_is_not_executable() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let script = "ln -s two one; ln -s one two; cp /bin/sh busy; printf x > plain";
+    assert!(
+        shell(script)
+            .current_dir(folder)
+            .run()
+            .unwrap()
+            .status
+            .success()
+    );
+    let long = "x".repeat(300);
+    let _open = std::fs::OpenOptions::new()
+        .write(true)
+        .open(folder.join("busy"))
+        .unwrap();
+    for name in ["one", "busy", "plain/below", &long] {
+        let error = Command::new(folder.join(name)).run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotExecutable, "{error}");
+    }
+    for command in [Command::new(long), shell("true").arg("x".repeat(1 << 20))] {
+        let error = command.run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotExecutable, "{error}");
+    }
+    // A folder of PATH that is none is no reason to say more of the program than that it is nowhere.
+    let path = folder.join("plain");
+    let error = Command::new("true").env("PATH", path).run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ProgramNotFound, "{error}");
+}
+
+#[test]
 fn a_missing_folder_is_not_blamed_on_the_program() {
     let error = shell("true").current_dir("/no/such").run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WorkingFolder);

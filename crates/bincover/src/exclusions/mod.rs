@@ -5,6 +5,7 @@
 //! the coverage; so all of them agree.
 
 mod markers;
+mod modules;
 mod regexes;
 mod rust;
 
@@ -18,7 +19,8 @@ use bstr::{BStr, BString, ByteSlice};
 use regex::bytes::Regex;
 
 use crate::error::{Error, Result};
-use rust::{Module, RustFiles};
+use markers::FunctionMarker;
+use modules::RustFiles;
 
 /// What to leave out. The default is nothing.
 ///
@@ -119,6 +121,9 @@ pub enum ExclusionCause {
     Executed,
     /// A marker is to leave out a function, and none begins there.
     NoFunction,
+    /// A marker is to leave out a function, of which the report does not say where it ends. Only its first
+    /// line is left out.
+    NoEnd,
 }
 
 impl ExclusionCause {
@@ -131,6 +136,7 @@ impl ExclusionCause {
             Self::NotParsed(_) => "not-parsed",
             Self::Executed => "executed",
             Self::NoFunction => "no-function",
+            Self::NoEnd => "no-end",
         }
     }
 }
@@ -153,6 +159,10 @@ impl fmt::Display for ExclusionCause {
             Self::NoFunction => {
                 f.write_str("the marker leaves out a function, and none begins here")
             }
+            Self::NoEnd => f.write_str(
+                "the marker leaves out a function, and the report does not say where it ends: only \
+                 this line is left out",
+            ),
         }
     }
 }
@@ -304,12 +314,28 @@ impl Exclusions {
                     note(Some(line), ExclusionCause::Executed);
                 }
                 ranges.extend(found.ranges);
+                let ends = function_ends(coverage, file, &found.functions);
+                let mut noted = None;
+                let mut seen = HashSet::new();
                 for marker in found.functions {
-                    match function_lines(coverage, file, marker.line) {
-                        Some(last) => {
-                            ranges.push(range(marker.line, last, marker.part, &marker.rule));
-                        }
-                        None => note(Some(marker.line), ExclusionCause::NoFunction),
+                    if !seen.insert((marker.line, Arc::clone(&marker.rule))) {
+                        continue;
+                    }
+                    let end = ends.get(&marker.line);
+                    let cause = match end {
+                        Some(Some(_)) => None,
+                        Some(None) => Some(ExclusionCause::NoEnd),
+                        None => Some(ExclusionCause::NoFunction),
+                    };
+                    // Markers come line by line, and it is of the line.
+                    if let Some(cause) = cause
+                        && noted.replace(marker.line) != Some(marker.line)
+                    {
+                        note(Some(marker.line), cause);
+                    }
+                    if let Some(end) = end {
+                        let last = end.unwrap_or(marker.line);
+                        ranges.push(range(marker.line, last, marker.part, &marker.rule));
                     }
                 }
             }
@@ -384,51 +410,29 @@ fn executed(file: &File, ranges: &[ExcludedRange]) -> Vec<u32> {
     found
 }
 
-/// The last line of the functions that begin on a line.
-fn function_lines(coverage: &Coverage, file: &File, line: u32) -> Option<u32> {
-    let groups = file.groups.iter().filter(|group| group.start.line == line);
-    let ends = groups.flat_map(|group| &group.members).map(|id| {
-        let function = coverage.function(*id);
-        let main = function.main_file;
-        let regions = main.map_or(&[][..], |main| function.regions_in(main));
-        let last = regions.iter().map(|region| region.end.line).max();
-        last.unwrap_or(line)
-    });
-    ends.max()
-}
-
-impl RustFiles {
-    fn add(&mut self, id: FileId, modules: Vec<Module>) {
-        self.modules.insert(id, modules);
+/// For each line of a marker on which functions begin, the last line of these, if it is known.
+fn function_ends(
+    coverage: &Coverage,
+    file: &File,
+    markers: &[FunctionMarker],
+) -> HashMap<u32, Option<u32>> {
+    let mut ends: HashMap<u32, Option<u32>> = HashMap::new();
+    let marked: HashSet<u32> = markers.iter().map(|marker| marker.line).collect();
+    if marked.is_empty() {
+        return ends;
     }
-
-    /// The files of modules that are there for tests alone, and of modules in these.
-    fn test_files(&self, coverage: &Coverage) -> Vec<FileId> {
-        let names = (0..=u32::MAX).map(FileId).zip(&coverage.files);
-        let by_name: HashMap<&[u8], FileId> =
-            names.map(|(id, file)| (file.name.as_slice(), id)).collect();
-        let mut found: Vec<FileId> = Vec::new();
-        let mut seen: HashSet<FileId> = HashSet::new();
-        let mut pending: Vec<(FileId, bool)> = self.modules.keys().map(|id| (*id, false)).collect();
-        while let Some((id, is_test)) = pending.pop() {
-            let name = coverage.file(id).name.as_bstr();
-            let modules = self.modules.get(&id).into_iter().flatten();
-            for module in modules.filter(|module| is_test || module.is_test) {
-                let places = module.places(name);
-                let ids = places
-                    .iter()
-                    .filter_map(|place| by_name.get(place.as_slice()));
-                for id in ids {
-                    if seen.insert(*id) {
-                        found.push(*id);
-                        pending.push((*id, true));
-                    }
-                }
-            }
+    let groups = file.groups.iter();
+    for group in groups.filter(|group| marked.contains(&group.start.line)) {
+        let end = ends.entry(group.start.line).or_default();
+        for id in &group.members {
+            let function = coverage.function(*id);
+            let main = function.main_file;
+            let regions = main.map_or(&[][..], |main| function.regions_in(main));
+            // No end is less than any.
+            *end = (*end).max(regions.iter().map(|region| region.end.line).max());
         }
-        found.sort_unstable();
-        found
     }
+    ends
 }
 
 #[cfg(test)]

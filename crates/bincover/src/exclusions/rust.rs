@@ -4,11 +4,10 @@
 //! source. So how deep a source can be is reckoned before it is parsed, one that is too deep is
 //! refused, and others are parsed on a thread whose stack is made for that.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use bincover_model::{ExcludedPart, ExcludedRange, FileId};
-use bstr::{BStr, ByteSlice};
+use bincover_model::{ExcludedPart, ExcludedRange};
+use bstr::ByteSlice;
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -18,6 +17,7 @@ use syn::{
     Token, TraitItem,
 };
 
+use super::modules::{Module, Modules, Scope, ScopeId};
 use super::{Skip, range};
 use crate::limits::{MAX_PARSED_BYTES, MAX_PARSED_DEPTH};
 
@@ -31,24 +31,7 @@ const CALLS_BESIDE: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) ranges: Vec<ExcludedRange>,
-    pub(super) modules: Vec<Module>,
-}
-
-/// A module that is in another file.
-#[derive(Debug)]
-pub(super) struct Module {
-    /// It is there for tests alone.
-    pub(super) is_test: bool,
-    /// The names of the modules of this file that it is declared in, and its own.
-    names: Vec<String>,
-    /// What its attribute says.
-    path: Option<String>,
-}
-
-/// The modules in other files that sources name.
-#[derive(Debug, Default)]
-pub(super) struct RustFiles {
-    pub(super) modules: HashMap<FileId, Vec<Module>>,
+    pub(super) modules: Modules,
 }
 
 /// Finds what is to be skipped. The error is in words.
@@ -107,7 +90,7 @@ fn parse(text: &str, skip: &[Skip]) -> Result<Found, String> {
         derives: skip.contains(&Skip::Derives),
         unreachable: skip.contains(&Skip::Unreachable),
         lines: text.lines().collect(),
-        inside: Vec::new(),
+        inside: None,
         found: Found::default(),
     };
     if finder.tests && file.attrs.iter().any(is_for_tests) {
@@ -224,8 +207,8 @@ struct Finder<'t> {
     derives: bool,
     unreachable: bool,
     lines: Vec<&'t str>,
-    /// The names of the modules around.
-    inside: Vec<String>,
+    /// The module around, if it is not the file's.
+    inside: Option<ScopeId>,
     found: Found,
 }
 
@@ -237,10 +220,12 @@ impl Finder<'_> {
         self.found.ranges.push(range(first, last, part, &rule));
     }
 
-    /// Whether something was for tests, and so is out.
-    fn skips(&mut self, attributes: &[Attribute], span: Span) -> bool {
+    /// Whether something was for tests, and so is out. All of its tokens are gone through for its
+    /// place, so that is asked for no sooner.
+    fn skips(&mut self, attributes: &[Attribute], of: &impl Spanned) -> bool {
         let is_out = self.tests && attributes.iter().any(is_for_tests);
         if is_out {
+            let span = of.span();
             self.push(span, span, ExcludedPart::Lines, Skip::Tests);
         }
         is_out
@@ -313,15 +298,19 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             self.outline(module);
             return;
         }
-        if !self.skips(attributes(item), item.span()) {
+        if !self.skips(attributes(item), item) {
             visit::visit_item(self, item);
         }
     }
 
     fn visit_item_mod(&mut self, module: &'ast ItemMod) {
-        self.inside.push(module.ident.to_string());
+        let around = self.inside;
+        self.inside = Some(self.found.modules.open(Scope {
+            name: name(module),
+            inside: around,
+        }));
         visit::visit_item_mod(self, module);
-        self.inside.pop();
+        self.inside = around;
     }
 
     fn visit_impl_item(&mut self, item: &'ast ImplItem) {
@@ -332,7 +321,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             ImplItem::Type(item) => &item.attrs,
             _ => &[],
         };
-        if !self.skips(attributes, item.span()) {
+        if !self.skips(attributes, item) {
             visit::visit_impl_item(self, item);
         }
     }
@@ -345,19 +334,19 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             TraitItem::Type(item) => &item.attrs,
             _ => &[],
         };
-        if !self.skips(attributes, item.span()) {
+        if !self.skips(attributes, item) {
             visit::visit_trait_item(self, item);
         }
     }
 
     fn visit_local(&mut self, local: &'ast Local) {
-        if !self.skips(&local.attrs, local.span()) {
+        if !self.skips(&local.attrs, local) {
             visit::visit_local(self, local);
         }
     }
 
     fn visit_arm(&mut self, arm: &'ast Arm) {
-        if self.skips(&arm.attrs, arm.span()) {
+        if self.skips(&arm.attrs, arm) {
             return;
         }
         if is_unreachable(&arm.body) {
@@ -417,14 +406,18 @@ impl Finder<'_> {
                 _ => None,
             }
         });
-        let mut names = self.inside.clone();
-        names.push(module.ident.to_string().trim_start_matches("r#").to_owned());
-        self.found.modules.push(Module {
+        self.found.modules.outline.push(Module {
             is_test,
-            names,
+            name: name(module),
             path,
+            inside: self.inside,
         });
     }
+}
+
+fn name(module: &ItemMod) -> String {
+    let name = module.ident.to_string();
+    name.trim_start_matches("r#").to_owned()
 }
 
 fn attributes(item: &Item) -> &[Attribute] {
@@ -445,37 +438,5 @@ fn attributes(item: &Item) -> &[Attribute] {
         Item::Union(item) => &item.attrs,
         Item::Use(item) => &item.attrs,
         _ => &[],
-    }
-}
-
-impl Module {
-    /// Where its file may be, by the name of the file that declares it.
-    pub(super) fn places(&self, file: &BStr) -> Vec<Vec<u8>> {
-        let start = file.rfind_byteset(br"/\").map_or(0, |at| at + 1);
-        let (folder, base) = file.split_at(start);
-        let stem = base.strip_suffix(b".rs").unwrap_or(base);
-        if let (Some(path), [_]) = (&self.path, &self.names[..]) {
-            return vec![[folder, path.as_bytes()].concat()];
-        }
-        // A crate's root is as `mod.rs`: its modules are beside it.
-        let ends = |end: &[u8]| folder.ends_with(end);
-        let is_root = matches!(stem, b"lib" | b"main" | b"mod")
-            || ends(b"/src/bin/")
-            || ends(b"/tests/")
-            || ends(b"/examples/")
-            || ends(b"/benches/");
-        let mut folder = folder.to_vec();
-        if !is_root {
-            folder.extend_from_slice(stem);
-            folder.push(b'/');
-        }
-        let names = self.names.join("/");
-        if let (Some(path), Some((inside, _))) = (&self.path, names.rsplit_once('/')) {
-            let path = [folder.as_slice(), inside.as_bytes(), b"/", path.as_bytes()];
-            return vec![path.concat()];
-        }
-        let ends = [".rs", "/mod.rs"];
-        let places = ends.map(|end| [folder.as_slice(), names.as_bytes(), end.as_bytes()].concat());
-        places.to_vec()
     }
 }

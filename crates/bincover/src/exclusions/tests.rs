@@ -191,6 +191,35 @@ fn a_marker_leaves_out_the_function_that_begins_on_its_line() {
     );
 }
 
+/// Reports of lcov's format and Cobertura's do not say where a function ends.
+#[test]
+fn that_the_end_of_a_function_is_not_known_is_said() {
+    let marked = "void f() { // GCOVR_EXCL_FUNCTION GCOVR_EXCL_BR_FUNCTION GCOVR_EXCL_FUNCTION\n";
+    let texts = Texts(vec![("a.c", format!("{marked} a();\n b();\n}}\n"))]);
+    let mut coverage = coverage(&texts);
+    let declared = Position { line: 1, column: 0 };
+    coverage.functions.push(Function {
+        files: vec![FileId(0)],
+        main_file: Some(LocalFile(0)),
+        declared: Some(declared),
+        ..Function::default()
+    });
+    let group = Group::new(declared, vec![FunctionId(0)], &coverage.functions);
+    coverage.files[0].groups.push(group);
+    let notes = markers().apply(&mut coverage, &texts).unwrap();
+    assert_eq!(out(&coverage.files[0]), (vec![1], vec![]));
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "a.c:1: the marker leaves out a function, and the report does not say where it ends: only this \
+          line is left out"
+        ]
+    );
+    // One that is there twice takes no more.
+    assert_eq!(coverage.files[0].excluded.ranges.len(), 2);
+}
+
 #[test]
 fn own_expressions_are_found_anywhere_in_a_line_and_may_last_to_the_end() {
     let regexes = |text: &str| vec![Regex::new(text).unwrap()];
@@ -363,6 +392,13 @@ fn modules_for_tests_may_lie_in_other_files() {
         file("/w/src/a/b/c.rs", "fn y() {}\n"),
         file("/w/src/a/deep.rs", "#![allow(unused)]\nfn y() {}\n"),
         file("/w/src/z.rs", "#![cfg(test)]\nfn y() {}\n"),
+        file(
+            "/w/src/c/mod.rs",
+            "mod r#in { mod a { #[cfg(test)] #[path = \"odd.rs\"] mod b; }\n#[cfg(test)] mod r#do; }\n",
+        ),
+        file("/w/src/c/in/a/odd.rs", "fn y() {}\n"),
+        file("/w/src/c/in/a/b.rs", "fn y() {}\n"),
+        file("/w/src/c/in/do/mod.rs", "fn y() {}\n"),
     ]);
     let mut coverage = coverage(&texts);
     skip(Skip::Tests).apply(&mut coverage, &texts).unwrap();
@@ -370,7 +406,14 @@ fn modules_for_tests_may_lie_in_other_files() {
         .measured_files()
         .map(|file| file.name.clone())
         .collect();
-    assert_eq!(left, ["/w/src/a.rs", "/w/src/a/deep.rs", "/w/src/lib.rs"]);
+    let expected = [
+        "/w/src/a.rs",
+        "/w/src/a/deep.rs",
+        "/w/src/c/in/a/b.rs",
+        "/w/src/c/mod.rs",
+        "/w/src/lib.rs",
+    ];
+    assert_eq!(left, expected);
 }
 
 /// Sources that lead a parser as deep as they are long: none ends the process, and what is as deep

@@ -20,10 +20,11 @@
 pub(crate) mod in_use;
 mod state;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,8 +70,8 @@ pub struct Folded {
     pub files: u64,
     /// Profiles that a living process has open for writing, or mapped: they were left alone.
     pub in_use: Vec<PathBuf>,
-    /// Profiles of which it cannot be told whether a process writes to them, and why not; they
-    /// were left alone.
+    /// Profiles of which it cannot be told whether a process writes to them, and why not, and links to
+    /// profiles; they were left alone.
     pub unknown: Vec<(PathBuf, io::Error)>,
     /// What could not be used of this fold's profiles. Those files are kept, in
     /// `.bincover-fold/left-out/`.
@@ -100,8 +101,8 @@ impl Folder {
         &self.path
     }
 
-    /// Folds the profiles whose writers are gone, in this folder and those below it. If another
-    /// process is folding, it waits for its turn.
+    /// Folds the profiles whose writers are gone, in this folder and those below it; regular files, and no links. If
+    /// another process is folding, it waits for its turn.
     ///
     /// # Errors
     /// If the folder cannot be read or written, or the total of earlier folds cannot be read.
@@ -159,9 +160,13 @@ impl Folder {
 
     /// State 1: what lies in the folder and is free.
     fn take(&self, state: &State, folded: &mut Folded) -> Result<()> {
-        let found = profiles_below(&self.path)?;
+        let mut found = profiles_below(&self.path)?;
         let ours = self.path.join(STATE);
-        for path in found.iter().filter(|path| !path.starts_with(&ours)) {
+        found.retain(|path| !path.starts_with(&ours));
+        let (links, files): (Vec<PathBuf>, Vec<PathBuf>) =
+            found.into_iter().partition(|path| path.is_symlink());
+        note_links(links, &files, folded);
+        for path in &files {
             if self.is_free(path, path, folded)? {
                 state.take(path.strip_prefix(&self.path).unwrap_or(path), path)?;
             }
@@ -192,6 +197,25 @@ impl Folder {
             Err(error) => folded.unknown.push((name.to_owned(), error)),
         }
         Ok(false)
+    }
+}
+
+/// Links stay where they are, as one that is moved may lead elsewhere or to nothing. Those that lead to a profile that
+/// is not folded by itself are noted.
+fn note_links(links: Vec<PathBuf>, files: &[PathBuf], folded: &mut Folded) {
+    if links.is_empty() {
+        return;
+    }
+    let id = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let files: HashSet<_> = files.iter().filter_map(id).collect();
+    for link in links {
+        if id(&link).is_some_and(|target| !files.contains(&target)) {
+            let reason = io::Error::other("it is a link, and those are not moved");
+            folded.unknown.push((link, reason));
+        }
     }
 }
 

@@ -17,7 +17,6 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,6 +26,7 @@ use bincover_gocover::{
 };
 use bincover_rescue::{GoImage, GoPackage, Memory};
 
+use super::elsewhere::{is_same, path_in};
 use super::{CLOCK_SLACK, Cause, Means, write_new};
 
 /// What is known of Go's programs.
@@ -103,7 +103,7 @@ impl Go {
         let written = |folder: &Path| files_of(folder, hash, pid, process.began);
 
         let mut own = Vec::new();
-        match target(thread) {
+        match path_in(thread, bincover_run::GO_FOLDER_VARIABLE) {
             Some(target) if is_same(&target, folder) => {
                 own = written(folder);
                 let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -299,28 +299,6 @@ fn args(thread: u32, architecture: &str) -> Args {
         os: "linux".into(),
         arch: architecture.into(),
     }
-}
-
-/// The folder that a process writes to, as we reach it.
-fn target(thread: u32) -> Option<PathBuf> {
-    let environment = std::fs::read(format!("/proc/{thread}/environ")).ok()?;
-    let mut variables = environment.split(|byte| *byte == 0);
-    // Of several, Go takes the first.
-    let value = variables.find_map(|one| one.strip_prefix(b"GOCOVERDIR="))?;
-    let value = Path::new(OsStr::from_bytes(value));
-    if value.as_os_str().is_empty() {
-        return None;
-    }
-    match value.strip_prefix("/") {
-        Ok(below_root) => Some(Path::new(&format!("/proc/{thread}/root")).join(below_root)),
-        // From where the process is now: if it was elsewhere when it began, Go finds nothing either.
-        Err(_) => Some(Path::new(&format!("/proc/{thread}/cwd")).join(value)),
-    }
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    let place = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
-    place(one).is_some_and(|one| place(other) == Some(one))
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::error::{Error, Result};
 use crate::own;
 
-const FILE: &str = "store.db";
-const LOCK: &str = "lock";
+pub(super) const FILE: &str = "store.db";
+pub(super) const LOCK: &str = "lock";
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// The newest version of the tables that is known (SQLite's `user_version`).
@@ -54,9 +54,7 @@ impl Database {
     /// empty. What lies beside it, such as a journal that somebody made for it, is not looked at.
     pub(super) fn read_shard(path: &Path) -> Result<Option<Self>> {
         for suffix in ["-journal", "-wal"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(suffix);
-            if std::fs::metadata(&beside).is_ok_and(|metadata| metadata.len() > 0) {
+            if std::fs::metadata(beside(path, suffix)).is_ok_and(|metadata| metadata.len() > 0) {
                 let reason = format!(
                     "expected a store that was exported, found one that is written to: there is a `{suffix}` beside it"
                 );
@@ -141,7 +139,9 @@ impl Database {
     }
 
     fn open(path: &Path, flags: OpenFlags, turn: Option<File>) -> Result<Self> {
-        own::check(path)?;
+        // SQLite would wait for whoever is at the other end of a pipe.
+        own::check_file(path)?;
+        own::check_file(&beside(path, "-wal"))?;
         check_journal(path)?;
         let fail = |error: rusqlite::Error| store_error(path, &error);
         let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
@@ -252,6 +252,13 @@ fn make_safe(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// The path of a file that SQLite keeps beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(suffix);
+    beside.into()
+}
+
 /// SQL without comments, with one space where there is any.
 fn plain(sql: &str) -> String {
     let lines = sql.lines();
@@ -265,12 +272,10 @@ fn plain(sql: &str) -> String {
 /// file's name. <https://www.sqlite.org/fileformat.html#the_rollback_journal>
 fn check_journal(path: &Path) -> Result<()> {
     const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-    let mut journal = path.as_os_str().to_owned();
-    journal.push("-journal");
-    let journal = Path::new(&journal);
-    own::check(journal)?;
+    let journal = &beside(path, "-journal");
+    own::check_file(journal)?;
     let end = || {
-        let file = File::open(journal).ok()?;
+        let file = own::open(File::options().read(true), journal).ok()?;
         let at = file
             .metadata()
             .ok()?
@@ -325,7 +330,7 @@ type FileId = (u64, u64);
 /// Tells a store's database from any that was or will be in its place. `None` if there is none of our
 /// version, or the file system does not say when a file was made.
 pub(super) fn birth(folder: &Path) -> Option<String> {
-    let file = File::open(folder.join(FILE)).ok()?;
+    let file = own::open(File::options().read(true), &folder.join(FILE)).ok()?;
     let metadata = file.metadata().ok()?;
     let made = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
     // The user version, in SQLite's file header: <https://www.sqlite.org/fileformat.html#the_database_header>.
@@ -348,6 +353,23 @@ pub(super) enum Failure {
     /// What is wrong with something in it.
     Damaged(String),
     Other(Error),
+}
+
+/// What is wrong with something that a database holds.
+#[derive(Debug)]
+pub(super) struct Damaged(pub(super) String);
+
+impl From<Damaged> for Failure {
+    fn from(Damaged(reason): Damaged) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+/// For the ledger.
+impl From<Damaged> for std::io::Error {
+    fn from(Damaged(reason): Damaged) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, reason)
+    }
 }
 
 impl From<rusqlite::Error> for Failure {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bincover_gocover::{Cause, CounterFile, FileName, Hash, Kind, Program, Sums, counters};
+use bincover_profile::Merger;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database::Failure;
+use super::database::{Damaged, Failure};
 use super::go_text;
 use super::record::{column_path, whole};
 use super::spool::original_name;
@@ -140,16 +141,15 @@ fn total_of(from: &Connection, key: &str) -> Result<Option<Total>, Failure> {
         .prepare_cached("SELECT meta, counters, profiles FROM go_total WHERE hash = ?")?
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    row.map(read).transpose()
+    Ok(row.map(read).transpose()?)
 }
 
 /// Metadata and counters, compressed, and the number of profiles.
 pub(super) type Row = (Vec<u8>, Vec<u8>, i64);
 
-fn read((meta, counters, profiles): Row) -> Result<Total, Failure> {
-    let broken = |error: bincover_gocover::Error| Error::Store {
-        path: PathBuf::from("store.db"),
-        reason: format!("expected a total of Go's coverage, found: {error}"),
+fn read((meta, counters, profiles): Row) -> Result<Total, Damaged> {
+    let broken = |error: bincover_gocover::Error| {
+        Damaged(format!("expected a total of Go's coverage, found: {error}"))
     };
     let program = Program::parse(inflate(&meta)?).map_err(broken)?;
     let mut file = CounterFile::default();
@@ -165,6 +165,14 @@ fn read((meta, counters, profiles): Row) -> Result<Total, Failure> {
     })
 }
 
+/// Checks that a total can be read.
+pub(super) fn check(row: &Row) -> Result<(), Damaged> {
+    match go_text::is_text(&row.0)? {
+        true => go_text::check(&row.1),
+        false => read(row.clone()).map(drop),
+    }
+}
+
 /// Two totals of one program as one.
 pub(super) fn sum(a: Row, b: Row) -> Result<Row, Failure> {
     if go_text::is_text(&a.0)? && go_text::is_text(&b.0)? {
@@ -172,10 +180,8 @@ pub(super) fn sum(a: Row, b: Row) -> Result<Row, Failure> {
     }
     let (mut a, b) = (read(a)?, read(b)?);
     if a.program.bytes() != b.program.bytes() {
-        return Err(Failure::Other(Error::Store {
-            path: PathBuf::from("store.db"),
-            reason: "expected the same metadata of Go in two files, found two".to_owned(),
-        }));
+        let reason = "expected the same metadata of Go in two files, found two";
+        return Err(Failure::Damaged(reason.to_owned()));
     }
     a.sums.join(&b.sums);
     let hash: Hash = a.program.meta().hash;
@@ -184,8 +190,12 @@ pub(super) fn sum(a: Row, b: Row) -> Result<Row, Failure> {
     Ok((compress(a.program.bytes()), compress(&counters), profiles))
 }
 
-/// All programs, but for builds of which the same file has a newer one.
-pub(super) fn read_all(from: &Connection) -> Result<(GoMerged, Vec<PathBuf>), Failure> {
+/// All programs, but for builds of which the same file has a newer one. What is damaged is left out, as the merge's
+/// account says.
+pub(super) fn read_all(
+    from: &Connection,
+    merger: &mut Merger,
+) -> Result<(GoMerged, Vec<PathBuf>), Failure> {
     let mut statement = from.prepare(
         "SELECT hash, meta, go_total.counters, profiles, own.path FROM go_total \
          LEFT JOIN program AS own ON own.id = program_id WHERE own.id IS NULL OR NOT EXISTS \
@@ -198,22 +208,31 @@ pub(super) fn read_all(from: &Connection) -> Result<(GoMerged, Vec<PathBuf>), Fa
     let mut files = Vec::new();
     while let Some(row) = rows.next()? {
         let hash: String = row.get(0)?;
-        let (meta, counters): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        if go_text::is_text(&meta)? {
-            files.extend(column_path(row.get_ref(4)?));
-            let profiles = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
-            merged.ledger.inputs = merged.ledger.inputs.saturating_add(profiles);
-            merged.add_text(hash.into(), inflate(&counters)?);
-            continue;
-        }
-        let total = read((meta, counters, row.get(3)?))?;
+        let total: Row = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let profiles = match join(&mut merged, &hash, total) {
+            Ok(profiles) => profiles,
+            Err(damaged) => {
+                merger.add_failure(&format!("the total {hash} of Go"), damaged.into());
+                continue;
+            }
+        };
         files.extend(column_path(row.get_ref(4)?));
-        merged.ledger.inputs = merged.ledger.inputs.saturating_add(total.profiles);
-        merged.programs.push(GoProgram {
-            path: PathBuf::from(format!("covmeta.{hash}")),
-            program: total.program,
-            sums: vec![total.sums],
-        });
+        merged.ledger.inputs = merged.ledger.inputs.saturating_add(profiles);
     }
     Ok((merged, files))
+}
+
+/// Adds a total to what is reported on, and returns how many profiles are in it.
+fn join(merged: &mut GoMerged, hash: &str, total: Row) -> Result<u64, Damaged> {
+    if go_text::is_text(&total.0)? {
+        merged.add_text(hash.into(), inflate(&total.1)?);
+        return Ok(u64::try_from(total.2).unwrap_or(0));
+    }
+    let total = read(total)?;
+    merged.programs.push(GoProgram {
+        path: PathBuf::from(format!("covmeta.{hash}")),
+        program: total.program,
+        sums: vec![total.sums],
+    });
+    Ok(total.profiles)
 }

@@ -5,7 +5,7 @@ use bincover_gocover::{Error, Mode, Profile, TextProfile, text};
 use rusqlite::{Connection, OptionalExtension, params};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::database::Failure;
+use super::database::{Damaged, Failure};
 use super::go::Row;
 use super::record::whole;
 use super::totals::{compress, inflate};
@@ -57,10 +57,16 @@ impl Total {
 }
 
 /// A row of the totals is one of text if its metadata is empty.
-pub(super) fn is_text(meta: &[u8]) -> Result<bool, Failure> {
+pub(super) fn is_text(meta: &[u8]) -> Result<bool, Damaged> {
     /// Compressed, nothing is less than this.
     const MOST: usize = 32;
     Ok(meta.len() < MOST && inflate(meta)?.is_empty())
+}
+
+/// Checks that a total can be read.
+pub(super) fn check(counters: &[u8]) -> Result<(), Damaged> {
+    TextProfile::parse(&inflate(counters)?).map_err(broken)?;
+    Ok(())
 }
 
 /// Two totals of the same blocks as one.
@@ -81,9 +87,6 @@ fn joined(mode: Mode, texts: &[&[u8]]) -> Result<Vec<u8>, Error> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn broken(error: Error) -> Failure {
-    Failure::Other(crate::error::Error::Store {
-        path: "store.db".into(),
-        reason: format!("expected a text profile, found: {error}"),
-    })
+fn broken(error: Error) -> Damaged {
+    Damaged(format!("expected a text profile, found: {error}"))
 }

@@ -17,7 +17,7 @@ use super::record::Text;
 use crate::own;
 
 /// In the store's folder.
-const FOLDER: &str = "known";
+pub(super) const FOLDER: &str = "known";
 
 /// A program whose coverage sections, if it has any, are in the database.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) struct Known {
 impl Known {
     /// What is known of the build of a program that has this stamp.
     pub(super) fn find(store: &Path, program: &Path, stamp: &str) -> Option<Self> {
-        let json = std::fs::read(file(store, program, stamp)?).ok()?;
+        let json = own::read(&file(store, program, stamp)?).ok()?;
         let known: Self = serde_json::from_slice(&json).ok()?;
         let is_it = known.stamp == stamp && known.path == Text::from(program);
         is_it.then_some(known)
@@ -55,12 +55,10 @@ impl Known {
     }
 }
 
-/// Forgets all of them: call it before anything is deleted in the database, in our turn.
+/// Forgets all of them: call it before anything is deleted in the database, in our turn. Runs that begin meanwhile may
+/// write more; when one ends, it finds that the database does not know its program.
 pub(super) fn forget(store: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(store.join(FOLDER)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    own::empty(&store.join(FOLDER))
 }
 
 fn file(store: &Path, program: &Path, stamp: &str) -> Option<PathBuf> {

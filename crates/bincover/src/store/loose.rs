@@ -16,11 +16,14 @@ use super::database::Database;
 use super::record::{self, Note, Obtained, StoredRun, Uncovered};
 use super::settle::batch_of_run;
 use super::spool::{Profiles, Spool};
-use super::{Store, now_ms, totals};
+use super::{RUNS, Store, now_ms, totals};
 use crate::error::{Error, Result};
 use crate::fold::in_use::{Use, use_of};
 use crate::merge::profiles_below;
 use crate::own;
+
+/// In the store's folder.
+pub(super) const LOOSE: &str = "loose";
 
 /// What [`Store::add_loose`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,11 +40,11 @@ impl Store {
     /// Where programs are to write that nobody of ours runs, for [`add_loose`](Self::add_loose).
     #[must_use]
     pub fn loose_folder(&self) -> PathBuf {
-        self.folder.join("loose")
+        self.folder.join(LOOSE)
     }
 
     /// Adds the profiles in a folder, here or in folders below, which programs wrote that nobody
-    /// of ours ran, and records them as one run. They are gone from the folder then.
+    /// of ours ran, and records them as one run. They are gone from the folder then. Links are passed over.
     ///
     /// # Errors
     /// If the folder is a link or cannot be read, or the store not be written to. Nothing is lost then.
@@ -106,7 +109,7 @@ impl Store {
     /// The folder of a run that nobody of ours runs.
     fn begin_loose(&self, context: Option<&str>) -> Result<Spool> {
         own::folder(&self.folder)?;
-        let spool = Spool::create(&self.folder.join("runs"), now_ms())?;
+        let spool = Spool::create(&self.folder.join(RUNS), now_ms())?;
         let note = Note::new(None, &[], context, Mechanism::Continuous);
         spool.write_note(&note.to_line())?;
         Ok(spool)
@@ -146,12 +149,15 @@ impl Store {
     }
 }
 
+/// The profiles in a folder that can be moved: links stay, as one that is moved may lead elsewhere.
 fn found_in(folder: &Path) -> Result<Vec<PathBuf>> {
     own::check(folder)?;
-    match folder.is_dir() {
-        true => profiles_below(folder),
-        false => Ok(Vec::new()),
+    if !folder.is_dir() {
+        return Ok(Vec::new());
     }
+    let mut found = profiles_below(folder)?;
+    found.retain(|path| !path.is_symlink());
+    Ok(found)
 }
 
 /// Moves profiles into a run's folder, under names of their own: so many are there already.

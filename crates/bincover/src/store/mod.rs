@@ -233,7 +233,7 @@ impl Store {
         }
         let started_ms = now_ms();
         own::folder(&self.folder)?;
-        let spool = Spool::create(&self.folder.join("runs"), started_ms)?;
+        let spool = Spool::create(&self.folder.join(RUNS), started_ms)?;
         let instrumentation = program.as_ref().map(Program::instrumentation);
         let mechanism = mechanism_for(instrumentation.as_ref());
         let stamp = program.as_ref().map(Program::stamp);
@@ -280,7 +280,7 @@ impl Store {
     /// The records of runs that are to be added.
     fn waiting(&self, database: &Database) -> Result<Vec<StoredRun>> {
         let mut waiting = Vec::new();
-        for folder in spool::folders(&self.folder.join("runs"))? {
+        for folder in spool::folders(&self.folder.join(RUNS))? {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
             let (note, outcome) = Note::parse(spool::note(&folder).unwrap_or_default());
             if outcome.is_some() && database.ask(|from| batch_of_run(from, &name))?.is_none() {
@@ -336,8 +336,8 @@ impl Store {
             let builds = Builds::of(from)?;
             let unwanted = totals::merge_all(from, &mut merger, |key| builds.wants(key))?;
             snapshot::merge_all(from, &mut merger)?;
-            let objects = builds.sections(from)?;
-            let (go, go_program_files) = go::read_all(from)?;
+            let objects = builds.sections(from, &mut merger)?;
+            let (go, go_program_files) = go::read_all(from, &mut merger)?;
             let count = |sql| from.query_row(sql, [], |row| row.get::<_, i64>(0));
             let runs = count("SELECT count(*) FROM run")?;
             let uncovered = count("SELECT count(*) FROM run WHERE obtained = 'none'")?;
@@ -382,7 +382,7 @@ impl Store {
     /// or their runs are just coming to their ends. The caller has the writers' turn, so that none
     /// of them becomes part of a total meanwhile.
     fn add_living(&self, database: &Database, merger: &mut Merger) -> Result<()> {
-        for folder in spool::folders(&self.folder.join("runs"))? {
+        for folder in spool::folders(&self.folder.join(RUNS))? {
             let run = folder.file_name().unwrap_or_default().to_string_lossy();
             let last = database.ask(|from| batch_of_run(from, &run))?;
             spool::read_each(&folder, last, |path, read| {
@@ -417,13 +417,8 @@ impl Store {
         })?;
         database.ask(|connection| Ok(connection.execute_batch("VACUUM")?))?;
         let left_out = self.folder.join(LEFT_OUT);
-        match std::fs::remove_dir_all(&left_out) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::write(left_out, error));
-            }
-            _ => {}
-        }
-        cleaned.going_on = spool::folders(&self.folder.join("runs"))?.len() as u64;
+        own::empty(&left_out).map_err(|source| Error::write(&left_out, source))?;
+        cleaned.going_on = spool::folders(&self.folder.join(RUNS))?.len() as u64;
         Ok(cleaned)
     }
 
@@ -439,6 +434,8 @@ impl Store {
         }
     }
 }
+
+const RUNS: &str = "runs";
 
 const LEFT_OUT: &str = "left-out";
 
@@ -531,6 +528,7 @@ impl Going {
         let others = programs::copies(&others);
         // Those that are there now may write when the profiles were taken.
         self.has_rest = self.followed.as_ref().is_some_and(Followed::has_rest);
+        own::check(&self.store.folder)?;
         if others.is_empty()
             && !self.has_rest
             && let Some(run) = self.leave(output)?
@@ -678,6 +676,10 @@ impl Going {
         if has_coverage && has_rescued {
             return Obtained::Rescued;
         }
+        let is_elsewhere = self.followed.as_ref().is_some_and(Followed::is_elsewhere);
+        if !has_coverage && is_elsewhere {
+            return Obtained::None(Uncovered::Elsewhere);
+        }
         let program = self.program.as_ref();
         let is_instrumented = program.is_some_and(|program| program.counters);
         let is_go = program.is_some_and(|program| program.is_go);
@@ -699,7 +701,8 @@ pub(crate) fn find_program(program: &OsStr, command: &Command) -> Option<PathBuf
     let path = command
         .search_path()
         .unwrap_or_else(|| "/bin:/usr/bin".into());
-    let here = std::env::current_dir().ok()?;
+    // Absolute paths need none.
+    let here = std::env::current_dir().unwrap_or_default();
     let found = which::which_in(program, Some(path), here).ok()?;
     Some(std::path::absolute(&found).unwrap_or(found))
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bincover_mapping::{Instrumentation, inspect, kept_sections};
+use bincover_profile::Merger;
 use memmap2::Mmap;
 use rusqlite::{Connection, OptionalExtension, params};
 use xxhash_rust::xxh3::xxh3_128;
@@ -329,13 +330,24 @@ impl Builds {
         self.newest.contains_key(key) || !self.old.contains(key)
     }
 
-    /// The sections of each, in order of their paths.
-    pub(super) fn sections(&self, from: &Connection) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+    /// The sections of each, in order of their paths. One that is damaged is left out, as the merge's account
+    /// says.
+    pub(super) fn sections(
+        &self,
+        from: &Connection,
+        merger: &mut Merger,
+    ) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
         let mut statement = from.prepare("SELECT sections FROM object WHERE key = ?")?;
         let mut found = Vec::new();
         for (key, path) in &self.newest {
             let sections: Vec<u8> = statement.query_row([key], |row| row.get(0))?;
-            found.push((path.clone(), inflate(&sections)?));
+            match inflate(&sections) {
+                Ok(sections) => found.push((path.clone(), sections)),
+                Err(damaged) => {
+                    let source = format!("the mapping of {}", path.display());
+                    merger.add_failure(&source, damaged.into());
+                }
+            }
         }
         found.sort();
         Ok(found)

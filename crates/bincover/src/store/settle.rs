@@ -9,7 +9,7 @@ use super::database::{Database, Failure};
 use super::programs::{self, Copied, Program};
 use super::record::{self, Note, Outcome};
 use super::spool::{self, Profiles, Spool};
-use super::{Store, has_any_bytes, now_ms, snapshot, totals};
+use super::{RUNS, Store, has_any_bytes, now_ms, snapshot, totals};
 use crate::error::{Error, Result};
 
 /// No more runs than this are added in one transaction; each has a file open.
@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// If the store cannot be read or written. Nothing is lost then.
     pub fn settle(&self) -> Result<()> {
-        let folders = spool::folders(&self.folder.join("runs"))?;
+        let folders = spool::folders(&self.folder.join(RUNS))?;
         if folders.is_empty() {
             return Ok(());
         }

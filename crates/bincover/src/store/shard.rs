@@ -4,28 +4,30 @@
 //! decides its bytes, and the order in which files are combined does not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
+use bincover_mapping::kept_sections;
 use bincover_profile::raw::{Identity, RawHead};
 use bincover_profile::{Merger, indexed};
 use bincover_report::printable;
 use rusqlite::{Connection, params};
 
-use super::Store;
-use super::database::{Database, Failure};
-use super::go;
+use super::database::{self, Damaged, Database, Failure};
 use super::record::{StoredRun, column_path, path_column};
-use super::totals::{compress, inflate, inflate_beside};
+use super::totals::{add_kept, compress, inflate, inflate_beside};
+use super::{LEFT_OUT, RUNS, Store, go, known, loose, spool};
 use crate::error::{Error, Result, shown};
-use crate::output::{check_folder, folder_of, private_folder, target_of};
+use crate::output::{check_folder, folder_of, private_folder, target_of, write_atomically};
 
 impl Store {
     /// Writes all that the store knows to one file, but for the arguments of its runs: the file goes to
     /// other machines, and they may hold secrets.
     ///
     /// # Errors
-    /// If there is no store, or it cannot be read, or the file cannot be written.
+    /// If there is no store, or it cannot be read, or the file is a part of it or cannot be written.
     pub fn export(&self, file: &Path) -> Result<()> {
         self.export_whole(file, |run| run.argv.truncate(1))
     }
@@ -40,6 +42,10 @@ impl Store {
 
     fn export_whole(&self, file: &Path, change: impl Fn(&mut StoredRun)) -> Result<()> {
         check_folder(file)?;
+        if self.is_own(file)? {
+            let source = io::Error::other("it is a part of the store itself");
+            return Err(Error::write(file, source));
+        }
         let _ = self.settle();
         let Some(database) = Database::read(&self.folder)? else {
             let reason = format!("no runs in `{}`", shown(&self.folder));
@@ -50,11 +56,40 @@ impl Store {
         whole.write_file(file)
     }
 
+    /// Whether the store is made of this file, among others; or would be, if it were there.
+    fn is_own(&self, file: &Path) -> Result<bool> {
+        let target = target_of(file)?;
+        let (Ok(store), Ok(folder)) = (
+            std::fs::canonicalize(&self.folder),
+            std::fs::canonicalize(folder_of(&target)),
+        ) else {
+            return Ok(false);
+        };
+        let target = folder.join(target.file_name().unwrap_or_default());
+        let Ok(inside) = target.strip_prefix(store) else {
+            return Ok(false);
+        };
+        let name = inside.iter().next().unwrap_or_default();
+        let own = [
+            database::LOCK,
+            spool::ENDED,
+            known::FOLDER,
+            loose::LOOSE,
+            RUNS,
+            LEFT_OUT,
+        ];
+        // SQLite's files beside the database have names that begin as its name does.
+        let is_database = name
+            .as_encoded_bytes()
+            .starts_with(database::FILE.as_bytes());
+        Ok(is_database || own.iter().any(|own| name == *own))
+    }
+
     /// Adds what is in these files to the store. All of it is added, or nothing.
     ///
     /// # Errors
-    /// If a file cannot be read, is of a newer version, or has a run that the store or another file
-    /// has too: its counts would count twice.
+    /// If a file cannot be read, something in it is damaged, it is of a newer version, or has a run that the store
+    /// or another file has too: its counts would count twice.
     pub fn import<P: AsRef<Path>>(&self, files: impl IntoIterator<Item = P>) -> Result<()> {
         let mut added = Combined::default();
         for file in files {
@@ -126,7 +161,7 @@ struct TotalRow {
 
 impl TotalRow {
     /// The template, not compressed.
-    fn inflated(&self) -> Result<Vec<u8>, Failure> {
+    fn inflated(&self) -> Result<Vec<u8>, Damaged> {
         let zeros = (self.counters.len() + self.bitmaps.len()) as u64;
         inflate_beside(&self.template, zeros)
     }
@@ -291,18 +326,61 @@ impl Whole {
         Ok(())
     }
 
-    /// Writes a database beside the file and puts it in its place.
+    /// Writes a database beside the file and puts it in its place. What is no regular file (a device, a pipe) is
+    /// written to as it is.
     fn write_file(&self, file: &Path) -> Result<()> {
         let fail = |source| Error::write(file, source);
+        let is_other = std::fs::metadata(file).is_ok_and(|metadata| !metadata.is_file());
         let target = target_of(file)?;
+        let place = match is_other {
+            true => std::env::temp_dir(),
+            false => folder_of(&target).to_owned(),
+        };
         let beside = private_folder(".bincover-".as_ref())
-            .tempdir_in(folder_of(&target))
+            .tempdir_in(place)
             .map_err(fail)?;
-        let path = beside.path().join("store.db");
+        let path = beside.path().join(database::FILE);
         let mut database = Database::create(&path, None)?;
         database.change(|to| self.write(to))?;
         drop(database);
+        if is_other {
+            let mut written = File::open(&path).map_err(fail)?;
+            return write_atomically(file, |out| io::copy(&mut written, out).map(drop));
+        }
         std::fs::rename(&path, &target).map_err(fail)
+    }
+
+    /// Checks that all that is compressed in it can be read. Here it is still known whose it is.
+    fn check(&self) -> Result<(), Damaged> {
+        for sections in self.objects.values() {
+            // Reads what it wrote. Whether each function's mapping can be read is for a report to say.
+            kept_sections(&inflate(sections)?)
+                .map_err(|error| Damaged(format!("expected a coverage mapping, found: {error}")))?;
+        }
+        for total in self.totals.values() {
+            total.inflated()?;
+        }
+        for (total, _) in self.go_totals.values() {
+            go::check(total)?;
+        }
+        for (profile, _) in &self.rest {
+            check_profile("the rest", profile)?;
+        }
+        for ((run, pid, _), (_, profile)) in &self.snapshots {
+            check_profile(&format!("{run}, a snapshot of process {pid}"), profile)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that a profile can be read, if not all of it.
+fn check_profile(source: &str, profile: &[u8]) -> Result<(), Damaged> {
+    let mut merger = Merger::new();
+    add_kept(&mut merger, source, profile);
+    let mut entries = merger.ledger().entries.iter();
+    match entries.find(|entry| entry.cause.is_whole_file()) {
+        Some(entry) => Err(Damaged(entry.to_string())),
+        None => Ok(()),
     }
 }
 
@@ -329,7 +407,7 @@ impl Combined {
     fn add(&mut self, file: &Path) -> Result<()> {
         let metadata = std::fs::metadata(file).map_err(|source| Error::read(file, source))?;
         if !metadata.is_file() {
-            let source = std::io::Error::other("it is no regular file");
+            let source = io::Error::other("it is no regular file");
             return Err(Error::read(file, source));
         }
         let Some(database) = Database::read_shard(file)? else {
@@ -343,13 +421,7 @@ impl Combined {
     }
 
     fn join(&mut self, other: Whole, origin: &Path) -> Result<(), Failure> {
-        // Here it is still known whose they are.
-        for (profile, _) in &other.rest {
-            inflate(profile)?;
-        }
-        for total in other.totals.values() {
-            total.inflated()?;
-        }
+        other.check()?;
         for (key, (run, program)) in other.runs {
             if let Some(before) = self.origins.insert(run.name.clone(), origin.to_owned()) {
                 let reason = format!(

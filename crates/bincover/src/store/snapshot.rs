@@ -1,7 +1,6 @@
 //! What a process has reached that is still running: its latest state, until its own profile comes.
 
 use std::ffi::OsString;
-use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,8 +13,8 @@ use super::database::{Database, Failure};
 use super::programs::{self, Program};
 use super::record::{Ended, Obtained, StoredRun, whole};
 use super::spool::original_name;
-use super::totals::{compress, inflate};
-use super::{Store, now_ms};
+use super::totals::{add_kept, compress};
+use super::{RUNS, Store, now_ms};
 use crate::error::{Error, Result};
 
 /// What [`Store::snapshot`] took.
@@ -97,7 +96,7 @@ impl Store {
     /// The run of this store in whose folder a file is.
     fn run_at(&self, file: &Path) -> Option<String> {
         let folder = file.parent()?;
-        let runs = self.folder().join("runs").canonicalize().ok()?;
+        let runs = self.folder().join(RUNS).canonicalize().ok()?;
         let is_here = folder.parent()?.canonicalize().ok()? == runs;
         let name = is_here.then(|| folder.file_name())??;
         Some(name.to_string_lossy().into_owned())
@@ -181,9 +180,8 @@ pub(super) fn merge_all(from: &Connection, merger: &mut Merger) -> Result<(), Fa
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (run, pid): (String, i64) = (row.get(0)?, row.get(1)?);
-        let profile = inflate(&row.get::<_, Vec<u8>>(2)?)?;
         let source = format!("{run}, a snapshot of process {pid}");
-        merger.add(&source, &profile, NonZeroU64::MIN);
+        add_kept(merger, &source, &row.get::<_, Vec<u8>>(2)?);
     }
     Ok(())
 }

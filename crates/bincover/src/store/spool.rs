@@ -32,7 +32,7 @@ const NEW_FOR: Duration = Duration::from_secs(60);
 const NOTE: &str = "run.json";
 
 /// In the store's folder: see [`count_ended`].
-const ENDED: &str = "ended";
+pub(super) const ENDED: &str = "ended";
 
 /// Names of profiles that were moved aside begin with this and a number of their own.
 const TAKEN: &str = "taken-";
@@ -91,10 +91,17 @@ impl Spool {
             sweep(folder);
             return Ok(None);
         }
-        let lock = match File::open(folder) {
+        let lock = match own::open_folder(folder) {
             Ok(file) => file,
-            // Somebody else was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Somebody else was faster, or it is a link by now.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(source) => return Err(Error::read(folder, source)),
         };
         match lock.try_lock() {
@@ -116,6 +123,17 @@ impl Spool {
         &self.name
     }
 
+    /// The folder is there, and neither it nor that of all runs is a link. A program can put one in its place: what that
+    /// leads to is none of ours, and the run has left nothing. If the program has deleted the folder, LLVM's
+    /// runtime makes it anew, so it need not be the one that is locked.
+    fn is_there(&self) -> bool {
+        let is_folder = |path: &Path| {
+            let metadata = std::fs::symlink_metadata(path);
+            metadata.is_ok_and(|metadata| metadata.is_dir())
+        };
+        self.folder.ancestors().take(2).all(is_folder)
+    }
+
     /// Writes a note on what is run, should nobody be left to tell.
     pub(super) fn write_note(&self, note: &[u8]) -> Result<()> {
         let path = self.folder.join(NOTE);
@@ -127,7 +145,7 @@ impl Spool {
         let path = self.folder.join(NOTE);
         let append = || {
             // In one piece, so that whoever is killed has written it or not.
-            File::options().append(true).open(&path)?.write_all(line)
+            own::open(File::options().append(true), &path)?.write_all(line)
         };
         append().map_err(|source| Error::write(&path, source))?;
         self.lock = None;
@@ -137,9 +155,12 @@ impl Spool {
     /// How many profiles there are, and their bytes, if all of them are whole ones of binaries with a
     /// build id, or empty.
     pub(super) fn whole_profiles(&self) -> Option<(u64, u64)> {
+        if !self.is_there() {
+            return None;
+        }
         let mut found = (0, 0);
         for path in profiles_below(&self.folder).ok()? {
-            let file = File::open(path).ok()?;
+            let file = own::open(File::options().read(true), &path).ok()?;
             let file_bytes = file.metadata().ok()?.len();
             if file_bytes == 0 {
                 continue;
@@ -167,7 +188,11 @@ impl Spool {
     /// it is asked which there are.
     pub(super) fn take(&self, batch: u64, living: &[u32]) -> Result<Profiles> {
         let mut profiles = Profiles::default();
+        if !self.is_there() {
+            return Ok(profiles);
+        }
         let mut paths = profiles_below(&self.folder)?;
+        paths.retain(|path| !path.is_symlink());
         let of_living = |path: &PathBuf| go_writer(path).is_some_and(|pid| living.contains(&pid));
         paths.extend(
             go_files(&self.folder)?
@@ -203,6 +228,9 @@ impl Spool {
 
     /// Deletes the profiles that are in the totals.
     pub(super) fn delete(&self, profiles: &Profiles) {
+        if !self.is_there() {
+            return;
+        }
         for path in profiles.added.iter().chain(&profiles.free) {
             let _ = std::fs::remove_file(path);
         }
@@ -211,12 +239,18 @@ impl Spool {
     /// Deletes the profiles that are in the totals, and the folder if nothing is left in it. This
     /// is tidiness: what is left is known not to count again.
     pub(super) fn tidy(&self, profiles: &Profiles) {
+        if !self.is_there() {
+            if self.folder.is_symlink() {
+                let _ = std::fs::remove_file(&self.folder);
+            }
+            return;
+        }
         self.delete(profiles);
         if profiles.in_use.is_empty() {
             let _ = std::fs::remove_file(self.folder.join(NOTE));
         }
         if std::fs::remove_dir(&self.folder).is_err() && profiles.in_use.is_empty() {
-            remove_unfinished(&self.folder);
+            remove_others(&self.folder);
             let _ = std::fs::remove_dir(&self.folder);
         }
     }
@@ -234,7 +268,7 @@ fn sweep(folder: &Path) {
 /// What is written on a run in its folder, if anything is.
 pub(super) fn note(folder: &Path) -> Result<Option<Vec<u8>>> {
     let path = folder.join(NOTE);
-    match std::fs::read(&path) {
+    match own::read(&path) {
         Ok(note) => Ok(Some(note)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::read(path, source)),
@@ -286,16 +320,25 @@ fn go_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Deletes what processes of Go left that were killed while they wrote, and runners that were killed while they wrote
-/// what they had read of a process.
-fn remove_unfinished(folder: &Path) {
-    for path in files_in(folder).unwrap_or_default() {
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        let beginnings = ["tmp.covmeta.", "tmp.covcounters.", UNFINISHED];
-        if beginnings
-            .iter()
-            .any(|beginning| name.starts_with(beginning.as_bytes()))
-        {
-            let _ = std::fs::remove_file(path);
+/// what they had read of a process; links, pipes, and folders in which nothing is. Files that are something else are
+/// the program's.
+fn remove_others(folder: &Path) {
+    const UNFINISHED_GO: [&str; 2] = ["tmp.covmeta.", "tmp.covcounters."];
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        let name = entry.file_name();
+        let is_unfinished =
+            |beginning: &str| name.as_encoded_bytes().starts_with(beginning.as_bytes());
+        let is_any = is_unfinished(UNFINISHED) || UNFINISHED_GO.into_iter().any(is_unfinished);
+        if kind.is_dir() {
+            let _ = std::fs::remove_dir(entry.path());
+        } else if !kind.is_file() || is_any {
+            let _ = std::fs::remove_file(entry.path());
         }
     }
 }
@@ -349,7 +392,7 @@ pub(super) fn not_added(folder: &Path, last: Option<u64>) -> Vec<PathBuf> {
     let is_added = |path: &PathBuf| batch_of(path).is_some_and(|batch| last >= Some(batch));
     // The folder may be gone by now: then there was nothing more in it.
     let mut paths = profiles_below(folder).unwrap_or_default();
-    paths.retain(|path| !is_added(path));
+    paths.retain(|path| !is_added(path) && !path.is_symlink());
     paths
 }
 
@@ -369,7 +412,7 @@ pub(super) fn read_each(
         let mut is_renamed = false;
         for path in not_added(folder, last) {
             let mut read = || -> io::Result<Option<Vec<u8>>> {
-                let mut file = File::open(&path)?;
+                let mut file = own::open(File::options().read(true), &path)?;
                 let metadata = file.metadata()?;
                 if !seen.insert((metadata.dev(), metadata.ino())) {
                     return Ok(None);
@@ -470,6 +513,86 @@ mod tests {
         }
         let profiles = spool.take(0, &[]).unwrap();
         assert!(profiles.free.is_empty() && profiles.in_use.is_empty());
+        spool.tidy(&profiles);
+        assert!(!spool.folder().exists());
+    }
+
+    /// A program can put anything into its run's folder, or in its place.
+    #[test]
+    fn nothing_is_taken_through_a_link() {
+        let top = tempfile::tempdir().unwrap();
+        let theirs = top.path().join("theirs");
+        std::fs::create_dir(&theirs).unwrap();
+        for name in ["a.profraw", "covmeta.ab", NOTE] {
+            std::fs::write(theirs.join(name), "theirs").unwrap();
+        }
+        let are_there = || std::fs::read_dir(&theirs).unwrap().count() == 3;
+        let runs = top.path().join("runs");
+        let is_untouched = |spool: &Spool| {
+            assert!(spool.whole_profiles().is_none());
+            let profiles = spool.take(0, &[]).unwrap();
+            assert!(profiles.free.is_empty() && profiles.in_use.is_empty());
+            let planted = Profiles {
+                free: vec![spool.folder().join("a.profraw")],
+                ..Profiles::default()
+            };
+            spool.delete(&planted);
+            spool.tidy(&planted);
+            assert!(are_there());
+        };
+        let spool = Spool::create(&runs, 5).unwrap();
+        std::fs::remove_dir(spool.folder()).unwrap();
+        std::os::unix::fs::symlink(&theirs, spool.folder()).unwrap();
+        is_untouched(&spool);
+        assert!(!spool.folder().is_symlink());
+        // In the place of all runs, where a folder has the name of this one.
+        let spool = Spool::create(&runs, 5).unwrap();
+        let elsewhere = top.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::rename(&theirs, elsewhere.join(spool.name())).unwrap();
+        std::fs::rename(&runs, top.path().join("before")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &runs).unwrap();
+        std::os::unix::fs::symlink(elsewhere.join(spool.name()), &theirs).unwrap();
+        is_untouched(&spool);
+        std::fs::remove_file(&runs).unwrap();
+        // Within the folder.
+        let spool = Spool::create(&runs, 5).unwrap();
+        std::os::unix::fs::symlink(theirs.join("a.profraw"), spool.folder().join("b.profraw"))
+            .unwrap();
+        let profiles = spool.take(0, &[]).unwrap();
+        assert!(profiles.free.is_empty());
+        assert!(not_added(spool.folder(), None).is_empty());
+        spool.tidy(&profiles);
+        assert!(!spool.folder().exists() && are_there());
+    }
+
+    /// As LLVM's runtime does it when a program has deleted its folder.
+    #[test]
+    fn a_folder_that_was_made_anew_is_taken() {
+        let runs = tempfile::tempdir().unwrap();
+        let spool = Spool::create(runs.path(), 5).unwrap();
+        std::fs::remove_dir_all(spool.folder()).unwrap();
+        let profiles = spool.take(0, &[]).unwrap();
+        assert!(profiles.free.is_empty() && profiles.in_use.is_empty());
+        std::fs::create_dir(spool.folder()).unwrap();
+        std::fs::write(spool.folder().join("a.profraw"), "x").unwrap();
+        let profiles = spool.take(0, &[]).unwrap();
+        assert_eq!(profiles.free.len(), 1);
+        spool.tidy(&profiles);
+        assert!(!spool.folder().exists());
+    }
+
+    #[test]
+    fn pipes_and_empty_folders_keep_no_folder() {
+        let runs = tempfile::tempdir().unwrap();
+        let spool = Spool::create(runs.path(), 5).unwrap();
+        let pipe = spool.folder().join("a.profraw");
+        let made = std::process::Command::new("mkfifo").arg(pipe).status();
+        assert!(made.unwrap().success());
+        std::fs::create_dir(spool.folder().join("deep")).unwrap();
+        std::fs::write(spool.folder().join("deep/b.profraw"), "x").unwrap();
+        let profiles = spool.take(0, &[]).unwrap();
+        assert_eq!(profiles.free.len(), 1);
         spool.tidy(&profiles);
         assert!(!spool.folder().exists());
     }

@@ -16,7 +16,7 @@ use flate2::write::ZlibEncoder;
 use rusqlite::{Connection, OptionalExtension, params};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use super::database::Failure;
+use super::database::{Damaged, Failure};
 use super::go;
 use super::record::whole;
 use super::spool::{is_go, original_name};
@@ -343,9 +343,10 @@ fn template_of(from: &Connection, profile: &[u8]) -> Result<Option<Vec<u8>>, Fai
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
-    found
-        .map(|(template, zeros)| inflate_beside(&template, u64::try_from(zeros).unwrap_or(0)))
-        .transpose()
+    let inflate = |(template, zeros): (Vec<u8>, i64)| {
+        inflate_beside(&template, u64::try_from(zeros).unwrap_or(0))
+    };
+    Ok(found.map(inflate).transpose()?)
 }
 
 /// Adds all totals to a merge, except those of which `is_wanted` says otherwise by their object's
@@ -371,20 +372,35 @@ pub(super) fn merge_all(
         let key: String = row.get(0)?;
         let (counters, bitmaps): (Vec<u8>, Vec<u8>) = (row.get(3)?, row.get(4)?);
         let zeros = (counters.len() + bitmaps.len()) as u64;
-        let mut profile = inflate_beside(&row.get::<_, Vec<u8>>(2)?, zeros)?;
+        let source = format!("the total {key}");
+        let mut profile = match inflate_beside(&row.get::<_, Vec<u8>>(2)?, zeros) {
+            Ok(profile) => profile,
+            Err(damaged) => {
+                merger.add_failure(&source, damaged.into());
+                continue;
+            }
+        };
         let head_bytes = profile.len().min(Identity::HEAD_BYTES);
         if let Some(head) = RawHead::of(&profile[..head_bytes], profile.len() as u64) {
             head.put(&mut profile, &counters, &bitmaps);
         }
-        merger.add(&format!("the total {key}"), &profile, NonZeroU64::MIN);
+        merger.add(&source, &profile, NonZeroU64::MIN);
     }
     let rest: Option<Vec<u8>> = from
         .query_row("SELECT profile FROM rest", [], |row| row.get(0))
         .optional()?;
     if let Some(rest) = rest {
-        merger.add("the rest", &inflate(&rest)?, NonZeroU64::MIN);
+        add_kept(merger, "the rest", &rest);
     }
     Ok(unwanted)
+}
+
+/// Adds a profile that was [compressed](compress) to a merge. One that is damaged is left out.
+pub(super) fn add_kept(merger: &mut Merger, source: &str, profile: &[u8]) {
+    match inflate(profile) {
+        Ok(profile) => merger.add(source, &profile, NonZeroU64::MIN),
+        Err(damaged) => merger.add_failure(source, damaged.into()),
+    }
 }
 
 fn read_range(file: &File, range: &Range<u64>, buffer: &mut Vec<u8>) -> io::Result<()> {
@@ -403,12 +419,12 @@ pub(super) fn compress(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Undoes [`compress`].
-pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
     inflate_beside(bytes, 0)
 }
 
 /// The same for what may hold so many zeros besides: the template of a total.
-pub(super) fn inflate_beside(bytes: &[u8], zeros: u64) -> Result<Vec<u8>, Failure> {
+pub(super) fn inflate_beside(bytes: &[u8], zeros: u64) -> Result<Vec<u8>, Damaged> {
     let most = (bytes.len() as u64)
         .saturating_mul(MAX_KEPT_RATIO)
         .max(MAX_KEPT_ANYWAY)
@@ -423,7 +439,7 @@ pub(super) fn inflate_beside(bytes: &[u8], zeros: u64) -> Result<Vec<u8>, Failur
         ),
         Err(error) => format!("expected compressed data, found: {error}"),
     };
-    Err(Failure::Damaged(reason))
+    Err(Damaged(reason))
 }
 
 /// As people write build ids.
