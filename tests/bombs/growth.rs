@@ -388,8 +388,9 @@ fn long_names_with_many_places() {
     let (file, function) = ("x".repeat(100_000), "f".repeat(300_000));
     let count = 2_000;
     missing_regions(&bombs, "f.o", &format!("/{file}"), &function, count);
-    let lines = "+x\n".repeat(2 * count as usize + 2);
-    let head = format!("--- {file}\n+++ {file}\n@@ -0,0 +1,{} @@\n", 2 * count + 2);
+    let line_count = 4_002;
+    let lines = "+x\n".repeat(line_count);
+    let head = format!("--- {file}\n+++ {file}\n@@ -0,0 +1,{line_count} @@\n");
     bombs.add("f.patch", (head + &lines).as_bytes());
     let from = ["--profile", "f.proftext", "--object", "f.o"];
     for format in ["json", "missing", "github", "html"] {
