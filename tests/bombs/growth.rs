@@ -411,6 +411,46 @@ fn long_names_with_many_places() {
     }
 }
 
+/// In many files is a function whose files each expand twice to the next, so that the branch in the last is there 65,536
+/// times, or more often than can be listed.
+#[test]
+fn expansions_that_multiply() {
+    let bombs = Bombs::new();
+    let levels = 16;
+    let files: Vec<(usize, Vec<Region>)> = (0..=levels)
+        .map(|level| {
+            let code = Region::code(0, (1, 1), (1, 9));
+            let inside = match level == levels {
+                true => vec![code, Region::branch([0, 0], (1, 2), (1, 3))],
+                false => vec![
+                    code,
+                    Region::expansion(level + 1, (1, 2), (1, 3)),
+                    Region::expansion(level + 1, (1, 4), (1, 5)),
+                ],
+            };
+            (0, inside)
+        })
+        .collect();
+    let count = 1_000;
+    let names: Vec<String> = (0..count).map(|number| format!("{number}.c")).collect();
+    let functions = bombs.functions(count);
+    let mapping = |number| {
+        let mut files = files.clone();
+        files.iter_mut().for_each(|(file, _)| *file = number);
+        mapping::function(&files)
+    };
+    let object = mapping::object("/", &names, &functions, mapping);
+    bombs.add("f.o", &object);
+    for format in ["lcov", "html", "json"] {
+        let (option, out) = (format!("--{format}"), format!("out.{format}"));
+        let from = ["--profile", "f.proftext", "--object", "f.o"];
+        let (code, said) = bombs.run(&[&["report", &option, &out], &from[..]].concat());
+        assert_eq!(code, 0, "{format}: {said}");
+        let size = size(&bombs, &out);
+        assert!(size < 64 << 20, "{format}: {size}");
+    }
+}
+
 /// A long name beside very many short ones, in a table.
 #[test]
 fn a_long_name_in_a_table() {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::limits::MAX_STEPS;
+use crate::limits::{MAX_STEPS, MAX_STEPS_INSIDE, MAX_STEPS_OF_REGION};
 use crate::{
     Branch, Coverage, Expansion, File, Function, LocalFile, Outcome, Position, Region, RegionKind,
     Tally,
@@ -128,13 +128,14 @@ impl Coverage {
             });
         }
         let mut order = 0;
-        let mut budget = MAX_STEPS;
+        let mut budget = MAX_STEPS / self.files.len().max(1) as u64;
         // Expansions of one function come together.
         for expansions in file.expansions.chunk_by(|a, b| a.function == b.function) {
             let function = self.function(expansions[0].function);
             if function.branches.is_empty() {
                 continue;
             }
+            budget += MAX_STEPS_OF_REGION * function.regions.len() as u64;
             let mut nested = NestedBranches::new(function);
             let kept = self.kept(function);
             for expansion in expansions {
@@ -178,8 +179,10 @@ impl Coverage {
     pub fn branches_inside(&self, expansion: Expansion) -> Vec<Branch> {
         let mut inside = Vec::new();
         if let Some(region) = self.expansion_region(expansion) {
-            let mut nested = NestedBranches::new(self.function(expansion.function));
-            nested.visit(region, &mut MAX_STEPS.clone(), &mut |_, branches| {
+            let function = self.function(expansion.function);
+            let mut budget = MAX_STEPS_INSIDE + MAX_STEPS_OF_REGION * function.regions.len() as u64;
+            let mut nested = NestedBranches::new(function);
+            nested.visit(region, &mut budget, &mut |_, branches| {
                 inside.extend_from_slice(branches);
             });
         }

@@ -11,6 +11,8 @@ const VERSION: u32 = 6;
 pub struct Region {
     /// LLVM: the encoded counter and kind.
     head: u64,
+    /// The encoded counters of a branch: true, false.
+    sides: Option<[u64; 2]>,
     /// Line and column.
     start: (u64, u64),
     end: (u64, u64),
@@ -20,16 +22,43 @@ impl Region {
     /// Code that a counter counts.
     #[must_use]
     pub fn code(counter: u64, start: (u64, u64), end: (u64, u64)) -> Self {
-        let head = counter << 2 | 1;
-        Self { head, start, end }
+        Self {
+            head: of_counter(counter),
+            sides: None,
+            start,
+            end,
+        }
     }
 
     /// What stands for the regions of another file of the function.
     #[must_use]
     pub fn expansion(file: usize, start: (u64, u64), end: (u64, u64)) -> Self {
-        let head = (file as u64) << 3 | 4;
-        Self { head, start, end }
+        Self {
+            head: (file as u64) << 3 | 4,
+            sides: None,
+            start,
+            end,
+        }
     }
+
+    /// A branch, of which each side has a counter.
+    #[must_use]
+    pub fn branch(sides: [u64; 2], start: (u64, u64), end: (u64, u64)) -> Self {
+        Self {
+            head: BRANCH << 3,
+            sides: Some(sides.map(of_counter)),
+            start,
+            end,
+        }
+    }
+}
+
+/// LLVM: `BranchRegion`.
+const BRANCH: u64 = 4;
+
+/// LLVM: the encoded counter, without a kind.
+fn of_counter(counter: u64) -> u64 {
+    counter << 2 | 1
 }
 
 /// The mapping of a function without expressions: for each of its files the index in the object's files, and the regions,
@@ -47,6 +76,11 @@ pub fn function(files: &[(usize, Vec<Region>)]) -> Vec<u8> {
         let mut line = 0;
         for region in regions {
             out.extend(uleb(region.head));
+            region
+                .sides
+                .iter()
+                .flatten()
+                .for_each(|side| out.extend(uleb(*side)));
             out.extend(uleb(region.start.0 - line));
             out.extend(uleb(region.start.1));
             out.extend(uleb(region.end.0 - region.start.0));
