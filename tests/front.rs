@@ -155,7 +155,8 @@ fn nothing_is_left_to_be_adopted() {
 fn a_daemon_outlives_the_group() {
     let folder = TempDir::new().unwrap();
     let script = format!(
-        "setsid sh -c 'sleep 0.5; \"{}\" return; echo end >end' & exit 5",
+        "setsid sh -c 'echo >begun; sleep 0.5; \"{}\" return; echo >end' & \
+         until [ -e begun ]; do sleep 0.01; done; exit 5",
         at_exit()
     );
     let mut command = run_shell(folder.path(), &[], &script);

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         }
     }
     let result = run_and_keep(&mut going, command);
-    finish(going, result, || ())
+    finish(going, result)
 }
 
 /// What is left to do in the process behind: those that outlive the program.
@@ -63,11 +63,13 @@ fn run_behind(
             Exit::of(error)
         }
     };
-    behind.tell(code.code(), result.is_ok() && going.has_rest());
-    let _ = finish(going, result, || {
-        // Whoever reads our output waits for its end.
+    let has_rest = result.is_ok() && going.has_rest();
+    if has_rest {
+        // Whoever reads our output waits for its end, and whoever waits for the program may then end its group.
         let _ = front::go_behind(inherited);
-    });
+    }
+    behind.tell(code.code(), has_rest);
+    let _ = finish(going, result);
     Ok(code)
 }
 
@@ -79,15 +81,10 @@ fn run_and_keep(going: &mut Going, command: Command) -> Result<Exit, Error> {
 }
 
 /// Waits for processes that outlive the program.
-fn finish(
-    going: Going,
-    result: Result<Exit, Error>,
-    before_waiting: impl FnOnce(),
-) -> Result<Exit, Error> {
+fn finish(going: Going, result: Result<Exit, Error>) -> Result<Exit, Error> {
     if result.is_err() {
         going.abandon();
     } else if going.has_rest() {
-        before_waiting();
         going.wait_rest()?;
     }
     result
