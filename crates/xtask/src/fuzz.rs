@@ -222,8 +222,6 @@ fn build(plan: &Plan) -> Result<(), Failure> {
     }
     if plan.is_short {
         cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
-        // With one, as cargo-fuzz has it, the inputs run faster, and one processor waits for the other.
-        cargo.args(["--codegen-units", "16"]);
     }
     command::run(&mut cargo)
 }
