@@ -8,6 +8,9 @@ use bincover_testkit::raw::{Function, uleb};
 
 use super::{Bombs, member};
 
+/// What most of these read.
+const FROM: [&str; 4] = ["--profile", "f.proftext", "--object", "f.o"];
+
 /// An archive of objects with one function `f` each, of such a hash, in such a file, and with such regions.
 fn objects_of_one_name(
     count: u64,
@@ -106,15 +109,7 @@ fn functions_of_one_file() {
     bombs.add("f.o", &object);
     for format in ["lcov", "cobertura", "json", "sonar", "clover", "codecov"] {
         let option = format!("--{format}");
-        let report = [
-            "report",
-            &option,
-            "out",
-            "--profile",
-            "f.proftext",
-            "--object",
-            "f.o",
-        ];
+        let report = [&["report", &option, "out"], &FROM[..]].concat();
         let (code, said) = bombs.run(&report);
         assert_eq!(code, 0, "{format}: {said}");
     }
@@ -289,7 +284,7 @@ fn shapes_of_a_function() {
             "f.o",
             &mapping::object("/", &files, &functions, |_| mapping.clone()),
         );
-        let mut report = vec!["report", "--profile", "f.proftext", "--object", "f.o"];
+        let mut report = [&["report"], &FROM[..]].concat();
         for format in [
             "--lcov",
             "--cobertura",
@@ -338,8 +333,7 @@ fn expansions_of_one_function() {
             &mapping::object("/", &names, &functions, |_| mapping.clone()),
         );
         let export = ["llvm-cov", "export", "f.o", "-instr-profile=f.profdata"];
-        let from = ["--profile", "f.proftext", "--object", "f.o"];
-        let report = [&["report", "--llvm-json", "out.json"], &from[..]].concat();
+        let report = [&["report", "--llvm-json", "out.json"], &FROM[..]].concat();
         for args in [&export[..], &report] {
             let (code, said) = bombs.run(args);
             assert_eq!(code == 0, words.is_empty(), "{count}: {said}");
@@ -348,7 +342,7 @@ fn expansions_of_one_function() {
         let others = [
             "report", "--html", "pages", "--json", "out.json", "--text", "out",
         ];
-        let (code, said) = bombs.run(&[&others, &from[..]].concat());
+        let (code, said) = bombs.run(&[&others, &FROM[..]].concat());
         assert_eq!(code, 0, "{count}: {said}");
     }
 }
@@ -392,10 +386,9 @@ fn long_names_with_many_places() {
     let lines = "+x\n".repeat(line_count);
     let head = format!("--- {file}\n+++ {file}\n@@ -0,0 +1,{line_count} @@\n");
     bombs.add("f.patch", (head + &lines).as_bytes());
-    let from = ["--profile", "f.proftext", "--object", "f.o"];
     for format in ["json", "missing", "github", "html"] {
         let option = format!("--{format}");
-        let report = [&["report", &option, format], &from[..]].concat();
+        let report = [&["report", &option, format], &FROM[..]].concat();
         let (code, said) = bombs.run(&report);
         assert_eq!(code, 0, "{format}: {said}");
         let size = size(&bombs, format);
@@ -403,7 +396,7 @@ fn long_names_with_many_places() {
     }
     for format in ["json", "github"] {
         let (option, out) = (format!("--{format}"), format!("diff.{format}"));
-        let diff = [&["diff", "--patch", "f.patch", &option, &out], &from[..]].concat();
+        let diff = [&["diff", "--patch", "f.patch", &option, &out], &FROM[..]].concat();
         let (code, said) = bombs.run(&diff);
         assert_eq!(code, 0, "{format}: {said}");
         let size = size(&bombs, &out);
@@ -443,8 +436,7 @@ fn expansions_that_multiply() {
     bombs.add("f.o", &object);
     for format in ["lcov", "html", "json"] {
         let (option, out) = (format!("--{format}"), format!("out.{format}"));
-        let from = ["--profile", "f.proftext", "--object", "f.o"];
-        let (code, said) = bombs.run(&[&["report", &option, &out], &from[..]].concat());
+        let (code, said) = bombs.run(&[&["report", &option, &out], &FROM[..]].concat());
         assert_eq!(code, 0, "{format}: {said}");
         let size = size(&bombs, &out);
         assert!(size < 64 << 20, "{format}: {size}");
@@ -465,8 +457,7 @@ fn a_long_name_in_a_table() {
         mapping::function(&[(number, vec![Region::code(0, (1, 1), (2, 1))])])
     });
     bombs.add("f.o", &object);
-    let from = ["--profile", "f.proftext", "--object", "f.o"];
-    let report = [&["report", "--table", "out"], &from[..]].concat();
+    let report = [&["report", "--table", "out"], &FROM[..]].concat();
     let (code, said) = bombs.run(&report);
     assert_eq!(code, 0, "{said}");
     let size = size(&bombs, "out");
@@ -513,8 +504,7 @@ fn expansions_on_one_line() {
         "f.o",
         &mapping::object("/", &names, &functions, |_| mapping.clone()),
     );
-    let from = ["--profile", "f.proftext", "--object", "f.o"];
-    let (code, said) = bombs.run(&[&["report", "--html", "pages"], &from[..]].concat());
+    let (code, said) = bombs.run(&[&["report", "--html", "pages"], &FROM[..]].concat());
     assert_eq!(code, 0, "{said}");
 }
 
@@ -526,8 +516,7 @@ fn a_name_of_many_folders_in_a_patch() {
     missing_regions(&bombs, "f.o", &format!("/{name}b"), "f", 1);
     let patch = format!("--- {name}c\n+++ {name}c\n@@ -1,0 +1 @@\n+x\n");
     bombs.add("f.patch", patch.as_bytes());
-    let from = ["--profile", "f.proftext", "--object", "f.o"];
-    let (code, said) = bombs.run(&[&["diff", "--patch", "f.patch"], &from[..]].concat());
+    let (code, said) = bombs.run(&[&["diff", "--patch", "f.patch"], &FROM[..]].concat());
     assert_eq!(code, 0, "{said}");
 }
 
@@ -544,8 +533,7 @@ fn a_long_name_in_a_baseline() {
     );
     bombs.add("f.json", baseline.as_bytes());
     let diff = ["diff", "--patch", "f.patch", "--baseline", "f.json"];
-    let from = ["--profile", "f.proftext", "--object", "f.o"];
-    let (code, said) = bombs.run(&[&diff[..], &from].concat());
+    let (code, said) = bombs.run(&[&diff[..], &FROM].concat());
     assert_eq!(code, 0, "{said}");
 }
 

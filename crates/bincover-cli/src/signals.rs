@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use bincover::run::Signal;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use signal_hook::consts::SIGXFSZ;
 
@@ -12,16 +13,8 @@ use signal_hook::consts::SIGXFSZ;
 /// It is caught, not ignored, as programs that we start would inherit that; theirs is what the caller has set.
 pub(crate) fn survive_large_files() {
     let is_limited = getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft != RLIM_INFINITY);
-    if is_limited && !is_ignored(SIGXFSZ) {
+    if is_limited && !Signal::from_number(SIGXFSZ).is_some_and(Signal::is_ignored) {
         // If that fails, we have not more to lose than before.
         let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     }
-}
-
-/// Asking `sigaction` takes unsafe code.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = u64::from_str_radix(mask.unwrap_or_default().trim(), 16).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
 }

@@ -35,6 +35,7 @@ mod rename;
 mod segments;
 mod summarize;
 mod summary;
+mod unite;
 mod views;
 
 pub use branches::LineBranch;

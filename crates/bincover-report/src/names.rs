@@ -31,9 +31,8 @@ pub(crate) fn repeated(name: &str) -> Cow<'_, str> {
     if name.len() <= MAX_REPEATED_NAME {
         return name.into();
     }
-    let mut ends = (0..=MAX_REPEATED_NAME).rev();
-    let start = ends.find_map(|end| name.get(..end)).unwrap_or_default();
-    format!("{start}…").into()
+    let end = name.floor_char_boundary(MAX_REPEATED_NAME);
+    format!("{}…", &name[..end]).into()
 }
 
 fn of_symbol(symbol: &BStr) -> Option<String> {

@@ -37,6 +37,7 @@
 //! [`Output`] like any other; an [`Error`] means that there was no run to speak of.
 
 mod command;
+mod dispositions;
 mod error;
 mod forward;
 pub mod go_build;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::dispositions::{Disposition, Dispositions};
+
 /// A signal that can be sent. The numbers are those of the running system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal(rustix::process::Signal);
@@ -34,6 +36,12 @@ impl Signal {
     #[must_use]
     pub fn from_number(number: i32) -> Option<Self> {
         rustix::process::Signal::from_named_raw(number).map(Self)
+    }
+
+    /// Whether this process ignores it; programs that it starts do so too. Always false where there is no `/proc`.
+    #[must_use]
+    pub fn is_ignored(self) -> bool {
+        Dispositions::read().of(self) == Disposition::Ignored
     }
 
     /// The number, for example 9.
