@@ -130,7 +130,7 @@ const isInView = (line) => page.locator(`#L${line}`).evaluate((row) => {
   return top >= 0 && bottom <= innerHeight;
 });
 async function isAt(line) {
-  assert.equal(new URL(page.url()).hash, `#L${line}`);
+  assert.equal(await page.evaluate(() => location.hash), `#L${line}`);
   assert.equal(await page.getAttribute("tr.here", "id"), `L${line}`);
   assert.ok(await isInView(line), `line ${line} is in view`);
 }
