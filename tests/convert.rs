@@ -148,6 +148,53 @@ fn tracefiles_add_up_as_lcov_adds_them() {
     same_records(&written(&merged, "lcov"), &bytes_of("import/ab.info"), &[]);
 }
 
+/// What lcov 2.5 writes, as it was written before: functions and their aliases have lines of their own, and
+/// branches no marks. Those that it left out were not there.
+fn of_older_lcov(text: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(text).expect("text");
+    let mut old = String::new();
+    let mut leader = "";
+    for line in text.lines() {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let mut values = value.splitn(3, ',');
+        let [first, second, third] = std::array::from_fn(|_| values.next().unwrap_or(""));
+        let is_out = second.contains('U');
+        match field {
+            "FNL" => leader = value.split_once(',').expect("an index").1,
+            "FNA" => old += &format!("FN:{leader},{third}\nFNDA:{second},{third}\n"),
+            "BRDA" if is_out => {}
+            "BRDA" => {
+                old += &format!(
+                    "BRDA:{first},{},{third}\n",
+                    second.trim_start_matches(['e', 'f'])
+                )
+            }
+            _ => old += &format!("{line}\n"),
+        }
+    }
+    old.into_bytes()
+}
+
+/// As `lcov -a` of version 2.5 has it: ends of functions, aliases that count as one, marks.
+#[test]
+fn tracefiles_of_newer_versions_add_up_too() {
+    for (parts, sum) in [
+        (["lcov2-a.info", "lcov2-b.info"], "lcov2-ab.info"),
+        (
+            ["lcov2-marks.info", "lcov2-marks.info"],
+            "lcov2-marks-sum.info",
+        ),
+    ] {
+        let reports = parts.map(|part| import(&format!("import/{part}")));
+        for (report, part) in reports.iter().zip(parts) {
+            let expected = of_older_lcov(&bytes_of(&format!("import/{part}")));
+            same_records(&written(report, "lcov"), &expected, &[]);
+        }
+        let expected = of_older_lcov(&bytes_of(&format!("import/{sum}")));
+        same_records(&written(&merge(reports.to_vec()), "lcov"), &expected, &[]);
+    }
+}
+
 /// DIFFERENCE: a file that is in one of the reports alone keeps LLVM's totals, which count by
 /// function; lcov counts lines that are listed.
 #[test]

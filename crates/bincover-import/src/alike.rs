@@ -59,6 +59,7 @@ fn function(one: &Function, other: &Function) -> bool {
         && one.files == other.files
         && one.main_file == other.main_file
         && one.declared == other.declared
+        && one.last_line == other.last_line
         && one.mcdc.is_empty()
         && other.mcdc.is_empty()
         && all(&one.regions, &other.regions, |one, other| {

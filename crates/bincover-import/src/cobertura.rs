@@ -21,7 +21,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader as Xml, XmlVersion};
 
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::gathered::Files;
+use crate::gathered::{Files, Named};
 use crate::kind::MARK;
 use crate::limits::{
     MAX_DEPTH, MAX_FILE_NAME, MAX_FUNCTION_NAME, MAX_LINE, MAX_LINES, MAX_LOOKS, MAX_OUTCOMES,
@@ -421,7 +421,13 @@ impl Reader<'_> {
         }
         for (name, first) in &class.methods {
             let (line, hits) = first.unwrap_or_default();
-            file.push_function(line, name.as_bytes().as_bstr(), hits);
+            file.push_function(Named {
+                line,
+                name: name.as_bytes().into(),
+                last_line: None,
+                count: hits,
+                is_alias: false,
+            });
         }
         Ok(())
     }

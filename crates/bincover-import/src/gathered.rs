@@ -1,5 +1,6 @@
 //! What reports say of a file line by line, as it comes in, and the model's files from that.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use bincover_model::{
@@ -24,12 +25,16 @@ pub(crate) struct Gathered {
     parts: u32,
 }
 
+/// What a report says of a function.
 #[derive(Debug)]
-struct Named {
+pub(crate) struct Named {
     /// 0 if it is not known.
-    line: u32,
-    name: BString,
-    count: u64,
+    pub(crate) line: u32,
+    pub(crate) name: BString,
+    pub(crate) last_line: Option<u32>,
+    pub(crate) count: u64,
+    /// It counts as one with other aliases that begin on its line.
+    pub(crate) is_alias: bool,
 }
 
 impl Gathered {
@@ -49,27 +54,28 @@ impl Gathered {
     }
 
     /// A function of the same name on the same line is the same, in another part.
-    pub(crate) fn add_function(&mut self, line: u32, name: &BStr, count: u64) {
-        let key = (line, name.to_owned());
-        let functions = &mut self.functions;
-        let index = *self.known.entry(key).or_insert_with(|| {
-            functions.push(Named {
-                line,
-                name: name.to_owned(),
-                count: 0,
-            });
-            functions.len() - 1
-        });
-        let sum = &mut functions[index].count;
-        *sum = sum.saturating_add(count);
+    pub(crate) fn add_function(&mut self, added: Named) {
+        let key = (added.line, added.name.clone());
+        match self.known.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(self.functions.len());
+                self.functions.push(added);
+            }
+            Entry::Occupied(place) => {
+                let one = &mut self.functions[*place.get()];
+                one.count = one.count.saturating_add(added.count);
+                // None is less than any.
+                one.last_line = one.last_line.max(added.last_line);
+                one.is_alias |= added.is_alias;
+            }
+        }
     }
 
     /// A function that is another than those of the same name.
-    pub(crate) fn push_function(&mut self, line: u32, name: &BStr, count: u64) {
-        let name = name.to_owned();
-        let key = (line, name.clone());
+    pub(crate) fn push_function(&mut self, added: Named) {
+        let key = (added.line, added.name.clone());
         self.known.entry(key).or_insert(self.functions.len());
-        self.functions.push(Named { line, name, count });
+        self.functions.push(added);
     }
 
     /// Adds the count; never reached twice is never reached.
@@ -107,19 +113,35 @@ impl Gathered {
                 .collect(),
             ..File::default()
         };
+        let mut groups: Vec<(Position, Vec<FunctionId>)> = Vec::new();
+        let mut of_aliases: HashMap<u32, usize> = HashMap::new();
         for one in self.functions {
             let function = FunctionId(u32::try_from(functions.len()).unwrap_or(u32::MAX));
             let declared = (one.line > 0).then_some(Position {
                 line: one.line,
                 column: 0,
             });
-            functions.push(plain_function(one.name, id, declared, one.count));
+            functions.push(Function {
+                last_line: one.last_line,
+                ..plain_function(one.name, id, declared, one.count)
+            });
             file.functions.push(function);
-            if let Some(start) = declared {
-                file.groups
-                    .push(Group::new(start, vec![function], functions));
+            let Some(start) = declared else {
+                continue;
+            };
+            let next = groups.len();
+            let group = match one.is_alias {
+                true => *of_aliases.entry(one.line).or_insert(next),
+                false => next,
+            };
+            match groups.get_mut(group) {
+                Some((_, members)) => members.push(function),
+                None => groups.push((start, vec![function])),
             }
         }
+        let groups = groups.into_iter();
+        let groups = groups.map(|(start, members)| Group::new(start, members, functions));
+        file.groups = groups.collect();
         file.groups.sort_by_key(|group| group.start);
         file.summary = self
             .stated

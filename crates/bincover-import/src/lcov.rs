@@ -1,15 +1,20 @@
 //! The lcov tracefile, after
-//! [geninfo(1)](https://github.com/linux-test-project/lcov/blob/v2.3/man/geninfo.1): what llvm-cov,
-//! geninfo (1.16 was tested), gcovr, grcov, c8 and most others write.
+//! [geninfo(1)](https://github.com/linux-test-project/lcov/blob/v2.5/docs/man/geninfo.rst): what llvm-cov,
+//! geninfo (1.16 and 2.5 were tested), gcovr, grcov, c8 and most others write.
 //!
 //! - Counts are whole numbers from 0; a negative one, as old versions of gcc made them, is an error.
+//!   Sums that lcov writes as floating point (`1.8e+19`) are cut to a whole number.
 //! - Two records of one file add up, as do two lines of one number.
 //! - A record's own totals (`LF`, `FNF`, `BRF` and so on) hold for it, since LLVM counts otherwise
 //!   than by the lines that are listed, unless another record of the file is added.
-//! - `VER`, checksums of lines, ends of functions, marks of exceptions (`e`) and the `MCDC` lines are
-//!   passed over, as are fields that are not known; of MC/DC the totals stay.
-//! - A function on line 0, which stands for none, is nowhere.
-//! - Functions with aliases (`FNL`, `FNA`) are read as one function for each alias.
+//! - `VER`, checksums of lines, marks of exceptions (`e`) and of falling through (`f`) and the `MCDC`
+//!   lines are passed over, as are fields that are not known; of MC/DC the totals stay.
+//! - Branches that are marked as unreachable (`U`) were left out by lcov: they are in no total of its own, and
+//!   are not there.
+//! - A function's last line, where it is before its first or beyond all limits, is not known.
+//! - A function on line 0, which stands for none, or before it, as JavaScript's tools have it, is nowhere.
+//! - gcovr up to 7.2 writes `None` for a branch's block where it means 0.
+//! - Functions with aliases (`FNL`, `FNA`) are one for each alias; those of one line count as one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +22,7 @@ use bincover_model::{Coverage, Summary, Tally};
 use bstr::{BStr, ByteSlice};
 
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::gathered::{Files, Gathered};
+use crate::gathered::{Files, Gathered, Named};
 use crate::kind::MARK;
 use crate::limits::{MAX_FILE_NAME, MAX_FUNCTION_NAME, MAX_LINE, MAX_LINES};
 
@@ -88,10 +93,13 @@ fn is_field(name: &[u8]) -> bool {
 /// A function as its lines say it, one after another.
 struct Function<'b> {
     line: u32,
+    last_line: Option<u32>,
     name: &'b BStr,
     /// All after the line: a name may begin with a number and a comma, too.
     whole: &'b BStr,
     count: Option<u64>,
+    /// It is one of an `FNL`.
+    is_alias: bool,
 }
 
 /// What stands between `SF` and `end_of_record`.
@@ -101,8 +109,8 @@ struct Record<'b> {
     functions: Vec<Function<'b>>,
     /// `FNDA` lines, and where they are.
     counts: Vec<(&'b BStr, u64, usize)>,
-    /// Lines of `FNL`, by index.
-    leaders: HashMap<u64, u32>,
+    /// First and last lines of `FNL`, by index.
+    leaders: HashMap<u64, (u32, Option<u32>)>,
     outcomes: Vec<((u32, u32, u32), Option<u64>)>,
     /// For branches whose outcomes have words for numbers.
     words: HashMap<(u32, u32, &'b [u8]), u32>,
@@ -170,13 +178,20 @@ impl<'b> Reader<'b> {
             }
             b"FN" => {
                 let (line, rest) = self.split(value, "FN")?;
-                let line = self.line(line, record)?;
+                let line = match line.strip_prefix(b"-").and_then(parsed) {
+                    Some(_) => 0,
+                    None => self.line(line, record)?,
+                };
                 self.fits("function name", rest, MAX_FUNCTION_NAME)?;
+                let (end, name) = end_and_name(rest);
+                let last_line = last_line(line, end, record);
                 record.functions.push(Function {
                     line,
-                    name: without_end(rest).as_bstr(),
+                    last_line,
+                    name: name.as_bstr(),
                     whole: rest.as_bstr(),
                     count: None,
+                    is_alias: false,
                 });
             }
             b"FNDA" => {
@@ -187,21 +202,25 @@ impl<'b> Reader<'b> {
             }
             b"FNL" => {
                 let (index, rest) = self.split(value, "FNL")?;
-                let line = rest.split(|&byte| byte == b',').next().unwrap_or_default();
-                let line = self.line(line, record)?;
-                record.leaders.insert(self.count(index)?, line);
+                let mut lines = rest.split(|&byte| byte == b',');
+                let line = self.line(lines.next().unwrap_or_default(), record)?;
+                let end = last_line(line, lines.next(), record);
+                record.leaders.insert(self.count(index)?, (line, end));
             }
             b"FNA" => {
                 let (index, rest) = self.split(value, "FNA")?;
                 let (count, name) = self.split(rest, "FNA")?;
                 self.fits("function name", name, MAX_FUNCTION_NAME)?;
                 let leader = record.leaders.get(&self.count(index)?);
+                let (line, last_line) = *leader
+                    .ok_or_else(|| self.wrong("FNA", "the index of an FNL before it", index))?;
                 record.functions.push(Function {
-                    line: *leader
-                        .ok_or_else(|| self.wrong("FNA", "the index of an FNL before it", index))?,
+                    line,
+                    last_line,
                     name: name.as_bstr(),
                     whole: name.as_bstr(),
                     count: Some(self.count(count)?),
+                    is_alias: true,
                 });
             }
             b"BRDA" => self.branch(value, record)?,
@@ -227,17 +246,26 @@ impl<'b> Reader<'b> {
             .ok_or_else(|| self.wrong("BRDA", "four values with commas between them", value))?;
         let (number, count) = (&rest[..comma], &rest[comma + 1..]);
         let line = self.line(line, record)?;
-        let block = self.small(block.strip_prefix(b"e").unwrap_or(block))?;
+        let kind = block.strip_prefix(b"e").or(block.strip_prefix(b"f"));
+        let block = kind.unwrap_or(block);
+        let unreachable = block.strip_prefix(b"U");
+        let block = match unreachable.unwrap_or(block) {
+            b"None" => 0,
+            block => self.small(block)?,
+        };
+        let count = match count {
+            b"-" => None,
+            count => Some(self.count(count)?),
+        };
+        if unreachable.is_some() {
+            return Ok(());
+        }
         let number = match parsed(number).and_then(|number| u32::try_from(number).ok()) {
             Some(number) => number,
             None => {
                 let next = u32::try_from(record.words.len()).unwrap_or(u32::MAX);
                 *record.words.entry((line, block, number)).or_insert(next)
             }
-        };
-        let count = match count {
-            b"-" => None,
-            count => Some(self.count(count)?),
         };
         record.outcomes.push(((line, block, number), count));
         Ok(())
@@ -251,7 +279,8 @@ impl<'b> Reader<'b> {
     }
 
     fn count(&self, text: &[u8]) -> Result<u64> {
-        parsed(text).ok_or_else(|| self.wrong("count", "a whole number from 0 to 2^64 - 1", text))
+        let count = parsed(text).or_else(|| of_floating_point(text));
+        count.ok_or_else(|| self.wrong("count", "a whole number from 0 to 2^64 - 1", text))
     }
 
     fn small(&self, text: &[u8]) -> Result<u32> {
@@ -340,6 +369,7 @@ impl<'b> Reader<'b> {
         for (index, one) in record.functions.iter_mut().enumerate().rev() {
             if !counted.contains(one.name) && counted.contains(one.whole) {
                 one.name = one.whole;
+                one.last_line = None;
             }
             if one.count.is_none() {
                 waiting.entry(one.name).or_default().push(index);
@@ -375,23 +405,37 @@ impl<'b> Reader<'b> {
 fn add_functions(functions: &[Function<'_>], file: &mut Gathered) {
     let mut seen = HashSet::new();
     for one in functions {
-        let count = one.count.unwrap_or(0);
+        let named = Named {
+            line: one.line,
+            name: one.name.to_owned(),
+            last_line: one.last_line,
+            count: one.count.unwrap_or(0),
+            is_alias: one.is_alias,
+        };
         match seen.insert((one.line, one.name)) {
-            true => file.add_function(one.line, one.name, count),
-            false => file.push_function(one.line, one.name, count),
+            true => file.add_function(named),
+            false => file.push_function(named),
         }
     }
 }
 
-/// A function's name, without the number of its last line that newer versions put before it.
-fn without_end(rest: &[u8]) -> &[u8] {
+/// A function's name, and the number of its last line that newer versions put before it.
+fn end_and_name(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let Some(comma) = memchr::memchr(b',', rest) else {
-        return rest;
+        return (None, rest);
     };
     match comma > 0 && rest[..comma].iter().all(u8::is_ascii_digit) && comma + 1 < rest.len() {
-        true => &rest[comma + 1..],
-        false => rest,
+        true => (Some(&rest[..comma]), &rest[comma + 1..]),
+        false => (None, rest),
     }
+}
+
+/// Where a function that begins on this line ends.
+fn last_line(line: u32, end: Option<&[u8]>, record: &mut Record<'_>) -> Option<u32> {
+    let end = u32::try_from(parsed(end?)?).ok()?;
+    let end = (line..=MAX_LINE).contains(&end).then_some(end)?;
+    record.last_line = record.last_line.max(end);
+    Some(end)
 }
 
 /// A whole number in digits alone.
@@ -403,6 +447,21 @@ fn parsed(text: &[u8]) -> Option<u64> {
         let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
         number.checked_mul(10)?.checked_add(digit.into())
     })
+}
+
+/// A number with a point or an exponent, which lcov writes for sums of more than 64 bits.
+fn of_floating_point(text: &[u8]) -> Option<u64> {
+    let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'+');
+    let text = std::str::from_utf8(text).ok()?;
+    let is_number =
+        text.starts_with(|first: char| first.is_ascii_digit()) && text.contains(['.', 'e']);
+    let number: f64 = text.parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what is too large is cut"
+    )]
+    (is_number && text.as_bytes().iter().all(is_part)).then_some(number as u64)
 }
 
 #[cfg(test)]
@@ -435,12 +494,18 @@ mod tests {
                 (
                     one.name.to_string(),
                     one.start().map(|start| start.line),
+                    one.last_line,
                     one.count,
                 )
             })
             .collect();
-        let expected = [("f", 3, 1), ("add(int, int)", 4, 0), ("g", 12, 5)];
-        let expected = expected.map(|(name, line, count)| (name.to_owned(), Some(line), count));
+        let expected = [
+            ("f", 3, Some(9), 1),
+            ("add(int, int)", 4, None, 0),
+            ("g", 12, Some(14), 5),
+        ];
+        let expected =
+            expected.map(|(name, line, end, count)| (name.to_owned(), Some(line), end, count));
         assert_eq!(functions, expected);
         let outcomes: Vec<_> = coverage.files[0]
             .outcomes
@@ -450,6 +515,49 @@ mod tests {
         assert_eq!(outcomes, [Some(1), None]);
         // FNF and BRF are not said, so all is counted.
         assert_eq!(coverage.files[0].summary.branches.total, 2);
+    }
+
+    /// Of lcov 2.5: branches that are left out are marked, and not in `BRF`.
+    #[test]
+    fn marks_of_branches() {
+        let text = record(
+            "DA:3,1\nBRDA:3,f0,0,1\nBRDA:3,e0,1,2\nBRDA:3,eU0,2,3\nBRDA:3,fU0,3,4\nBRDA:3,U0,x > 1,-\n\
+             BRDA:3,0,4,0\nBRF:3\nBRH:2\nLF:1\nLH:1\n",
+        );
+        let coverage = read(text.as_bytes()).expect("a tracefile");
+        let file = &coverage.files[0];
+        let outcomes = file.outcomes.iter().map(|one| (one.number, one.count));
+        let expected = [(0, Some(1)), (1, Some(2)), (4, Some(0))];
+        assert_eq!(outcomes.collect::<Vec<_>>(), expected);
+        assert_eq!(file.summary.branches.total, 3);
+        let text = record("BRDA:3,None,0,1\nBRDA:3,0,0,1\nBRDA:3,eNone,1,0\n");
+        let coverage = read(text.as_bytes()).expect("a tracefile");
+        let counts = coverage.files[0].outcomes.iter().map(|one| one.count);
+        assert_eq!(counts.collect::<Vec<_>>(), [Some(2), Some(0)]);
+        for mark in ["ef0", "Ue0", "g0", "U", "e"] {
+            fails(&record(&format!("BRDA:3,{mark},0,1\n")), 3, "2^32 - 1");
+        }
+    }
+
+    #[test]
+    fn where_functions_end() {
+        let far = MAX_LINE + 1;
+        let ends = |inner: &str| -> Vec<Option<u32>> {
+            let text = format!("{}{}", record(inner), record("FN:1,4,a\n"));
+            let coverage = read(text.as_bytes()).expect("a tracefile");
+            coverage.functions.iter().map(|one| one.last_line).collect()
+        };
+        assert_eq!(ends("FN:1,1,a\nFN:1,2,b\n"), [Some(4), Some(2)]);
+        assert_eq!(ends("FN:1,a\nFN:1,9,a\n"), [Some(4), Some(9)]);
+        // Before its first line, too far to be a line, and a name that begins with a number.
+        let text = format!("FN:1,0,a\nFN:1,{far},b\nFN:1,{}9,c\nFN:1,7,d\n", u64::MAX);
+        assert_eq!(ends(&text), [Some(4), None, None, Some(7)]);
+        assert_eq!(ends("FN:1,7,d\nFNDA:1,7,d\n"), [None, Some(4)]);
+        assert_eq!(ends("FNL:0,2\nFNA:0,1,e\n"), [None, Some(4)]);
+        let nowhere = read(record("FN:-1,curried\nFNDA:3,curried\n").as_bytes());
+        let function = &nowhere.expect("a tracefile").functions[0];
+        assert_eq!((function.declared, function.count), (None, 3));
+        fails(&record("FN:-,f\n"), 3, "found `-`");
     }
 
     #[test]
@@ -497,8 +605,10 @@ mod tests {
 
     #[test]
     fn last_lines_have_a_limit_together() {
-        let text = "SF:a\nDA:16777216,1\nend_of_record\n".repeat(5);
-        fails(&text, 15, "no more than 67108864 in all files");
+        for last in ["DA:16777216,1", "FN:1,16777216,f"] {
+            let text = format!("SF:a\n{last}\nend_of_record\n").repeat(5);
+            fails(&text, 15, "no more than 67108864 in all files");
+        }
     }
 
     #[test]
@@ -506,6 +616,29 @@ mod tests {
         let text = record(&format!("DA:1,{}\nDA:1,9\n", u64::MAX));
         let coverage = read(text.as_bytes()).expect("a tracefile");
         assert_eq!(coverage.files[0].lines[0].count, u64::MAX);
+    }
+
+    /// As Perl adds numbers of more than 64 bits.
+    #[test]
+    fn sums_may_have_an_exponent() {
+        let text = record("DA:1,1.84467440737096e+20\nDA:2,1.5e+3\nDA:3,7.9\n");
+        let coverage = read(text.as_bytes()).expect("a tracefile");
+        let counts = coverage.files[0].lines.iter().map(|line| line.count);
+        assert_eq!(counts.collect::<Vec<_>>(), [u64::MAX, 1500, 7]);
+        for count in [
+            "1e",
+            "inf",
+            "nan",
+            ".5",
+            "+1",
+            "-1.0",
+            "1e-3",
+            "e",
+            "1.1.1",
+            "18446744073709551616",
+        ] {
+            fails(&record(&format!("DA:1,{count}\n")), 3, "2^64 - 1");
+        }
     }
 
     #[test]

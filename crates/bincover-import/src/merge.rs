@@ -1,12 +1,12 @@
 //! Several reports as one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bincover_model::{Coverage, File, FileId, Function, FunctionId, Outcome};
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use crate::alike;
-use crate::gathered::{Gathered, plain_function};
+use crate::gathered::{Gathered, Named, plain_function};
 
 /// Puts reports together, whatever they were read from. Their order does not matter but for that of
 /// functions.
@@ -17,7 +17,8 @@ use crate::gathered::{Gathered, plain_function};
 /// - Of a file that is in several, the counts of lines, functions and outcomes of branches are added
 ///   up, and its numbers are counted again. Columns and regions of it are gone: two reports need
 ///   not have cut a line alike.
-/// - A function is the same if its name and line are.
+/// - A function is the same if its name and line are. Instantiations, and aliases of lcov's, that begin on one
+///   line count as one still.
 #[must_use]
 pub fn merge(reports: Vec<Coverage>) -> Coverage {
     let mut reports = of_one_build(reports);
@@ -156,10 +157,14 @@ impl Places {
                 return None;
             }
             let start = function.start();
-            let summary = function.summary;
+            let (summary, last_line) = (function.summary, function.last_line);
             let name = std::mem::take(&mut function.name);
             let plain = plain_function(name, first, start, function.count);
-            function = Function { summary, ..plain };
+            function = Function {
+                summary,
+                last_line,
+                ..plain
+            };
         }
         for file in &mut function.files {
             *file = self.new[report][file.0 as usize];
@@ -220,10 +225,17 @@ fn add(report: &Coverage, file: &File, gathered: &mut Gathered) {
     for line in &file.lines {
         gathered.add_line(line.number, line.count);
     }
+    let groups = file.groups.iter().filter(|group| group.members.len() > 1);
+    let aliases: HashSet<FunctionId> = groups.flat_map(|group| &group.members).copied().collect();
     for id in &file.functions {
         let function = report.function(*id);
-        let line = function.start().map_or(0, |start| start.line);
-        gathered.add_function(line, function.name.as_bstr(), function.count);
+        gathered.add_function(Named {
+            line: function.start().map_or(0, |start| start.line),
+            name: function.name.clone(),
+            last_line: function.last_line,
+            count: function.count,
+            is_alias: aliases.contains(id),
+        });
     }
     for one in outcomes(report, file) {
         gathered.add_outcome((one.line, one.block, one.number), one.count);
@@ -273,7 +285,7 @@ mod tests {
              BRF:2\nBRH:0\nLF:9\nLH:1\nend_of_record\nSF:only.c\nDA:1,1\nLF:5\nLH:4\nend_of_record\n",
         );
         let other = lcov(
-            "SF:a.c\nFN:1,f\nFN:7,g\nFNDA:1,f\nFNDA:0,g\nDA:2,3\nDA:7,0\nBRDA:2,0,0,0\nBRDA:2,0,1,3\n\
+            "SF:a.c\nFN:1,2,f\nFN:7,g\nFNDA:1,f\nFNDA:0,g\nDA:2,3\nDA:7,0\nBRDA:2,0,0,0\nBRDA:2,0,1,3\n\
              end_of_record\n",
         );
         let merged = merge(vec![one.clone(), other.clone()]);
@@ -292,9 +304,10 @@ mod tests {
         let functions: Vec<_> = a.functions.iter().map(|id| merged.function(*id)).collect();
         let functions: Vec<_> = functions
             .iter()
-            .map(|one| (one.name.to_string(), one.count))
+            .map(|one| (one.name.to_string(), one.last_line, one.count))
             .collect();
-        assert_eq!(functions, [("f".to_owned(), 3), ("g".to_owned(), 0)]);
+        let expected = [("f".to_owned(), Some(2), 3), ("g".to_owned(), None, 0)];
+        assert_eq!(functions, expected);
         let tally = |covered, total| Tally { covered, total };
         assert_eq!(a.summary.lines, tally(2, 3));
         assert_eq!(a.summary.functions, tally(1, 2));
@@ -304,6 +317,7 @@ mod tests {
         // In whatever order.
         let turned = merge(vec![other, one]);
         assert_eq!(turned.files[0].lines, a.lines);
+        assert_eq!(turned.functions[0].last_line, Some(2));
         assert_eq!(turned.totals(), merged.totals());
     }
 

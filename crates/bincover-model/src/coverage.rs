@@ -343,6 +343,9 @@ pub struct Function {
     pub main_file: Option<LocalFile>,
     /// Where its declaration begins, where that is not its first region.
     pub declared: Option<Position>,
+    /// The last line of its body, where a report without regions says it (lcov: the end line of `FN`);
+    /// not before the line of its declaration.
+    pub last_line: Option<u32>,
     /// Regions in the order in which they were stored, which is by [`LocalFile`]; never branches.
     pub regions: Vec<Region>,
     /// Branches in the order in which they were stored, which is by [`LocalFile`]; constant ones

@@ -277,11 +277,12 @@ fn find_doubles(
             if of == number || kept == *double || same.contains_key(double) {
                 continue;
             }
-            let count = function.count;
+            let (count, last_line) = (function.count, function.last_line);
             same.insert(*double, kept);
             changed.insert(kept);
             let function = &mut functions[kept.0 as usize];
             function.count = function.count.saturating_add(count);
+            function.last_line = function.last_line.max(last_line);
             let itself = Tally {
                 covered: u64::from(function.count > 0),
                 total: 1,
@@ -343,6 +344,7 @@ mod tests {
             files: vec![id],
             main_file: Some(LocalFile(0)),
             declared: Some(declared),
+            last_line: u32::try_from(counts.len()).ok(),
             summary: Summary {
                 functions: itself,
                 instantiations: itself,
@@ -412,6 +414,7 @@ mod tests {
         assert_eq!(one.summary, expected);
         assert_eq!(renamed.functions.len(), 2);
         assert_eq!((renamed.functions[0].count, one.groups[0].count), (3, 3));
+        assert_eq!(renamed.functions[0].last_line, Some(3));
         // The functions behind one that is gone have other numbers.
         assert_eq!(other.functions, [FunctionId(1)]);
         assert_eq!(renamed.function(FunctionId(1)).files, [FileId(1)]);

@@ -179,23 +179,27 @@ fn function() -> impl Strategy<Value = Function> {
         count(),
         vec(file_id, 0..4),
         prop::option::of(local_file()),
+        prop::option::of(0..30u32),
         vec(region(), 0..6),
         vec(branch(), 0..4),
         vec(mcdc_record(), RECORDS as usize),
         summary(),
     )
         .prop_map(
-            |(name, count, files, main_file, regions, branches, mcdc, summary)| Function {
-                name,
-                count,
-                files,
-                main_file,
-                declared: None,
-                regions,
-                branches,
-                mcdc,
-                statements: Vec::new(),
-                summary,
+            |(name, count, files, main_file, last_line, regions, branches, mcdc, summary)| {
+                Function {
+                    name,
+                    count,
+                    files,
+                    main_file,
+                    declared: None,
+                    last_line,
+                    regions,
+                    branches,
+                    mcdc,
+                    statements: Vec::new(),
+                    summary,
+                }
             },
         )
 }

@@ -146,6 +146,7 @@ fn emit_file(
 /// What `FN` and `FNDA` say of a function.
 struct Listed<'c> {
     line: u32,
+    last_line: Option<u32>,
     count: u64,
     name: Cow<'c, [u8]>,
 }
@@ -156,6 +157,7 @@ fn listed<'c>(coverage: &'c Coverage, file: &File, options: &Options) -> Vec<Lis
         let function = coverage.function(*id);
         Some(Listed {
             line: function.start()?.line,
+            last_line: function.last_line,
             count: function.count,
             name: Cow::Borrowed(&function.name),
         })
@@ -169,10 +171,12 @@ fn listed<'c>(coverage: &'c Coverage, file: &File, options: &Options) -> Vec<Lis
         }
         Some(policy) => {
             let group = |group: &Group| {
+                let first = coverage.function(*group.members.first()?);
                 Some(Listed {
                     line: group.start.line,
+                    last_line: first.last_line,
                     count: policy.count(coverage, group),
-                    name: Cow::Borrowed(&coverage.function(*group.members.first()?).name),
+                    name: Cow::Borrowed(&first.name),
                 })
             };
             groups.filter_map(group).collect()
@@ -201,17 +205,22 @@ fn demangle(listed: &mut [Listed<'_>]) {
 
 /// All `FN` lines come first, then all `FNDA` lines.
 fn emit_functions(listed: &[Listed<'_>], text: &mut Vec<u8>) {
-    let mut named = |field, value, name: &[u8]| {
-        numbers(text, field, [value]);
+    let named = |text: &mut Vec<u8>, name: &[u8]| {
         text.push(b',');
         text.extend_from_slice(name);
         text.push(b'\n');
     };
     for function in listed {
-        named("FN", function.line.into(), &function.name);
+        let line = function.line.into();
+        match function.last_line {
+            Some(last) => numbers(text, "FN", [line, last.into()]),
+            None => numbers(text, "FN", [line]),
+        }
+        named(text, &function.name);
     }
     for function in listed {
-        named("FNDA", function.count, &function.name);
+        numbers(text, "FNDA", [function.count]);
+        named(text, &function.name);
     }
 }
 
@@ -518,6 +527,28 @@ FNF:2
 FNH:1
 ",
         );
+    }
+
+    /// Newer versions of lcov have it, and readers that know nothing of it get it only from those.
+    #[test]
+    fn where_a_function_ends_goes_out_as_it_came() {
+        let mut coverage = instantiated();
+        for function in &mut coverage.functions {
+            function.last_line = Some(9);
+        }
+        coverage.functions[2].last_line = None;
+        for instantiations in [None, Some(Instantiations::Union)] {
+            let options = Options {
+                instantiations,
+                demangle: true,
+                ..Options::default()
+            };
+            let mut out = Vec::new();
+            emit(&coverage, &options, &mut out).expect("a Vec takes everything");
+            let text = String::from_utf8_lossy(&out);
+            assert!(text.contains("FN:1,9,"), "{text}");
+            assert!(text.contains("FN:7,add(int, int)\n"), "{text}");
+        }
     }
 
     #[test]

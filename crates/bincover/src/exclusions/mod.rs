@@ -428,8 +428,9 @@ fn function_ends(
             let function = coverage.function(*id);
             let main = function.main_file;
             let regions = main.map_or(&[][..], |main| function.regions_in(main));
+            let of_regions = regions.iter().map(|region| region.end.line).max();
             // No end is less than any.
-            *end = (*end).max(regions.iter().map(|region| region.end.line).max());
+            *end = (*end).max(of_regions).max(function.last_line);
         }
     }
     ends

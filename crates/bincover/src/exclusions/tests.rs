@@ -191,7 +191,7 @@ fn a_marker_leaves_out_the_function_that_begins_on_its_line() {
     );
 }
 
-/// Reports of lcov's format and Cobertura's do not say where a function ends.
+/// Reports of Cobertura's format do not say where a function ends, nor do all of lcov's.
 #[test]
 fn that_the_end_of_a_function_is_not_known_is_said() {
     let marked = "void f() { // GCOVR_EXCL_FUNCTION GCOVR_EXCL_BR_FUNCTION GCOVR_EXCL_FUNCTION\n";
@@ -218,6 +218,29 @@ fn that_the_end_of_a_function_is_not_known_is_said() {
     );
     // One that is there twice takes no more.
     assert_eq!(coverage.files[0].excluded.ranges.len(), 2);
+}
+
+/// Of lcov's format, newer versions do.
+#[test]
+fn a_report_may_say_where_a_function_ends() {
+    let texts = Texts(vec![(
+        "a.c",
+        "f // GCOVR_EXCL_FUNCTION\na\n}\ng\n".to_owned(),
+    )]);
+    let mut coverage = coverage(&texts);
+    let declared = Position { line: 1, column: 0 };
+    coverage.functions.push(Function {
+        files: vec![FileId(0)],
+        main_file: Some(LocalFile(0)),
+        declared: Some(declared),
+        last_line: Some(3),
+        ..Function::default()
+    });
+    let group = Group::new(declared, vec![FunctionId(0)], &coverage.functions);
+    coverage.files[0].groups.push(group);
+    let notes = markers().apply(&mut coverage, &texts).unwrap();
+    assert!(notes.is_empty(), "{notes:?}");
+    assert_eq!(out(&coverage.files[0]).0, [1, 2, 3]);
 }
 
 #[test]
