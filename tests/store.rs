@@ -426,8 +426,10 @@ fn links_among_loose_profiles_stay() {
 }
 
 #[test]
-fn a_store_is_not_exported_onto_itself() {
+fn a_store_is_not_written_onto_itself() {
     let (folder, store) = small();
+    let exported = folder.path().join("exported.store");
+    store.export(&exported).unwrap();
     let link = folder.path().join("a.store");
     std::os::unix::fs::symlink("store/store.db", &link).unwrap();
     let own = |name: &str| store.folder().join(name);
@@ -441,15 +443,20 @@ fn a_store_is_not_exported_onto_itself() {
         folder.path().join("store/../store/loose"),
         link,
     ] {
-        let error = store.export(&file).unwrap_err().to_string();
-        let is_said = error.contains("a part of the store itself");
-        // A folder that is not there, or is.
-        let is_other = error.contains("found none") || error.contains("directory");
-        assert!(is_said || is_other, "{error}");
-        assert!(fs::read(own("store.db")).unwrap() == before);
+        for written in [store.export(&file), combine_stores([&exported], &file)] {
+            let error = written.unwrap_err().to_string();
+            let is_said = error.contains("a part of a store");
+            // A folder that is not there, or is.
+            let is_other = error.contains("found none") || error.contains("directory");
+            assert!(is_said || is_other, "{error}");
+            assert!(fs::read(own("store.db")).unwrap() == before);
+        }
     }
     assert_eq!(fs::metadata(own("lock")).unwrap().len(), 0);
     store.export(&own("a.store")).unwrap();
+    combine_stores([&exported], &own("b.store")).unwrap();
+    // Where no store is, names are free.
+    combine_stores([&exported], &folder.path().join("store.db")).unwrap();
 }
 
 /// What is no regular file is written to, and not replaced.

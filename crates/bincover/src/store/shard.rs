@@ -42,9 +42,8 @@ impl Store {
 
     fn export_whole(&self, file: &Path, change: impl Fn(&mut StoredRun)) -> Result<()> {
         check_folder(file)?;
-        if self.is_own(file)? {
-            let source = io::Error::other("it is a part of the store itself");
-            return Err(Error::write(file, source));
+        if is_of_store(&self.folder, file)? {
+            return Err(part_of_a_store(file));
         }
         let _ = self.settle();
         let Some(database) = Database::read(&self.folder)? else {
@@ -54,35 +53,6 @@ impl Store {
         let mut whole = database.ask(Whole::read)?;
         whole.runs.values_mut().for_each(|(run, _)| change(run));
         whole.write_file(file)
-    }
-
-    /// Whether the store is made of this file, among others; or would be, if it were there.
-    fn is_own(&self, file: &Path) -> Result<bool> {
-        let target = target_of(file)?;
-        let (Ok(store), Ok(folder)) = (
-            std::fs::canonicalize(&self.folder),
-            std::fs::canonicalize(folder_of(&target)),
-        ) else {
-            return Ok(false);
-        };
-        let target = folder.join(target.file_name().unwrap_or_default());
-        let Ok(inside) = target.strip_prefix(store) else {
-            return Ok(false);
-        };
-        let name = inside.iter().next().unwrap_or_default();
-        let own = [
-            database::LOCK,
-            spool::ENDED,
-            known::FOLDER,
-            loose::LOOSE,
-            RUNS,
-            LEFT_OUT,
-        ];
-        // SQLite's files beside the database have names that begin as its name does.
-        let is_database = name
-            .as_encoded_bytes()
-            .starts_with(database::FILE.as_bytes());
-        Ok(is_database || own.iter().any(|own| name == *own))
     }
 
     /// Adds what is in these files to the store. All of it is added, or nothing.
@@ -105,15 +75,57 @@ impl Store {
     }
 }
 
+/// Whether the store in this folder is made of this file, among others; or would be, if it were there.
+fn is_of_store(store: &Path, file: &Path) -> Result<bool> {
+    let target = target_of(file)?;
+    let (Ok(store), Ok(folder)) = (
+        std::fs::canonicalize(store),
+        std::fs::canonicalize(folder_of(&target)),
+    ) else {
+        return Ok(false);
+    };
+    let target = folder.join(target.file_name().unwrap_or_default());
+    let Ok(inside) = target.strip_prefix(store) else {
+        return Ok(false);
+    };
+    let name = inside.iter().next().unwrap_or_default();
+    let own = [
+        database::LOCK,
+        spool::ENDED,
+        known::FOLDER,
+        loose::LOOSE,
+        RUNS,
+        LEFT_OUT,
+    ];
+    // SQLite's files beside the database have names that begin as its name does.
+    let is_database = name
+        .as_encoded_bytes()
+        .starts_with(database::FILE.as_bytes());
+    Ok(is_database || own.iter().any(|own| name == *own))
+}
+
+fn part_of_a_store(file: &Path) -> Error {
+    Error::write(file, io::Error::other("it is a part of a store"))
+}
+
 /// Combines files that [`Store::export`] wrote into one. Their order makes no difference.
 ///
 /// # Errors
-/// As [`Store::import`]; or if the output cannot be written.
+/// As [`Store::import`]; or if the output is a part of a store, or cannot be written.
 pub fn combine_stores<P: AsRef<Path>>(
     files: impl IntoIterator<Item = P>,
     output: &Path,
 ) -> Result<()> {
     check_folder(output)?;
+    let folder = std::fs::canonicalize(folder_of(&target_of(output)?));
+    let folder = folder.map_err(|source| Error::write(output, source))?;
+    let is_there = |store: &Path, name: &str| store.join(name).is_file();
+    for store in folder.ancestors() {
+        let is_store = is_there(store, database::FILE) && is_there(store, database::LOCK);
+        if is_store && is_of_store(store, output)? {
+            return Err(part_of_a_store(output));
+        }
+    }
     let mut combined = Combined::default();
     for file in files {
         combined.add(file.as_ref())?;
