@@ -18,6 +18,8 @@ use tempfile::TempDir;
 mod growth;
 #[path = "bombs/names.rs"]
 mod names;
+#[path = "bombs/sources.rs"]
+mod sources;
 
 /// Files in a folder of their own.
 struct Bombs(TempDir);

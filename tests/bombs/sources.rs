@@ -1,40 +1,33 @@
-//! Markers, modules, names and rules that each are a few bytes, and very many together: with 512 MB of address space and
-//! 5 seconds of processor time, what is asked to leave out, and where files lie here, is found in proportion.
+//! Markers, modules, names and rules that each are a few bytes, and very many together: what is asked to leave out, and
+//! where files lie here, is found in proportion.
 
 use std::fs;
 use std::process::Command;
 
-use tempfile::TempDir;
+use super::Bombs;
 
-/// Converts `in.info` in a folder under the limits, with these options. Gives what is said.
+/// Converts `in.info` with these options. Gives what is said.
 #[track_caller]
-fn convert(folder: &TempDir, options: &[&str]) -> String {
-    let limited = "ulimit -v 524288; ulimit -t 5; exec \"$@\"";
-    let output = Command::new("sh")
-        .args(["-c", limited, "sh", env!("CARGO_BIN_EXE_bincover")])
-        .args(["convert", "in.info", "--lcov", "out.info"])
-        .args(options)
-        .current_dir(folder.path())
-        .output()
-        .expect("bincover runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{options:?}: {said}");
+fn convert(bombs: &Bombs, options: &[&str]) -> String {
+    let args = ["convert", "in.info", "--lcov", "out.info"];
+    let (code, said) = bombs.run(&[&args[..], options].concat());
+    assert_eq!(code, 0, "{options:?}: {said}");
     said
 }
 
-/// A folder with a source, and the tracefile of what is known of it.
-fn folder(source: &str, text: &str, known: &str) -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join(source), text).expect("a source");
+/// A source, and the tracefile of what is known of it.
+fn folder(source: &str, text: &str, known: &str) -> Bombs {
+    let bombs = Bombs::new();
+    bombs.add(source, text.as_bytes());
     let report = format!("SF:{source}\n{known}end_of_record\n");
-    fs::write(folder.path().join("in.info"), report).expect("a tracefile");
-    folder
+    bombs.add("in.info", report.as_bytes());
+    bombs
 }
 
 /// Makes a repository of a folder.
-fn init(folder: &TempDir) {
+fn init(bombs: &Bombs) {
     let mut git = Command::new("git");
-    git.args(["init", "--quiet"]).current_dir(folder.path());
+    git.args(["init", "--quiet"]).current_dir(bombs.path(""));
     assert!(git.status().expect("git").success());
 }
 
@@ -108,7 +101,7 @@ fn functions_inside_each_other() {
          \"type\":\"llvm.coverage.json.export\",\"version\":\"3.1.0\"}}",
         summary.join(",")
     );
-    fs::write(folder.path().join("in.info"), report).expect("a report");
+    folder.add("in.info", report.as_bytes());
     let said = convert(&folder, &["--markers"]);
     assert!(said.contains("GCOVR_EXCL_FUNCTION: 29999 lines"), "{said}");
 }
@@ -132,18 +125,18 @@ fn modules_in_other_files() {
 /// Names that could each be any of many files.
 #[test]
 fn names_that_end_as_many_files_do() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Bombs::new();
     let count = 4000;
     init(&folder);
     for number in 0..count {
-        let path = folder.path().join(format!("c{number}/src"));
+        let path = folder.path(&format!("c{number}/src"));
         fs::create_dir_all(&path).expect("a folder");
         fs::write(path.join("lib.rs"), "x\n").expect("a source");
     }
     let report = each(count, |number| {
         format!("SF:/ci/x{number}/src/lib.rs\nDA:1,1\nend_of_record\n")
     });
-    fs::write(folder.path().join("in.info"), report).expect("a tracefile");
+    folder.add("in.info", report.as_bytes());
     let said = convert(&folder, &["--find-moved", "--ledger", "ledger.json"]);
     assert!(said.is_empty(), "{said}");
 }
@@ -159,11 +152,11 @@ fn names_that_become_one() {
             "SF:/x/{number}/a.c\nFN:{line},f{number}\nFNDA:1,f{number}\nDA:{line},1\nend_of_record\n"
         )
     });
-    fs::write(folder.path().join("in.info"), report).expect("a tracefile");
+    folder.add("in.info", report.as_bytes());
     init(&folder);
     let said = convert(&folder, &["--find-moved"]);
     assert!(said.is_empty(), "{said}");
-    let out = fs::read_to_string(folder.path().join("out.info")).expect("a tracefile");
+    let out = fs::read_to_string(folder.path("out.info")).expect("a tracefile");
     let all = "FNF:20000\nFNH:20000\n";
     assert!(
         out.contains(all) && out.contains("LF:1000\n"),
