@@ -426,7 +426,7 @@ impl Reader<'_> {
                 name: name.as_bytes().into(),
                 last_line: None,
                 count: hits,
-                is_alias: false,
+                group: None,
             });
         }
         Ok(())

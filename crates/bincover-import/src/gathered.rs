@@ -33,8 +33,8 @@ pub(crate) struct Named {
     pub(crate) name: BString,
     pub(crate) last_line: Option<u32>,
     pub(crate) count: u64,
-    /// It counts as one with other aliases that begin on its line.
-    pub(crate) is_alias: bool,
+    /// It counts as one with others of which the same is said: where their group begins.
+    pub(crate) group: Option<Position>,
 }
 
 impl Gathered {
@@ -66,7 +66,7 @@ impl Gathered {
                 one.count = one.count.saturating_add(added.count);
                 // None is less than any.
                 one.last_line = one.last_line.max(added.last_line);
-                one.is_alias |= added.is_alias;
+                one.group = one.group.or(added.group);
             }
         }
     }
@@ -114,7 +114,7 @@ impl Gathered {
             ..File::default()
         };
         let mut groups: Vec<(Position, Vec<FunctionId>)> = Vec::new();
-        let mut of_aliases: HashMap<u32, usize> = HashMap::new();
+        let mut known: HashMap<Position, usize> = HashMap::new();
         for one in self.functions {
             let function = FunctionId(u32::try_from(functions.len()).unwrap_or(u32::MAX));
             let declared = (one.line > 0).then_some(Position {
@@ -130,9 +130,9 @@ impl Gathered {
                 continue;
             };
             let next = groups.len();
-            let group = match one.is_alias {
-                true => *of_aliases.entry(one.line).or_insert(next),
-                false => next,
+            let group = match one.group {
+                Some(place) => *known.entry(place).or_insert(next),
+                None => next,
             };
             match groups.get_mut(group) {
                 Some((_, members)) => members.push(function),

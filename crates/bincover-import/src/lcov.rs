@@ -18,7 +18,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bincover_model::{Coverage, Summary, Tally};
+use bincover_model::{Coverage, Position, Summary, Tally};
 use bstr::{BStr, ByteSlice};
 
 use crate::error::{Error, ErrorKind, Result, shown};
@@ -410,7 +410,10 @@ fn add_functions(functions: &[Function<'_>], file: &mut Gathered) {
             name: one.name.to_owned(),
             last_line: one.last_line,
             count: one.count.unwrap_or(0),
-            is_alias: one.is_alias,
+            group: one.is_alias.then_some(Position {
+                line: one.line,
+                column: 0,
+            }),
         };
         match seen.insert((one.line, one.name)) {
             true => file.add_function(named),

@@ -1,8 +1,8 @@
 //! Several reports as one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use bincover_model::{Coverage, File, FileId, Function, FunctionId, Outcome};
+use bincover_model::{Coverage, File, FileId, Function, FunctionId, Outcome, Position};
 use bstr::BString;
 
 use crate::alike;
@@ -17,8 +17,8 @@ use crate::gathered::{Gathered, Named, plain_function};
 /// - Of a file that is in several, the counts of lines, functions and outcomes of branches are added
 ///   up, and its numbers are counted again. Columns and regions of it are gone: two reports need
 ///   not have cut a line alike.
-/// - A function is the same if its name and line are. Instantiations, and aliases of lcov's, that begin on one
-///   line count as one still.
+/// - A function is the same if its name and line are. Instantiations, and aliases of lcov's, count as one
+///   still.
 #[must_use]
 pub fn merge(reports: Vec<Coverage>) -> Coverage {
     let mut reports = of_one_build(reports);
@@ -225,8 +225,10 @@ fn add(report: &Coverage, file: &File, gathered: &mut Gathered) {
     for line in &file.lines {
         gathered.add_line(line.number, line.count);
     }
-    let groups = file.groups.iter().filter(|group| group.members.len() > 1);
-    let aliases: HashSet<FunctionId> = groups.flat_map(|group| &group.members).copied().collect();
+    let mut places: HashMap<FunctionId, Position> = HashMap::new();
+    for group in file.groups.iter().filter(|group| group.members.len() > 1) {
+        places.extend(group.members.iter().map(|id| (*id, group.start)));
+    }
     for id in &file.functions {
         let function = report.function(*id);
         gathered.add_function(Named {
@@ -234,7 +236,7 @@ fn add(report: &Coverage, file: &File, gathered: &mut Gathered) {
             name: function.name.clone(),
             last_line: function.last_line,
             count: function.count,
-            is_alias: aliases.contains(id),
+            group: places.get(id).copied(),
         });
     }
     for one in outcomes(report, file) {
@@ -267,9 +269,7 @@ fn outcomes(report: &Coverage, file: &File) -> Vec<Outcome> {
 
 #[cfg(test)]
 mod tests {
-    use bincover_model::{
-        Expansion, Line, LocalFile, Position, Region, RegionKind, Summary, Tally,
-    };
+    use bincover_model::{Expansion, Group, Line, LocalFile, Region, RegionKind, Summary, Tally};
 
     use super::*;
     use crate::lcov;
@@ -422,5 +422,41 @@ mod tests {
         let id = merged.files[0].groups[0].members[0];
         assert!(merged.function(id).regions.is_empty());
         assert_eq!(merged.function(id).start(), rich.functions[0].start());
+    }
+
+    #[test]
+    fn what_counts_as_one_still_does() {
+        let of_llvm = || {
+            let at = |column| Position { line: 1, column };
+            let functions: Vec<Function> = [("a1", 1, 1), ("b1", 9, 0), ("a2", 1, 0), ("b2", 9, 0)]
+                .map(|(name, column, count)| {
+                    plain_function(name.into(), FileId(0), Some(at(column)), count)
+                })
+                .into();
+            let group = |column, ids: [u32; 2]| {
+                Group::new(at(column), ids.map(FunctionId).into(), &functions)
+            };
+            let file = File {
+                name: "a.c".into(),
+                functions: (0..4).map(FunctionId).collect(),
+                groups: vec![group(1, [0, 2]), group(9, [1, 3])],
+                lines: vec![Line {
+                    number: 1,
+                    count: 1,
+                }],
+                ..File::default()
+            };
+            Coverage {
+                files: vec![file],
+                functions,
+            }
+        };
+        let of_lcov =
+            "SF:a.c\nFNL:0,1,3\nFNA:0,2,a1\nFNA:0,0,c\nFNL:1,1,3\nFNA:1,0,d\nend_of_record\n";
+        let merged = merge(vec![of_llvm(), lcov(of_lcov)]);
+        let summary = merged.files[0].summary;
+        let tally = |covered, total| Tally { covered, total };
+        assert_eq!(summary.functions, tally(1, 3));
+        assert_eq!(summary.instantiations, tally(1, 6));
     }
 }
