@@ -12,8 +12,8 @@
 //! - Branches that are marked as unreachable (`U`) were left out by lcov: they are in no total of its own, and
 //!   are not there.
 //! - A function's last line, where it is before its first or beyond all limits, is not known.
-//! - A function on line 0, which stands for none, or before it, as JavaScript's tools have it, is nowhere.
-//! - gcovr up to 7.2 writes `None` for a branch's block where it means 0.
+//! - A function on line 0, which stands for none, or before it (`-1`), is nowhere.
+//! - gcovr 7.2 writes `None` for a branch's block where it means 0.
 //! - Functions with aliases (`FNL`, `FNA`) are one for each alias; those of one line count as one.
 
 use std::collections::{HashMap, HashSet};
