@@ -13,6 +13,7 @@ use diffy::patch_set::{FileOperation, FilePatch, ParseOptions, PatchKind, PatchS
 use diffy::{Hunk, Line};
 
 use crate::limits::{MAX_NAMES, MAX_QUOTED_NAMES};
+use crate::names::repeated;
 use crate::printable::printable;
 
 /// What changed between two versions of a tree, line by line.
@@ -135,7 +136,12 @@ fn error<T>(reason: impl Into<String>) -> Result<T, PatchError> {
 }
 
 fn shown(name: &[u8]) -> String {
-    format!("`{}`", printable(&name.to_str_lossy()))
+    format!("`{}`", readable(&name.to_str_lossy()))
+}
+
+/// What a patch says, where it is told of: a name, or any part of a line.
+fn readable(text: &str) -> String {
+    printable(&repeated(text))
 }
 
 impl Patch {
@@ -163,6 +169,7 @@ impl Patch {
                     // The offsets before the reason are from here or there.
                     let reason = reason.to_string();
                     let reason = reason.rsplit(": ").next().unwrap_or_default();
+                    let reason = readable(reason);
                     let after = found.last().and_then(|named: &Named| named.change.name());
                     let after = after.map(|name| format!(", after {}", shown(name)));
                     let after = after.unwrap_or_default();
@@ -642,6 +649,21 @@ index 1..2 160000
         );
         check_refused("* Unmerged path x\n", "`x` has a merge conflict");
         let one = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+        check_refused("diff --git a/x b/x\nnew mode 1\x1b[2K\n", "1\u{fffd}[2K");
+        let long = "x".repeat(1 << 20);
+        for text in [
+            format!("diff --git a/x b/x\nnew mode {long}\n"),
+            format!("diff --cc {long}\n"),
+            format!("* Unmerged path {long}\n"),
+            format!("--- {long}\n+++ {long}\n@@ -1 +1 @@\n-a\n"),
+        ] {
+            let error = Patch::parse(text.as_bytes()).expect_err("no patch");
+            assert!(
+                error.to_string().len() < 10_000,
+                "{}",
+                error.to_string().len()
+            );
+        }
         check_refused(&one.repeat(2), "`x` is changed twice");
         check_refused(
             &format!("{one}junk\n@@ -5 +5 @@\n-a\n+b\n"),
