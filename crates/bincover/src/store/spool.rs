@@ -148,7 +148,10 @@ impl Spool {
             own::open(File::options().append(true), &path)?.write_all(line)
         };
         append().map_err(|source| Error::write(&path, source))?;
-        self.lock = None;
+        if let Some(lock) = self.lock.take() {
+            // To close it would not do: a process that another thread starts just now has it open too, for a moment.
+            let _ = lock.unlock();
+        }
         Ok(())
     }
 
@@ -493,15 +496,19 @@ mod tests {
     #[test]
     fn a_folder_has_one_owner() {
         let runs = tempfile::tempdir().unwrap();
-        let spool = Spool::create(runs.path(), 5).unwrap();
+        let mut spool = Spool::create(runs.path(), 5).unwrap();
         assert!(spool.name().starts_with("0000000000005-"));
         assert!(Spool::adopt(spool.folder()).unwrap().is_none());
         let folder = spool.folder().to_owned();
-        drop(spool);
+        // As a process has it that another thread has forked and that executes nothing yet.
+        let of_another = spool.lock.as_ref().unwrap().try_clone().unwrap();
+        spool.write_note(b"").unwrap();
+        spool.leave(b"\n").unwrap();
         let spool = Spool::adopt(&folder).unwrap().unwrap();
         spool.tidy(&Profiles::default());
         assert!(!folder.exists());
         assert!(Spool::adopt(&folder).unwrap().is_none());
+        drop(of_another);
     }
 
     #[test]
