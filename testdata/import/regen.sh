@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # regen.sh: makes the reports here again. Needs gcc, Debian's lcov 1.16, lcov 2.5's sources in $LCOV2 (and what it uses of Perl:
-# libcapture-tiny-perl, libdatetime-perl), gcovr, coverage.py, a Rust with cargo-llvm-cov, and llvm-cov-22's files in ../object. Builds in /tmp/fixture, whose name is in the reports.
+# libcapture-tiny-perl, libdatetime-perl), gcovr, coverage.py, a Rust with cargo-llvm-cov, and llvm-cov-22's files in ../object.
+# Builds in /tmp/fixture, whose name is in the reports.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 lcov2=(perl "$(cd "$LCOV2" && pwd)/bin/lcov" --quiet --branch-coverage)

@@ -16,7 +16,7 @@ fn convert(bombs: &Bombs, options: &[&str]) -> String {
 }
 
 /// A source, and the tracefile of what is known of it.
-fn folder(source: &str, text: &str, known: &str) -> Bombs {
+fn with_source(source: &str, text: &str, known: &str) -> Bombs {
     let bombs = Bombs::new();
     bombs.add(source, text.as_bytes());
     let report = format!("SF:{source}\n{known}end_of_record\n");
@@ -43,7 +43,7 @@ fn functions_with_markers() {
     let known = each(count, |line| {
         format!("FN:{line},f{line}\nFNDA:{line},f{line}\nDA:{line},1\n")
     });
-    let said = convert(&folder("a.c", &text, &known), &["--markers"]);
+    let said = convert(&with_source("a.c", &text, &known), &["--markers"]);
     assert!(said.contains("GCOVR_EXCL_FUNCTION: 40000 lines"), "{said}");
 
     // All on one line.
@@ -51,7 +51,10 @@ fn functions_with_markers() {
     let known = each(count, |number| {
         format!("FN:1,f{number}\nFNDA:1,f{number}\n")
     });
-    let said = convert(&folder("a.c", &text, &(known + "DA:1,1\n")), &["--markers"]);
+    let said = convert(
+        &with_source("a.c", &text, &(known + "DA:1,1\n")),
+        &["--markers"],
+    );
     assert!(said.contains("GCOVR_EXCL_FUNCTION: 1 line\n"), "{said}");
     assert!(said.lines().count() == 2, "{said}");
 }
@@ -62,7 +65,10 @@ fn lines_by_an_expression() {
     let count = 80_000;
     let text = "aab\nxx\n".repeat(count);
     let known = each(2 * count, |line| format!("DA:{line},{}\n", line % 3));
-    let said = convert(&folder("a.c", &text, &known), &["--exclude-line", "aab"]);
+    let said = convert(
+        &with_source("a.c", &text, &known),
+        &["--exclude-line", "aab"],
+    );
     assert!(said.contains("80000 lines"), "{said}");
 }
 
@@ -70,7 +76,7 @@ fn lines_by_an_expression() {
 #[test]
 fn functions_inside_each_other() {
     let count = 15_000;
-    let folder = folder(
+    let bombs = with_source(
         "a.c",
         &"x // GCOVR_EXCL_FUNCTION\n".repeat(count),
         "DA:1,1\n",
@@ -101,8 +107,8 @@ fn functions_inside_each_other() {
          \"type\":\"llvm.coverage.json.export\",\"version\":\"3.1.0\"}}",
         summary.join(",")
     );
-    folder.add("in.info", report.as_bytes());
-    let said = convert(&folder, &["--markers"]);
+    bombs.add("in.info", report.as_bytes());
+    let said = convert(&bombs, &["--markers"]);
     assert!(said.contains("GCOVR_EXCL_FUNCTION: 29999 lines"), "{said}");
 }
 
@@ -116,8 +122,8 @@ fn modules_in_other_files() {
     let depth = 1000;
     let in_many = format!("{}{modules}{}\n", "mod a{".repeat(depth), "}".repeat(depth));
     for text in [in_one, in_many] {
-        let folder = folder("a.rs", &text, "DA:1,1\n");
-        let said = convert(&folder, &["--skip", "tests"]);
+        let bombs = with_source("a.rs", &text, "DA:1,1\n");
+        let said = convert(&bombs, &["--skip", "tests"]);
         assert!(said.is_empty(), "{said}");
     }
 }
@@ -125,19 +131,19 @@ fn modules_in_other_files() {
 /// Names that could each be any of many files.
 #[test]
 fn names_that_end_as_many_files_do() {
-    let folder = Bombs::new();
+    let bombs = Bombs::new();
     let count = 4000;
-    init(&folder);
+    init(&bombs);
     for number in 0..count {
-        let path = folder.path(&format!("c{number}/src"));
+        let path = bombs.path(&format!("c{number}/src"));
         fs::create_dir_all(&path).expect("a folder");
         fs::write(path.join("lib.rs"), "x\n").expect("a source");
     }
     let report = each(count, |number| {
         format!("SF:/ci/x{number}/src/lib.rs\nDA:1,1\nend_of_record\n")
     });
-    folder.add("in.info", report.as_bytes());
-    let said = convert(&folder, &["--find-moved", "--ledger", "ledger.json"]);
+    bombs.add("in.info", report.as_bytes());
+    let said = convert(&bombs, &["--find-moved", "--ledger", "ledger.json"]);
     assert!(said.is_empty(), "{said}");
 }
 
@@ -145,18 +151,18 @@ fn names_that_end_as_many_files_do() {
 #[test]
 fn names_that_become_one() {
     let count = 20_000;
-    let folder = folder("a.c", "x\n", "DA:1,1\n");
+    let bombs = with_source("a.c", "x\n", "DA:1,1\n");
     let report = each(count, |number| {
         let line = number % 1000 + 1;
         format!(
             "SF:/x/{number}/a.c\nFN:{line},f{number}\nFNDA:1,f{number}\nDA:{line},1\nend_of_record\n"
         )
     });
-    folder.add("in.info", report.as_bytes());
-    init(&folder);
-    let said = convert(&folder, &["--find-moved"]);
+    bombs.add("in.info", report.as_bytes());
+    init(&bombs);
+    let said = convert(&bombs, &["--find-moved"]);
     assert!(said.is_empty(), "{said}");
-    let out = fs::read_to_string(folder.path("out.info")).expect("a tracefile");
+    let out = fs::read_to_string(bombs.path("out.info")).expect("a tracefile");
     let all = "FNF:20000\nFNH:20000\n";
     assert!(
         out.contains(all) && out.contains("LF:1000\n"),

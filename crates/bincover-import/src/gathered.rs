@@ -54,10 +54,11 @@ impl Gathered {
     }
 
     /// A function of the same name on the same line is the same, in another part.
-    pub(crate) fn add_function(&mut self, added: Named) {
-        let key = (added.line, added.name.clone());
-        match self.known.entry(key) {
+    pub(crate) fn add_function(&mut self, mut added: Named) {
+        let name = std::mem::take(&mut added.name);
+        match self.known.entry((added.line, name)) {
             Entry::Vacant(place) => {
+                added.name = place.key().1.clone();
                 place.insert(self.functions.len());
                 self.functions.push(added);
             }

@@ -3,7 +3,7 @@
 //! geninfo (1.16 and 2.5 were tested), gcovr, grcov, c8 and most others write.
 //!
 //! - Counts are whole numbers from 0; a negative one, as old versions of gcc made them, is an error.
-//!   Sums that lcov writes as floating point (`1.8e+19`) are cut to a whole number.
+//!   Sums of more than 64 bits, which lcov writes as floating point (`3.68934881474191e+19`), are cut to the most.
 //! - Two records of one file add up, as do two lines of one number.
 //! - A record's own totals (`LF`, `FNF`, `BRF` and so on) hold for it, since LLVM counts otherwise
 //!   than by the lines that are listed, unless another record of the file is added.
@@ -13,7 +13,8 @@
 //!   are not there.
 //! - A function's last line, where it is before its first or beyond all limits, is not known.
 //! - A function on line 0, which stands for none, or before it (`-1`), is nowhere.
-//! - gcovr 7.2 writes `None` for a branch's block where it means 0.
+//! - gcovr 7.2 may write `None` for a branch's block ([its issue 973](https://github.com/gcovr/gcovr/issues/973)), where
+//!   later versions write 0.
 //! - Functions with aliases (`FNL`, `FNA`) are one for each alias; those of one line count as one.
 
 use std::collections::{HashMap, HashSet};
@@ -205,13 +206,13 @@ impl<'b> Reader<'b> {
                 let mut lines = rest.split(|&byte| byte == b',');
                 let line = self.line(lines.next().unwrap_or_default(), record)?;
                 let end = last_line(line, lines.next(), record);
-                record.leaders.insert(self.count(index)?, (line, end));
+                record.leaders.insert(self.whole(index)?, (line, end));
             }
             b"FNA" => {
                 let (index, rest) = self.split(value, "FNA")?;
                 let (count, name) = self.split(rest, "FNA")?;
                 self.fits("function name", name, MAX_FUNCTION_NAME)?;
-                let leader = record.leaders.get(&self.count(index)?);
+                let leader = record.leaders.get(&self.whole(index)?);
                 let (line, last_line) = *leader
                     .ok_or_else(|| self.wrong("FNA", "the index of an FNL before it", index))?;
                 record.functions.push(Function {
@@ -227,9 +228,9 @@ impl<'b> Reader<'b> {
             _ => {
                 for (index, (found, hit)) in TOTALS.iter().enumerate() {
                     if field == *found {
-                        record.found[index] = Some(self.count(value)?);
+                        record.found[index] = Some(self.whole(value)?);
                     } else if field == *hit {
-                        record.hit[index] = Some(self.count(value)?);
+                        record.hit[index] = Some(self.whole(value)?);
                     }
                 }
             }
@@ -246,8 +247,8 @@ impl<'b> Reader<'b> {
             .ok_or_else(|| self.wrong("BRDA", "four values with commas between them", value))?;
         let (number, count) = (&rest[..comma], &rest[comma + 1..]);
         let line = self.line(line, record)?;
-        let kind = block.strip_prefix(b"e").or(block.strip_prefix(b"f"));
-        let block = kind.unwrap_or(block);
+        let marked = block.strip_prefix(b"e").or(block.strip_prefix(b"f"));
+        let block = marked.unwrap_or(block);
         let unreachable = block.strip_prefix(b"U");
         let block = match unreachable.unwrap_or(block) {
             b"None" => 0,
@@ -278,9 +279,19 @@ impl<'b> Reader<'b> {
         Ok((&value[..comma], &value[comma + 1..]))
     }
 
+    /// How often something was executed.
     fn count(&self, text: &[u8]) -> Result<u64> {
         let count = parsed(text).or_else(|| of_floating_point(text));
-        count.ok_or_else(|| self.wrong("count", "a whole number from 0 to 2^64 - 1", text))
+        count.ok_or_else(|| self.not_whole(text))
+    }
+
+    fn whole(&self, text: &[u8]) -> Result<u64> {
+        parsed(text).ok_or_else(|| self.not_whole(text))
+    }
+
+    #[cold]
+    fn not_whole(&self, text: &[u8]) -> Error {
+        self.wrong("count", "a whole number from 0 to 2^64 - 1", text)
     }
 
     fn small(&self, text: &[u8]) -> Result<u32> {
@@ -289,7 +300,7 @@ impl<'b> Reader<'b> {
     }
 
     fn line(&self, text: &[u8], record: &mut Record<'_>) -> Result<u32> {
-        let number = self.count(text)?;
+        let number = self.whole(text)?;
         let line = u32::try_from(number).ok();
         let line = line.filter(|line| (0..=MAX_LINE).contains(line));
         let line = line.ok_or_else(|| {
@@ -624,7 +635,7 @@ mod tests {
     /// As Perl adds numbers of more than 64 bits.
     #[test]
     fn sums_may_have_an_exponent() {
-        let text = record("DA:1,1.84467440737096e+20\nDA:2,1.5e+3\nDA:3,7.9\n");
+        let text = record("DA:1,3.68934881474191e+19\nDA:2,1.5e+3\nDA:3,7.9\n");
         let coverage = read(text.as_bytes()).expect("a tracefile");
         let counts = coverage.files[0].lines.iter().map(|line| line.count);
         assert_eq!(counts.collect::<Vec<_>>(), [u64::MAX, 1500, 7]);
@@ -641,6 +652,18 @@ mod tests {
             "18446744073709551616",
         ] {
             fails(&record(&format!("DA:1,{count}\n")), 3, "2^64 - 1");
+        }
+        // No other number is one.
+        for line in [
+            "DA:1.5,1",
+            "FN:1e1,f",
+            "FNL:1.0,1",
+            "FNL:0,1.0",
+            "BRDA:1.0,0,0,1",
+            "LF:1.5",
+            "LH:1e1",
+        ] {
+            fails(&record(&format!("{line}\n")), 3, "2^64 - 1");
         }
     }
 

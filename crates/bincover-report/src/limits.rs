@@ -33,7 +33,8 @@ pub(crate) const MAX_METHOD_LINES: u64 = 1 << 22;
 pub(crate) const MAX_METHOD_LINES_OF_REGION: u64 = 64;
 
 /// Of a name that is repeated at each of its places (a function's in lists of what is missing, a file's in
-/// annotations), no more is shown, in bytes. A name may be a good part of its file, and have as many places.
+/// annotations), no more is shown, in bytes. A name may be a good part of its file, and have as many places. An error tells
+/// no more of what a patch says, either.
 pub(crate) const MAX_REPEATED_NAME: usize = 4096;
 
 /// Where nothing says how wide a table may be: columns to which names are padded. A longer one sticks out, rather than

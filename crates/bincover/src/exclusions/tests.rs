@@ -191,21 +191,28 @@ fn a_marker_leaves_out_the_function_that_begins_on_its_line() {
     );
 }
 
-/// Reports of Cobertura's format do not say where a function ends, nor do all of lcov's.
-#[test]
-fn that_the_end_of_a_function_is_not_known_is_said() {
-    let marked = "void f() { // GCOVR_EXCL_FUNCTION GCOVR_EXCL_BR_FUNCTION GCOVR_EXCL_FUNCTION\n";
-    let texts = Texts(vec![("a.c", format!("{marked} a();\n b();\n}}\n"))]);
-    let mut coverage = coverage(&texts);
+/// With a function that begins on the first line, as a report without regions has it.
+fn with_function(texts: &Texts, last_line: Option<u32>) -> Coverage {
+    let mut coverage = coverage(texts);
     let declared = Position { line: 1, column: 0 };
     coverage.functions.push(Function {
         files: vec![FileId(0)],
         main_file: Some(LocalFile(0)),
         declared: Some(declared),
+        last_line,
         ..Function::default()
     });
     let group = Group::new(declared, vec![FunctionId(0)], &coverage.functions);
     coverage.files[0].groups.push(group);
+    coverage
+}
+
+/// Reports of Cobertura's format do not say where a function ends, nor do all of lcov's.
+#[test]
+fn that_the_end_of_a_function_is_not_known_is_said() {
+    let marked = "void f() { // GCOVR_EXCL_FUNCTION GCOVR_EXCL_BR_FUNCTION GCOVR_EXCL_FUNCTION\n";
+    let texts = Texts(vec![("a.c", format!("{marked} a();\n b();\n}}\n"))]);
+    let mut coverage = with_function(&texts, None);
     let notes = markers().apply(&mut coverage, &texts).unwrap();
     assert_eq!(out(&coverage.files[0]), (vec![1], vec![]));
     let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
@@ -227,17 +234,7 @@ fn a_report_may_say_where_a_function_ends() {
         "a.c",
         "f // GCOVR_EXCL_FUNCTION\na\n}\ng\n".to_owned(),
     )]);
-    let mut coverage = coverage(&texts);
-    let declared = Position { line: 1, column: 0 };
-    coverage.functions.push(Function {
-        files: vec![FileId(0)],
-        main_file: Some(LocalFile(0)),
-        declared: Some(declared),
-        last_line: Some(3),
-        ..Function::default()
-    });
-    let group = Group::new(declared, vec![FunctionId(0)], &coverage.functions);
-    coverage.files[0].groups.push(group);
+    let mut coverage = with_function(&texts, Some(3));
     let notes = markers().apply(&mut coverage, &texts).unwrap();
     assert!(notes.is_empty(), "{notes:?}");
     assert_eq!(out(&coverage.files[0]).0, [1, 2, 3]);
